@@ -1,0 +1,81 @@
+import type { RedisConnection } from '../redis/connect.ts';
+import { parseBinding, queuesOf } from './keys.ts';
+import type { Binding, BrokerKeys } from './keys.ts';
+import { parseUnacked } from './message.ts';
+
+const COUNT = 200;
+
+/** Messages handed to workers and not acknowledged, of one set of queues. */
+export interface InFlight {
+  readonly deliveryTags: readonly Buffer[];
+  readonly taskIds: readonly string[];
+}
+
+/**
+ * The entries of `unacked` that belong to these queues and to no other, batch by batch. The hash is
+ * shared by every app in the database; countdown and ETA tasks wait there as well.
+ * @throws RedisError, or the signal's reason between two batches.
+ */
+export async function* scanInFlight(
+  broker: RedisConnection,
+  queues: readonly string[],
+  names: BrokerKeys,
+  signal: AbortSignal,
+): AsyncGenerator<InFlight> {
+  const own = new Set(queues);
+  const bindings = new Map<string, readonly Binding[]>();
+  let cursor = '0';
+  do {
+    signal.throwIfAborted();
+    const [next, flat] = (await broker.send(
+      'HSCAN',
+      names.unacked,
+      cursor,
+      'COUNT',
+      COUNT,
+    )) as unknown as readonly [Buffer, readonly Buffer[]];
+    const deliveryTags: Buffer[] = [];
+    const taskIds: string[] = [];
+    for (let index = 0; index + 1 < flat.length; index += 2) {
+      const entry = parseUnacked(flat[index + 1] as Buffer);
+      if (entry === undefined) continue;
+      const goesTo = queuesOf(
+        entry.exchange,
+        entry.routingKey,
+        entry.exchange === '' ? [] : await bindingsOf(entry.exchange),
+      );
+      if (goesTo.length === 0 || !goesTo.every((queue) => own.has(queue))) continue;
+      deliveryTags.push(flat[index] as Buffer);
+      if (entry.taskId !== undefined) taskIds.push(entry.taskId);
+    }
+    if (deliveryTags.length > 0) yield { deliveryTags, taskIds };
+    cursor = next.toString();
+  } while (cursor !== '0');
+
+  async function bindingsOf(exchange: string): Promise<readonly Binding[]> {
+    const known = bindings.get(exchange);
+    if (known !== undefined) return known;
+    const members = (await broker.send('SMEMBERS', names.binding(exchange))) as unknown as Buffer[];
+    const parsed = members.map(parseBinding).filter((binding) => binding !== undefined);
+    bindings.set(exchange, parsed);
+    return parsed;
+  }
+}
+
+/**
+ * Removes entries from `unacked` together with their tags in `unacked_index`, atomically, so that
+ * no worker restores one of them: kombu pushes nothing back when the hash field is gone (`restore_by_tag`).
+ * @returns the number of messages that Redis removed.
+ * @throws RedisError.
+ */
+export async function removeInFlight(
+  broker: RedisConnection,
+  deliveryTags: readonly Buffer[],
+  names: BrokerKeys,
+): Promise<number> {
+  const [, removed] = await broker.transaction([
+    ['ZREM', names.unackedIndex, ...deliveryTags],
+    ['HDEL', names.unacked, ...deliveryTags],
+  ]);
+  return Number(removed);
+}

@@ -1,0 +1,72 @@
+/** What a wipe needs to know of a kombu message (celery message protocols 1 and 2). Pure. */
+export interface Message {
+  /** Undefined when the message names none. */
+  readonly taskId: string | undefined;
+  readonly exchange: string | undefined;
+  readonly routingKey: string | undefined;
+}
+
+/** An entry of the `unacked` hash: `[message, exchange, routing_key]`. */
+export interface UnackedEntry {
+  readonly taskId: string | undefined;
+  readonly exchange: string;
+  readonly routingKey: string;
+}
+
+/** Undefined when it is no kombu message. */
+export function parseMessage(bytes: Buffer): Message | undefined {
+  return readMessage(parseJson(bytes));
+}
+
+export function parseUnacked(bytes: Buffer): UnackedEntry | undefined {
+  const entry = parseJson(bytes);
+  if (!Array.isArray(entry)) return undefined;
+  const [raw, exchange, routingKey] = entry as readonly unknown[];
+  if (typeof routingKey !== 'string') return undefined;
+  return {
+    taskId: readMessage(raw)?.taskId,
+    // kombu writes null for the default exchange in places.
+    exchange: typeof exchange === 'string' ? exchange : '',
+    routingKey,
+  };
+}
+
+function readMessage(value: unknown): Message | undefined {
+  const message = asRecord(value);
+  const properties = asRecord(message?.['properties']);
+  if (message === undefined || properties === undefined) return undefined;
+  const delivery = asRecord(properties['delivery_info']);
+  return {
+    taskId:
+      asText(asRecord(message['headers'])?.['id']) ??
+      bodyTaskId(message['body']) ??
+      asText(properties['correlation_id']),
+    exchange: asText(delivery?.['exchange']),
+    routingKey: asText(delivery?.['routing_key']),
+  };
+}
+
+/** Protocol 1 has the id in its body: base64 of a JSON object. */
+function bodyTaskId(body: unknown): string | undefined {
+  if (typeof body !== 'string') return undefined;
+  const value = parseJson(Buffer.from(body, 'base64'));
+  return asText(asRecord(value)?.['id']);
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString()) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+function asText(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

@@ -1,0 +1,123 @@
+import { scanInFlight } from '../celery/in-flight.ts';
+import { countQueued, findQueueKeys } from '../celery/queue.ts';
+import { inspectDirectory } from '../files/inspect.ts';
+import { countJobs } from '../redis/jobs.ts';
+import { collectFailures } from '../report/failures.ts';
+import { printable } from '../report/printable.ts';
+import type { DirectoryCensus, Failure, Kind, ServiceCensus } from '../report/types.ts';
+import { directoryFailure, onLink } from './open-services.ts';
+import type { OpenService } from './open-services.ts';
+import { serviceKeys } from './service-keys.ts';
+
+/**
+ * What a service holds now of the chosen kinds; the plan, the dry run, `stats` and the proof after a
+ * wipe all look through this. Changes nothing. What could not be looked at is among the failures.
+ * @throws the signal's reason.
+ */
+export async function inspectService(
+  service: OpenService,
+  kinds: readonly Kind[],
+  signal: AbortSignal,
+): Promise<ServiceCensus> {
+  const failures = collectFailures();
+  for (const failure of service.failures) failures.add(failure);
+  const report = (failure: Failure): void => {
+    failures.add(failure);
+  };
+  const warnings = [...service.warnings];
+  const { jobs, tasks } = await countInRedis(service, kinds, report, warnings, signal);
+  const directories = await countDirectories(service, report, warnings, signal);
+  const total = (kind: 'files' | 'models'): number =>
+    directories.reduce((sum, one) => sum + (one.kind === kind ? one.files : 0), 0);
+  return {
+    name: service.config.name,
+    jobs,
+    tasks,
+    files: total('files'),
+    models: total('models'),
+    bytes: directories.reduce((sum, one) => sum + one.bytes, 0),
+    directories,
+    redis: service.redis?.label,
+    broker: service.broker?.label,
+    failures: failures.list(),
+    warnings,
+  };
+}
+
+async function countInRedis(
+  service: OpenService,
+  kinds: readonly Kind[],
+  report: (failure: Failure) => void,
+  warnings: string[],
+  signal: AbortSignal,
+): Promise<Pick<ServiceCensus, 'jobs' | 'tasks'>> {
+  const keys = serviceKeys(service.config);
+  const jobs = kinds.includes('jobs')
+    ? await onLink(service.redis, { target: 'Redis', name: 'jobs' }, report, async (redis) =>
+        countJobs(redis, keys.jobs, signal),
+      )
+    : 0;
+  if (!kinds.includes('queue') || keys.queues.length === 0) {
+    return { jobs: jobs ?? 0, tasks: { queued: 0, inFlight: 0 } };
+  }
+  const queued = await onLink(
+    service.broker,
+    { target: 'Celery', name: 'queue' },
+    report,
+    async (broker) => {
+      const found = await findQueueKeys(broker, keys.queues, keys.broker, signal);
+      for (const { key, type } of found.strange) {
+        warnings.push(
+          `Redis ${broker.label}: the key ${printable(key)} has the name of a queue but is a ${type}: left alone`,
+        );
+      }
+      return await countQueued(broker, found.keys);
+    },
+  );
+  const inFlight = await onLink(
+    service.broker,
+    { target: 'Celery', name: 'in flight' },
+    report,
+    async (broker) => {
+      let count = 0;
+      for await (const batch of scanInFlight(broker, keys.queues, keys.broker, signal)) {
+        count += batch.deliveryTags.length;
+      }
+      return count;
+    },
+  );
+  return { jobs: jobs ?? 0, tasks: { queued: queued ?? 0, inFlight: inFlight ?? 0 } };
+}
+
+async function countDirectories(
+  service: OpenService,
+  report: (failure: Failure) => void,
+  warnings: string[],
+  signal: AbortSignal,
+): Promise<DirectoryCensus[]> {
+  const census: DirectoryCensus[] = [];
+  // One file can have names in several directories; it frees its blocks once.
+  const seenInodes = new Set<string>();
+  for (const { located, open, stays } of service.directories) {
+    const { name, path, kind } = located;
+    if (open === undefined) {
+      census.push({ name, path, kind, files: 0, bytes: 0 });
+      continue;
+    }
+    const contents = await inspectDirectory(open, {
+      stays,
+      seenInodes,
+      onFailure: (item, code) => {
+        report(directoryFailure(located, printable(item) || '.', code));
+      },
+      signal,
+    });
+    warnings.push(...contents.mounts.map((mount) => mountWarning(name, mount)));
+    census.push({ name, path, kind, files: contents.files, bytes: contents.bytes });
+  }
+  return census;
+}
+
+export function mountWarning(directory: string, mount: Buffer): string {
+  return `${directory}/${printable(mount)} is a mount point: not entered, not removed; unmount it if it should go too`;
+}

@@ -1,0 +1,277 @@
+import { dirname } from 'node:path';
+import { accessSync, constants, existsSync, readlinkSync, realpathSync } from 'node:fs';
+import type { Config, ServiceConfig } from '../config/types.ts';
+import { CannotStart, systemCode } from '../errors.ts';
+import { refusals } from '../files/guards.ts';
+import { keepMatcher } from '../files/keep.ts';
+import { mountPoints } from '../files/mounts.ts';
+import { closeDirectory, openTop } from '../files/open-directory.ts';
+import type { OpenDirectory } from '../files/open-directory.ts';
+import { locateDirectories } from '../files/resolve.ts';
+import type { LocatedDirectory } from '../files/resolve.ts';
+import { connectRedis } from '../redis/connect.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { RedisError } from '../redis/errors.ts';
+import { targetIdentity, targetLabel } from '../redis/target.ts';
+import type { RedisTarget } from '../redis/target.ts';
+import { systemHint, systemReason } from '../report/system-reason.ts';
+import type { Failure, Kind } from '../report/types.ts';
+import type { Surroundings } from './surroundings.ts';
+
+export interface OpenedDirectory {
+  readonly located: LocatedDirectory;
+  /** Undefined when it is missing or could not be opened. */
+  readonly open: OpenDirectory | undefined;
+  readonly stays: ((path: () => Buffer) => boolean) | undefined;
+}
+
+/** A connection that may fail at any moment; once it has, nothing more is tried on it. */
+export interface Link {
+  readonly label: string;
+  connection: RedisConnection | undefined;
+}
+
+/** A service with its directories held open and its Redis connected, before anything is changed. */
+export interface OpenService {
+  readonly config: ServiceConfig;
+  readonly redis: Link | undefined;
+  /** The same object as `redis` when both are one database. */
+  readonly broker: Link | undefined;
+  readonly directories: readonly OpenedDirectory[];
+  /** What keys of other services in the same databases begin with. */
+  readonly neighbours: readonly string[];
+  /** What could not be reached or opened. */
+  readonly failures: readonly Failure[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Finds and guards the directories of `targets`. Every guard of every target ends here, before
+ * anything is opened, connected or removed.
+ * @throws CannotStart('refused') with all refusals.
+ */
+export async function guardTargets(
+  config: Config,
+  targets: readonly ServiceConfig[],
+  surroundings: Surroundings,
+): Promise<ReadonlyMap<string, Located>> {
+  const located = new Map<string, Located>();
+  for (const service of config.services) {
+    located.set(service.name, await locateDirectories(service));
+  }
+  const all = [...located.values()].flatMap(({ directories }) => directories);
+  const names = new Set(targets.map((service) => service.name));
+  const problems = refusals(
+    all.filter((directory) => names.has(directory.service)),
+    all,
+    {
+      workingDirectory: realPath(surroundings.workingDirectory),
+      configDirectory: dirname(realPath(config.file)),
+      installation: realPath(surroundings.installation),
+      interpreter: realPath(surroundings.interpreter),
+      homes: surroundings.homes.map(realPath),
+      mountPoints: mountPoints(),
+    },
+  );
+  if (problems.length > 0) {
+    throw new CannotStart('refused', problems.map(({ message }) => message).join('\n'), problems);
+  }
+  return located;
+}
+
+export type Located = Awaited<ReturnType<typeof locateDirectories>>;
+
+function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
+  }
+}
+
+/**
+ * Opens the directories and connects, all services at once, so that several dead servers cost the
+ * time of one. What fails is data. Only what the chosen kinds need is opened.
+ */
+export async function openServices(
+  all: readonly ServiceConfig[],
+  targets: readonly ServiceConfig[],
+  located: ReadonlyMap<string, Located>,
+  kinds: readonly Kind[],
+): Promise<readonly OpenService[]> {
+  return await Promise.all(
+    targets.map(async (config) => {
+      const failures: Failure[] = [];
+      const warnings: string[] = [];
+      const { directories, unmatched } = located.get(config.name) as Located;
+      const wanted = directories.filter(({ kind }) => kinds.includes(kind));
+      const opened = wanted.map((directory) => openDirectory(directory, failures, warnings));
+      if (wanted.length + unmatched.length > 0) {
+        checkRoot(config, failures);
+        for (const { pattern } of unmatched) {
+          warnings.push(`The pattern ${pattern} matches no directory: nothing to remove there`);
+        }
+      }
+      const links = await connectService(config, kinds, failures, warnings);
+      return {
+        config,
+        ...links,
+        directories: opened,
+        neighbours: neighboursOf(config, all),
+        failures,
+        warnings,
+      };
+    }),
+  );
+}
+
+export function closeServices(services: readonly OpenService[]): void {
+  for (const service of services) {
+    service.redis?.connection?.close();
+    service.broker?.connection?.close();
+    for (const { open } of service.directories) if (open !== undefined) closeDirectory(open);
+  }
+}
+
+/** Why this user could not empty an opened directory, as an error code; undefined when they can. */
+export function writeProblem(open: OpenDirectory): string | undefined {
+  try {
+    accessSync(open.base, constants.R_OK | constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return systemCode(error);
+  }
+}
+
+export function directoryFailure(directory: LocatedDirectory, item: string, code: string): Failure {
+  return {
+    target: directory.name,
+    item,
+    code,
+    reason: systemReason(code),
+    hint: systemHint(code),
+  };
+}
+
+function openDirectory(
+  located: LocatedDirectory,
+  failures: Failure[],
+  warnings: string[],
+): OpenedDirectory {
+  const stays = keepMatcher(located.config.marker, located.config.keep);
+  const { state, path } = located;
+  if (state.is === 'missing') {
+    warnings.push(`${located.name}: ${path} does not exist: nothing to remove there`);
+    return { located, open: undefined, stays };
+  }
+  if (state.is !== 'directory') {
+    const code = state.is === 'unknown' ? state.code : 'ENOTDIR';
+    failures.push(directoryFailure(located, '.', code));
+    return { located, open: undefined, stays };
+  }
+  try {
+    const open = openTop(path);
+    // The guards have judged this path: what was opened must be what they saw.
+    if (open.byDescriptor && readlinkSync(`/proc/self/fd/${open.descriptor}`) !== path) {
+      closeDirectory(open);
+      failures.push(directoryFailure(located, '.', 'ESTALE'));
+      return { located, open: undefined, stays };
+    }
+    return { located, open, stays };
+  } catch (error) {
+    failures.push(directoryFailure(located, '.', systemCode(error)));
+    return { located, open: undefined, stays };
+  }
+}
+
+function neighboursOf(config: ServiceConfig, all: readonly ServiceConfig[]): readonly string[] {
+  const own = config.redis === undefined ? undefined : targetIdentity(config.redis);
+  return all
+    .filter((other) => other !== config)
+    .flatMap(({ redis, keyPrefixes, celery }) => [
+      ...(redis !== undefined && targetIdentity(redis) === own ? keyPrefixes : []),
+      ...(celery !== undefined && targetIdentity(celery.broker) === own ? celery.queues : []),
+    ]);
+}
+
+/** A missing directory is an empty one; a missing `root` is a config that points nowhere. */
+function checkRoot(config: ServiceConfig, failures: Failure[]): void {
+  if (!config.rootConfigured || existsSync(config.root)) return;
+  failures.push({
+    target: 'Root',
+    item: config.root,
+    code: 'ENOENT',
+    reason: 'No such directory',
+    hint: `correct "root" of ${config.name} in the config, or mount it`,
+  });
+}
+
+async function connectService(
+  config: ServiceConfig,
+  kinds: readonly Kind[],
+  failures: Failure[],
+  warnings: string[],
+): Promise<Pick<OpenService, 'redis' | 'broker'>> {
+  if (!kinds.includes('jobs') && !kinds.includes('queue')) {
+    return { redis: undefined, broker: undefined };
+  }
+  const brokerTarget = config.celery?.broker;
+  const shared =
+    config.redis !== undefined &&
+    brokerTarget !== undefined &&
+    targetIdentity(config.redis) === targetIdentity(brokerTarget);
+  const [redis, broker] = await Promise.all([
+    link(config.redis, 'Redis', failures, warnings),
+    shared ? undefined : link(brokerTarget, 'Celery', failures, warnings),
+  ]);
+  return { redis, broker: shared ? redis : broker };
+}
+
+async function link(
+  target: RedisTarget | undefined,
+  failureTarget: 'Redis' | 'Celery',
+  failures: Failure[],
+  warnings: string[],
+): Promise<Link | undefined> {
+  if (target === undefined) return undefined;
+  const label = targetLabel(target);
+  try {
+    const connection = await connectRedis(target);
+    warnings.push(...connection.warnings);
+    return { label, connection };
+  } catch (error) {
+    if (!(error instanceof RedisError)) throw error;
+    failures.push(redisFailure(failureTarget, label, error));
+    return { label, connection: undefined };
+  }
+}
+
+export function redisFailure(target: 'Redis' | 'Celery', item: string, error: RedisError): Failure {
+  return { target, item, code: error.code, reason: error.message, hint: error.hint };
+}
+
+const CONNECTION_LOST = new Set(['ETIMEDOUT', 'ECONNRESET', 'ECONNREFUSED', 'EPROTO']);
+
+/**
+ * Runs one step on a link. A failure is reported and gives undefined; one of the connection itself
+ * closes the link for the rest of the run.
+ */
+export async function onLink<T>(
+  link: Link | undefined,
+  step: { readonly target: 'Redis' | 'Celery'; readonly name: string },
+  report: (failure: Failure) => void,
+  work: (connection: RedisConnection) => Promise<T>,
+): Promise<T | undefined> {
+  if (link?.connection === undefined) return undefined;
+  try {
+    return await work(link.connection);
+  } catch (error) {
+    if (!(error instanceof RedisError)) throw error;
+    if (CONNECTION_LOST.has(error.code)) {
+      link.connection.close();
+      link.connection = undefined;
+    }
+    report(redisFailure(step.target, `${link.label} (${step.name})`, error));
+    return undefined;
+  }
+}

@@ -1,0 +1,35 @@
+import { findConfigFile } from '../config/find.ts';
+import { loadConfig } from '../config/load.ts';
+import type { ServiceCensus } from '../report/types.ts';
+import { KINDS } from '../report/types.ts';
+import { inspectService } from './inspect-service.ts';
+import { closeServices, openServices } from './open-services.ts';
+import type { Located } from './open-services.ts';
+import { locateDirectories } from '../files/resolve.ts';
+import type { StatsRequest } from './request.ts';
+import type { Surroundings } from './surroundings.ts';
+import { chooseServices } from './targets.ts';
+
+/**
+ * What is there now. Only looks, so no guard keeps it from showing a directory that a wipe refuses.
+ * @throws CannotStart for a config or usage error, or the signal's reason.
+ */
+export async function stats(
+  request: StatsRequest,
+  surroundings: Surroundings,
+  signal: AbortSignal,
+): Promise<readonly ServiceCensus[]> {
+  const { env, workingDirectory: cwd } = surroundings;
+  const config = loadConfig({ file: findConfigFile({ flag: request.configFile, env, cwd }), env });
+  const targets = chooseServices(config, request.targets);
+  const located = new Map<string, Located>();
+  for (const target of targets) located.set(target.name, await locateDirectories(target));
+  const services = await openServices(config.services, targets, located, KINDS);
+  try {
+    const census: ServiceCensus[] = [];
+    for (const service of services) census.push(await inspectService(service, KINDS, signal));
+    return census;
+  } finally {
+    closeServices(services);
+  }
+}

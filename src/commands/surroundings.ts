@@ -1,0 +1,13 @@
+import type { Environment } from '../config/find.ts';
+
+/** What a command needs to know of the process it runs in; main.ts fills it in. */
+export interface Surroundings {
+  readonly env: Environment;
+  readonly workingDirectory: string;
+  /** Home directories that are never emptied, as far as they can be told. */
+  readonly homes: readonly string[];
+  /** The directory of media-cleanup's own package. */
+  readonly installation: string;
+  /** The Node.js executable. */
+  readonly interpreter: string;
+}

@@ -1,0 +1,64 @@
+import { counted } from '../report/text.ts';
+import { remainingCount } from '../report/totals.ts';
+import type { Kind, Remaining } from '../report/types.ts';
+import type { Observer } from '../report/observer.ts';
+import { inspectService } from './inspect-service.ts';
+import type { OpenService } from './open-services.ts';
+import type { WipeTally } from './wipe-service.ts';
+
+export interface Verdict {
+  /** Everything asked for was looked at again, and nothing was there. */
+  readonly verified: boolean;
+  readonly remaining: Remaining;
+}
+
+export const NOT_LOOKED: Verdict = {
+  verified: false,
+  remaining: { jobs: 0, tasks: 0, files: 0, models: 0 },
+};
+
+/**
+ * Looks at everything a wipe was asked to remove once more. What cannot be looked at is not gone.
+ * @throws the signal's reason.
+ */
+export async function verifyService(
+  service: OpenService,
+  kinds: readonly Kind[],
+  tally: WipeTally,
+  observer: Observer,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const census = await inspectService({ ...service, failures: [], warnings: [] }, kinds, signal);
+  const known = new Set(
+    tally.failures.list().first.map((failure) => JSON.stringify([failure.target, failure.item])),
+  );
+  for (const failure of census.failures.first) {
+    if (!known.has(JSON.stringify([failure.target, failure.item]))) tally.failures.add(failure);
+  }
+  const remaining: Remaining = {
+    jobs: census.jobs,
+    tasks: census.tasks.queued + census.tasks.inFlight,
+    files: census.files,
+    models: census.models,
+  };
+  const blind =
+    [service.redis, service.broker].some((link) => link !== undefined && !link.connection) ||
+    service.directories.some(
+      ({ located, open }) => open === undefined && located.state.is !== 'missing',
+    );
+  const verified = !blind && census.failures.total === 0 && remainingCount(remaining) === 0;
+  observer.log({
+    level: verified ? 'INFO' : 'WARNING',
+    service: service.config.name,
+    step: 'verify',
+    message: verified
+      ? '✅ Verified: looked again, nothing is left'
+      : `⚠️  Not verified: ${
+          remainingCount(remaining) > 0
+            ? `${counted(remainingCount(remaining), 'item')} still there`
+            : 'not everything could be looked at'
+        }`,
+    figures: { ...remaining },
+  });
+  return { verified, remaining };
+}

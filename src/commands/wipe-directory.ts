@@ -1,0 +1,61 @@
+import { eraseDirectory } from '../files/erase.ts';
+import { printable } from '../report/printable.ts';
+import { counted } from '../report/text.ts';
+import { megabytes } from '../report/totals.ts';
+import { mountWarning } from './inspect-service.ts';
+import { directoryFailure } from './open-services.ts';
+import type { OpenedDirectory } from './open-services.ts';
+import type { StepContext } from './wipe-service.ts';
+
+/**
+ * Empties one directory and notes what went.
+ * @throws the signal's reason, after the tally holds what went until then.
+ */
+export async function wipeDirectory(step: StepContext, directory: OpenedDirectory): Promise<void> {
+  const { located, open, stays } = directory;
+  const { name, path, kind } = located;
+  const { tally, observer, signal } = step;
+  signal.throwIfAborted();
+  if (open === undefined) {
+    tally.directories.push({ name, path, kind, deleted: 0, bytesFreed: 0 });
+    return;
+  }
+  const service = step.service.config.name;
+  const { item } = observer;
+  const erased = await eraseDirectory(
+    open,
+    stays,
+    {
+      failure(at, code) {
+        step.report(directoryFailure(located, printable(at) || '.', code));
+      },
+      progress(done, bytes) {
+        observer.progress({ service, step: `${kind} in ${name}`, done, bytes });
+      },
+      ...(item === undefined
+        ? {}
+        : {
+            item: (at: Buffer) => {
+              item(service, kind, `${name}/${printable(at)}`);
+            },
+          }),
+    },
+    signal,
+  );
+  tally.directories.push({
+    name,
+    path,
+    kind,
+    deleted: erased.deleted,
+    bytesFreed: erased.bytesFreed,
+  });
+  tally.warnings.push(...erased.mounts.map((mount) => mountWarning(name, mount)));
+  observer.log({
+    level: 'INFO',
+    service,
+    step: kind,
+    message: `🗑️  ${name}: ${counted(erased.deleted, kind === 'models' ? 'model' : 'file')} deleted (${megabytes(erased.bytesFreed)}MB freed)`,
+    figures: { deleted: erased.deleted, bytes_freed: erased.bytesFreed },
+  });
+  signal.throwIfAborted();
+}

@@ -1,0 +1,173 @@
+import { removeInFlight, scanInFlight } from '../celery/in-flight.ts';
+import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
+import { sampleFamilies } from '../redis/families.ts';
+import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
+import { startsWith } from '../redis/scan.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { printable } from '../report/printable.ts';
+import { counted, grouped } from '../report/text.ts';
+import { onLink } from './open-services.ts';
+import type { StepContext } from './wipe-service.ts';
+
+/** Takes out every queued message of the service's queues, and the results of their tasks. */
+export async function wipeQueue(step: StepContext): Promise<void> {
+  const { service, keys, tally, observer, signal } = step;
+  const before = tally.queued;
+  const name = service.config.name;
+  const done = await onLink(
+    service.broker,
+    { target: 'Celery', name: 'queue' },
+    step.report,
+    async (broker) => {
+      const found = await findQueueKeys(broker, keys.queues, keys.broker, signal);
+      for (const { key, type } of found.strange) {
+        tally.warnings.push(strangeKeyWarning(broker, key, type));
+      }
+      await purgeQueues(
+        broker,
+        found.keys,
+        async (taskIds, purged) => {
+          tally.queued = before + purged;
+          observer.progress({ service: name, step: 'queue', done: purged, bytes: 0 });
+          for (const id of taskIds) observer.item?.(name, 'queue', `task ${id}`);
+          await removeResults(step, taskIds);
+        },
+        signal,
+      );
+      return true;
+    },
+  );
+  if (done !== undefined) {
+    const queued = tally.queued - before;
+    observer.log({
+      level: 'INFO',
+      service: name,
+      step: 'queue',
+      message: `🗑️  Celery: ${counted(queued, 'queued task')} purged`,
+      figures: { queued },
+    });
+  }
+}
+
+/** Removes the service's own messages that workers hold unacknowledged, and their results. */
+export async function wipeInFlight(step: StepContext): Promise<void> {
+  const { service, keys, tally, observer, signal } = step;
+  const before = tally.inFlight;
+  const name = service.config.name;
+  const done = await onLink(
+    service.broker,
+    { target: 'Celery', name: 'in flight' },
+    step.report,
+    async (broker) => {
+      for await (const batch of scanInFlight(broker, keys.queues, keys.broker, signal)) {
+        tally.inFlight += await removeInFlight(broker, batch.deliveryTags, keys.broker);
+        for (const id of batch.taskIds) observer.item?.(name, 'in-flight', `task ${id}`);
+        await removeResults(step, batch.taskIds);
+      }
+      return true;
+    },
+  );
+  if (done !== undefined) {
+    const inFlight = tally.inFlight - before;
+    observer.log({
+      level: 'INFO',
+      service: name,
+      step: 'in-flight',
+      message: `🗑️  Celery: ${counted(inFlight, 'in-flight task')} removed`,
+      figures: { inFlight },
+    });
+  }
+}
+
+/** Removes the job keys and their results; warns when nothing matched in a database that is in use. */
+export async function wipeJobs(step: StepContext): Promise<void> {
+  const { service, keys, tally, observer, signal } = step;
+  const before = { jobs: tally.jobs, results: tally.results };
+  const name = service.config.name;
+  const done = await onLink(
+    service.redis,
+    { target: 'Redis', name: 'jobs' },
+    step.report,
+    async (redis) => {
+      await removeJobs(
+        redis,
+        keys.jobs,
+        keys.results === 'own' ? keys.broker.result : undefined,
+        (removed, removedKeys) => {
+          tally.jobs = before.jobs + removed.jobs;
+          tally.results = before.results + removed.results;
+          observer.progress({ service: name, step: 'jobs', done: removed.jobs, bytes: 0 });
+          for (const key of removedKeys) observer.item?.(name, 'jobs', printable(key));
+        },
+        signal,
+      );
+      if (keys.results === 'all') {
+        tally.results += await removeByPrefix(redis, keys.broker.results, signal);
+      }
+      if (tally.jobs === 0 && keys.jobs.prefixes.length > 0) {
+        tally.warnings.push(...(await nothingMatchedWarning(redis, step)));
+      }
+      return true;
+    },
+  );
+  if (done !== undefined && keys.jobs.prefixes.length > 0) {
+    const jobs = tally.jobs - before.jobs;
+    const results = tally.results - before.results;
+    observer.log({
+      level: 'INFO',
+      service: name,
+      step: 'jobs',
+      message: `🗑️  Redis: ${grouped(jobs)} jobs removed${results > 0 ? `, ${counted(results, 'result')} removed` : ''}`,
+      figures: { jobs, results },
+    });
+  }
+}
+
+export function strangeKeyWarning(broker: RedisConnection, key: Buffer, type: string): string {
+  return `Redis ${broker.label}: the key ${printable(key)} has the name of a queue but is a ${type}: left alone; look at it with redis-cli`;
+}
+
+/**
+ * Loud when a prefix matched nothing while the database holds other keys: a wrong prefix once made
+ * a wipe report success having removed nothing.
+ */
+export async function nothingMatchedWarning(
+  redis: RedisConnection,
+  step: Pick<StepContext, 'keys' | 'service'>,
+): Promise<readonly string[]> {
+  const { keys, service } = step;
+  const explained = [
+    keys.broker.results,
+    ...keys.queues.map(keys.broker.queue),
+    ...service.neighbours.map((start) => Buffer.from(start)),
+  ];
+  const families = await sampleFamilies(
+    redis,
+    (key) =>
+      keys.jobs.isProtected(key) ||
+      key.includes('.reply.celery.pidbox') ||
+      explained.some((start) => startsWith(key, start)),
+  );
+  if (families.length === 0) return [];
+  const wanted = keys.jobs.prefixes.map((prefix) => `"${prefix}"`).join(', ');
+  const held = families
+    .slice(0, 5)
+    .map(({ prefix, count }) => `"${printable(Buffer.from(prefix))}" (${count})`)
+    .join(', ');
+  return [
+    `Redis ${redis.label}: no key begins with ${wanted}, but the database holds others: ${held}; check keyPrefix and the database number in the config`,
+  ];
+}
+
+async function removeResults(step: StepContext, taskIds: readonly string[]): Promise<void> {
+  const { service, keys, tally } = step;
+  if (keys.results !== 'own' || taskIds.length === 0) return;
+  // Results live where the jobs do; a service without jobs keeps them in its broker's database.
+  const removed = await onLink(
+    service.redis ?? service.broker,
+    { target: 'Redis', name: 'results' },
+    step.report,
+    async (redis) => redis.unlink(taskIds.map((id) => keys.broker.result(Buffer.from(id)))),
+  );
+  tally.results += removed ?? 0;
+}

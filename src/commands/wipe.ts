@@ -1,0 +1,202 @@
+import { findConfigFile } from '../config/find.ts';
+import { loadConfig } from '../config/load.ts';
+import { CannotStart } from '../errors.ts';
+import type { Observer } from '../report/observer.ts';
+import { chosenOf, plannedReport } from '../report/planned.ts';
+import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
+import type { ServiceCensus, ServiceReport, WipeReport } from '../report/types.ts';
+import { cleanupId } from '../runs/cleanup-id.ts';
+import { enforceCaps, enforceStrict } from './limits.ts';
+import { inspectService } from './inspect-service.ts';
+import { closeServices, guardTargets, openServices } from './open-services.ts';
+import type { OpenService } from './open-services.ts';
+import type { WipeRequest } from './request.ts';
+import type { Surroundings } from './surroundings.ts';
+import { chooseServices } from './targets.ts';
+import { NOT_LOOKED, verifyService } from './verify-service.ts';
+import type { Verdict } from './verify-service.ts';
+import { startTally, wipeService } from './wipe-service.ts';
+import type { WipeTally } from './wipe-service.ts';
+
+/** What the plan shows before the question. */
+export interface Plan {
+  readonly configFile: string;
+  readonly services: readonly ServiceCensus[];
+}
+
+export interface WipeOutcome {
+  readonly report: WipeReport;
+  /** Present when everything was counted before the first deletion. */
+  readonly plan: Plan | undefined;
+}
+
+export interface WipeIo {
+  readonly surroundings: Surroundings;
+  readonly observer: Observer;
+  /** Undefined: nobody can be asked. */
+  readonly ask: ((plan: Plan) => Promise<boolean>) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The whole wipe: read and check everything, look, show, ask, wipe, look again, report. Guards,
+ * caps and the question end before the first deletion. With `dryRun` it ends after the look.
+ * @throws CannotStart when nothing was touched.
+ */
+export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcome> {
+  const { surroundings, observer, signal } = io;
+  const startedAt = new Date();
+  const config = loadConfig({
+    file: findConfigFile({
+      flag: request.configFile,
+      env: surroundings.env,
+      cwd: surroundings.workingDirectory,
+    }),
+    env: surroundings.env,
+  });
+  const targets = chooseServices(config, request.targets);
+  if (!request.yes && !request.dryRun && io.ask === undefined) {
+    throw new CannotStart(
+      'usage',
+      'Nobody can be asked, since standard input is no terminal: pass --yes to wipe without a question, or --dry-run to see what would go.',
+    );
+  }
+  const located = await guardTargets(config, targets, surroundings);
+  const services = await openServices(config.services, targets, located, request.kinds);
+  const run = { cleanupId: cleanupId(startedAt), kinds: request.kinds, startedAt };
+  try {
+    signal.throwIfAborted();
+    if (request.strict) enforceStrict(services);
+    const plan = await makePlan(request, config.file, services, signal);
+    if (plan !== undefined) enforceCaps(plan.services, request.caps);
+    if (request.dryRun && plan !== undefined) {
+      const report = plannedReport({ ...run, finishedAt: new Date() }, plan.services);
+      return { report, plan };
+    }
+    if (!request.yes && plan !== undefined && !(await io.ask?.(plan))) {
+      throw new CannotStart('declined', 'Not confirmed: nothing was touched.');
+    }
+    const reports = await wipeAll(services, request, observer, signal);
+    const report: WipeReport = {
+      ...run,
+      status: signal.aborted ? 'interrupted' : finishedStatus(reports),
+      dryRun: false,
+      finishedAt: new Date(),
+      services: reports,
+    };
+    observer.log({
+      level: report.status === 'completed' ? 'INFO' : 'WARNING',
+      step: 'end',
+      message: reportMessage(report),
+    });
+    return { report, plan };
+  } finally {
+    closeServices(services);
+  }
+}
+
+/** Counting costs a look at everything, so it is done only for those who will read it. */
+async function makePlan(
+  request: WipeRequest,
+  configFile: string,
+  services: readonly OpenService[],
+  signal: AbortSignal,
+): Promise<Plan | undefined> {
+  const capped = Object.values(request.caps).some((cap) => cap !== undefined);
+  if (request.yes && !request.dryRun && !capped) return undefined;
+  const census: ServiceCensus[] = [];
+  for (const service of services) {
+    census.push(chosenOf(await inspectService(service, request.kinds, signal), request.kinds));
+  }
+  return { configFile, services: census };
+}
+
+async function wipeAll(
+  services: readonly OpenService[],
+  request: WipeRequest,
+  observer: Observer,
+  signal: AbortSignal,
+): Promise<readonly ServiceReport[]> {
+  observer.log({
+    level: 'WARNING',
+    step: 'start',
+    message: isTotal(request.kinds)
+      ? '🔥 TOTAL WIPE STARTED - EVERYTHING WILL BE REMOVED!'
+      : `🔥 WIPE STARTED - ALL OF THIS WILL BE REMOVED: ${request.kinds.join(', ')}`,
+  });
+  const runs = services.map((service) => ({ service, tally: startTally(service) }));
+  for (const { service, tally } of runs) {
+    announce(service, observer);
+    await untilAborted(signal, undefined, async () => {
+      await wipeService(service, request.kinds, tally, observer, signal);
+    });
+  }
+  const reports: ServiceReport[] = [];
+  for (const { service, tally } of runs) {
+    const verdict = await untilAborted(signal, NOT_LOOKED, async () =>
+      verifyService(service, request.kinds, tally, observer, signal),
+    );
+    reports.push(serviceReport(service.config.name, tally, verdict));
+  }
+  return reports;
+}
+
+/** An abort ends the work and keeps what was done; anything else thrown is a bug and goes on. */
+async function untilAborted<T>(
+  signal: AbortSignal,
+  otherwise: T,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (signal.aborted) return otherwise;
+  try {
+    return await work();
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return otherwise;
+    throw error;
+  }
+}
+
+function announce(service: OpenService, observer: Observer): void {
+  const { name } = service.config;
+  const redis = service.redis === undefined ? [] : [`Redis ${service.redis.label}`];
+  const broker =
+    service.broker === undefined || service.broker === service.redis
+      ? []
+      : [`broker ${service.broker.label}`];
+  const paths = service.directories.map(({ located }) => located.path);
+  observer.log({
+    level: 'INFO',
+    service: name,
+    step: 'service',
+    message: `${name}: ${[...redis, ...broker, ...paths].join(', ')}`,
+  });
+  for (const failure of service.failures) {
+    observer.log({
+      level: 'ERROR',
+      service: name,
+      step: 'open',
+      message: `${failure.target}/${failure.item}: ${failure.reason}`,
+    });
+  }
+}
+
+function serviceReport(name: string, tally: WipeTally, verdict: Verdict): ServiceReport {
+  const sum = (kind: 'files' | 'models'): number =>
+    tally.directories.reduce((total, one) => total + (one.kind === kind ? one.deleted : 0), 0);
+  return {
+    name,
+    jobsRemoved: tally.jobs,
+    resultsRemoved: tally.results,
+    tasksPurged: { queued: tally.queued, inFlight: tally.inFlight },
+    tasksCancelled: 0,
+    filesDeleted: sum('files'),
+    modelsDeleted: sum('models'),
+    bytesFreed: tally.directories.reduce((total, one) => total + one.bytesFreed, 0),
+    bytesHeldOpen: 0,
+    verified: verdict.verified,
+    remaining: verdict.remaining,
+    failures: tally.failures.list(),
+    warnings: tally.warnings,
+    directories: tally.directories,
+  };
+}

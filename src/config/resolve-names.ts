@@ -1,0 +1,78 @@
+/** Key prefixes and queue names, each for itself; how they fit together is in cross-check.ts. */
+import { formatPath } from './json-path.ts';
+import type { JsonPath } from './json-path.ts';
+import type { ProblemCollector } from './problems.ts';
+import { located } from './resolved.ts';
+import type { Located } from './resolved.ts';
+import type { CeleryDraft, ServiceDraft } from './schema.ts';
+
+/** Key names of Celery and kombu: a queue called so would be taken for their own data. */
+const NO_QUEUE = /^(?:unacked|_kombu|celery-task-meta-)/;
+
+/** Characters that no key prefix or queue has by intention. */
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+export function resolvePrefixes(
+  draft: ServiceDraft['keyPrefix'],
+  path: JsonPath,
+  problems: ProblemCollector,
+): Located[] {
+  if (draft === undefined) return [];
+  const prefixes =
+    typeof draft === 'string'
+      ? [{ path, value: draft }].filter(() => !problems.isBroken(path))
+      : located(draft, path, problems.isBroken);
+  if (draft.length === 0 && Array.isArray(draft)) {
+    problems.add(path, 'must not be empty: give at least one prefix, or remove `keyPrefix`');
+  }
+  for (const [index, prefix] of prefixes.entries()) {
+    if (prefix.value.trim() === '') {
+      problems.add(
+        prefix.path,
+        prefix.value === ''
+          ? 'must not be empty: it would match every key of the database'
+          : 'must not be blank: give the text that every job key begins with',
+      );
+    } else if (CONTROL.test(prefix.value)) {
+      problems.add(prefix.path, 'holds a control character: remove it');
+    }
+    reportDuplicate(prefixes, index, problems);
+  }
+  return prefixes;
+}
+
+export function resolveQueues(
+  draft: CeleryDraft['queues'],
+  path: JsonPath,
+  problems: ProblemCollector,
+): Located[] {
+  if (draft?.length === 0) problems.add(path, 'must not be empty: list the queues of the service');
+  const queues = located(draft, path, problems.isBroken);
+  for (const [index, queue] of queues.entries()) {
+    if (queue.value.trim() === '') {
+      problems.add(queue.path, 'must not be empty: give the name of a queue');
+    } else if (CONTROL.test(queue.value)) {
+      problems.add(queue.path, 'holds a control character: remove it');
+    } else if (NO_QUEUE.test(queue.value)) {
+      problems.add(
+        queue.path,
+        'is a name of Celery itself, not of a queue: give the name of a queue',
+      );
+    }
+    reportDuplicate(queues, index, problems);
+  }
+  return queues;
+}
+
+function reportDuplicate(
+  entries: readonly Located[],
+  index: number,
+  problems: ProblemCollector,
+): void {
+  const entry = entries[index];
+  const first = entries.findIndex((other) => other.value === entry?.value);
+  const earlier = entries[first];
+  if (entry === undefined || earlier === undefined || first === index) return;
+  problems.add(entry.path, `is the same as ${formatPath(earlier.path)}: remove one of the two`);
+}

@@ -1,0 +1,143 @@
+/**
+ * The shape of the config file: types, keys and descriptions. What values mean and how they fit
+ * together is checked in resolve-*.ts and cross-check.ts. `meta` is for editors only.
+ */
+import { z } from 'zod';
+
+const text = (description: string) => z.string().meta({ minLength: 1 }).describe(description);
+const texts = (description: string) =>
+  z
+    .array(z.string().meta({ minLength: 1 }))
+    .meta({ minItems: 1 })
+    .describe(description);
+
+const redisUrl = z.string().describe('redis://, rediss:// (TLS) or unix:// URL');
+const redisUrls = (description: string) =>
+  z.array(redisUrl).meta({ minItems: 1 }).describe(description);
+
+export const tlsSchema = z
+  .strictObject({
+    ca: text('PEM file with the certificate authority, relative to this file').optional(),
+    cert: text('PEM file with the client certificate, relative to this file').optional(),
+    key: text("PEM file with the client certificate's key, relative to this file").optional(),
+    servername: text("Name to check the server's certificate against").optional(),
+  })
+  .describe('TLS options; only beside a rediss:// URL');
+
+export const serverFormSchema = z
+  .strictObject({
+    url: redisUrl.describe('redis://, rediss:// (TLS) or unix:// URL of the server'),
+    tls: tlsSchema.optional(),
+  })
+  .describe('One Redis server');
+
+export const clusterFormSchema = z
+  .strictObject({
+    cluster: redisUrls('URLs of some nodes, all redis:// or all rediss://, same credentials'),
+  })
+  .describe('A Redis Cluster');
+
+export const sentinelFormSchema = z
+  .strictObject({
+    sentinels: redisUrls(
+      'URLs of the sentinels (default port 26379); their credentials also open the server',
+    ),
+    name: text('Name of the master that the sentinels watch'),
+    db: z.int().nonnegative().meta({ default: 0 }).describe('Database number').optional(),
+  })
+  .describe('A server found through Redis Sentinel');
+
+const redis = (description: string) =>
+  z
+    .union([redisUrl, serverFormSchema, clusterFormSchema, sentinelFormSchema])
+    .describe(description);
+
+export const celerySchema = z
+  .strictObject({
+    queues: texts("Names of the service's own Celery queues"),
+    broker: redis("Redis that holds the queues; default: the service's `redis`").optional(),
+    results: z
+      .enum(['own', 'all', 'none'])
+      .meta({ default: 'own' })
+      .describe(
+        'Which results go: own (of the jobs and messages that this wipe removes), all of the database, none',
+      )
+      .optional(),
+    globalKeyPrefix: z
+      .string()
+      .meta({ default: '' })
+      .describe("Celery's `global_keyprefix`; default: none")
+      .optional(),
+  })
+  .describe("The service's Celery queues and results");
+
+export const directorySchema = z
+  .strictObject({
+    path: text('Path or glob pattern, relative to `root`'),
+    mustBeMounted: z
+      .boolean()
+      .meta({ default: false })
+      .describe('Refuse to wipe unless a file system is mounted there')
+      .optional(),
+    marker: text('Name of a file that must be in the directory, and that stays').optional(),
+    keep: z
+      .array(z.string().meta({ minLength: 1 }))
+      .describe('Glob patterns, relative to the directory, of what stays')
+      .optional(),
+  })
+  .describe('A directory with conditions');
+
+const directories = (description: string) =>
+  z
+    .array(z.union([text('Path or glob pattern, relative to `root`'), directorySchema]))
+    .describe(description);
+
+export const serviceSchema = z
+  .strictObject({
+    redis: redis(
+      'Redis that holds the jobs; leave it out for a service with files only',
+    ).optional(),
+    keyPrefix: z
+      .union([text('Prefix'), texts('Prefixes')])
+      .describe('A job key is any key that begins with this (or one of these), literally')
+      .optional(),
+    celery: celerySchema.optional(),
+    root: text(
+      "Directory that the service's paths are relative to, itself relative to this file; default: this file's directory",
+    ).optional(),
+    directories: directories(
+      'Directories to empty: everything inside goes, the directory itself stays',
+    ).optional(),
+    models: directories('Directories to empty whose files count as models').optional(),
+  })
+  .describe('What one service holds');
+
+export const SERVICE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+export const configSchema = z
+  .strictObject({
+    $schema: z.string().describe('Schema of this file, for editors').optional(),
+    services: z
+      .record(z.string().meta({ pattern: SERVICE_NAME.source }), serviceSchema)
+      .meta({ minProperties: 1 })
+      .describe('The services, by the name that `media-cleanup <name>` takes'),
+  })
+  .describe('Config of media-cleanup: what a total reset of each service removes');
+
+/** A config of which any part may be missing, because it was wrong and has been reported. */
+type Draft<T> = T extends readonly (infer Element)[]
+  ? readonly (Draft<Element> | undefined)[]
+  : T extends object
+    ? { readonly [Key in keyof T]?: Draft<T[Key]> | undefined }
+    : T;
+
+export type ConfigDraft = Draft<z.infer<typeof configSchema>>;
+export type ServiceDraft = Draft<z.infer<typeof serviceSchema>>;
+export type CeleryDraft = Draft<z.infer<typeof celerySchema>>;
+export type DirectoryDraft = Draft<z.infer<typeof directorySchema>>;
+export type TlsDraft = Draft<z.infer<typeof tlsSchema>>;
+export type RedisDraft =
+  | string
+  | Draft<z.infer<typeof serverFormSchema>>
+  | Draft<z.infer<typeof clusterFormSchema>>
+  | Draft<z.infer<typeof sentinelFormSchema>>;

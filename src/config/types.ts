@@ -1,0 +1,53 @@
+import type { RedisTarget } from '../redis/target.ts';
+
+/** A checked configuration: variables expanded, URLs parsed, `root` absolute, defaults filled in. */
+export interface Config {
+  /** Absolute path of the file in use. */
+  readonly file: string;
+  readonly services: readonly ServiceConfig[];
+}
+
+export interface ServiceConfig {
+  readonly name: string;
+  readonly redis: RedisTarget | undefined;
+  /** Job keys begin with one of these, literally. Never empty strings. */
+  readonly keyPrefixes: readonly string[];
+  readonly celery: CeleryConfig | undefined;
+  /** Absolute; not resolved through symbolic links. */
+  readonly root: string;
+  /** Whether the file names a `root`: then a missing one is a mistake and not an empty service. */
+  readonly rootConfigured: boolean;
+  readonly directories: readonly DirectoryConfig[];
+  readonly models: readonly DirectoryConfig[];
+}
+
+export interface CeleryConfig {
+  readonly queues: readonly string[];
+  readonly broker: RedisTarget;
+  readonly results: 'own' | 'all' | 'none';
+  /** Empty when none. */
+  readonly globalKeyPrefix: string;
+}
+
+export interface DirectoryConfig {
+  /** As written, after variables: a path or a glob pattern, relative to `root` or absolute. */
+  readonly path: string;
+  readonly mustBeMounted: boolean;
+  /** Name of a file that must be in the directory and stays. */
+  readonly marker: string | undefined;
+  /** Patterns of what stays, relative to the directory. */
+  readonly keep: readonly string[];
+}
+
+/** Names that commands have or will have; no service may be called so. */
+export const RESERVED_NAMES = [
+  'all',
+  'wipe',
+  'stats',
+  'doctor',
+  'init',
+  'status',
+  'logs',
+  'completion',
+  'help',
+] as const;

@@ -1,0 +1,64 @@
+/** A problem in something the operator wrote: where it is, and what to change. */
+export interface Problem {
+  /** JSON path, file path or flag, e.g. `services.audio-transcriber.redis`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Why a run could not start; each maps to one exit code of the contract. */
+export type StopReason = 'usage' | 'config' | 'refused' | 'declined' | 'locked' | 'interrupted';
+
+export const EXIT_CODE = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  config: 2,
+  refused: 3,
+  declined: 4,
+  locked: 75,
+  interrupted: 130,
+  SIGINT: 130,
+  SIGTERM: 143,
+} as const;
+
+/**
+ * A run that did not start: nothing has been touched. Anything thrown that is not a `CannotStart`
+ * is a bug and keeps its stack.
+ */
+export class CannotStart extends Error {
+  override readonly name = 'CannotStart';
+  readonly stop: StopReason;
+  readonly problems: readonly Problem[];
+
+  constructor(
+    stop: StopReason,
+    message: string,
+    problems: readonly Problem[] = [],
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.stop = stop;
+    this.problems = problems;
+  }
+
+  get exitCode(): number {
+    return EXIT_CODE[this.stop];
+  }
+}
+
+/** The `code` of a caught system error (`ENOENT`, `EACCES` …), or undefined when it has none. */
+export function errorCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** The `code` of a system error; anything without one is a bug and is thrown again. */
+export function systemCode(error: unknown): string {
+  const code = errorCode(error);
+  if (code === undefined) throw error;
+  return code;
+}
+
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

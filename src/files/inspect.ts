@@ -1,0 +1,78 @@
+import { systemCode } from '../errors.ts';
+import { identityOfChild, statChild } from './open-directory.ts';
+import type { OpenDirectory } from './open-directory.ts';
+import { walk } from './walk.ts';
+
+/** Called for what could not be looked at or removed; `item` is relative to the directory, as bytes. */
+export type OnFailure = (item: Buffer, code: string) => void;
+
+export interface DirectoryContents {
+  /** Everything but directories, at every depth, except what stays. */
+  readonly files: number;
+  /** Allocated bytes as `du` counts them: files, each inode once, and subdirectories. */
+  readonly bytes: number;
+  /** Mount points below, relative, as bytes; not looked into. */
+  readonly mounts: readonly Buffer[];
+}
+
+/**
+ * Counts what a wipe of the directory would remove. Changes nothing, not even access times of files.
+ * @throws the signal's reason.
+ */
+export async function inspectDirectory(
+  top: OpenDirectory,
+  how: {
+    readonly stays: ((path: () => Buffer) => boolean) | undefined;
+    /** Inodes with several names that were counted before; grows. */
+    readonly seenInodes: Set<string>;
+    readonly onFailure: OnFailure;
+    readonly signal: AbortSignal;
+  },
+): Promise<DirectoryContents> {
+  const { stays, seenInodes, onFailure, signal } = how;
+  let files = 0;
+  let bytes = 0;
+  const mounts: Buffer[] = [];
+  await walk(
+    top,
+    // 'gone' here means: a wipe would remove it.
+    {
+      ...(stays === undefined ? {} : { stays }),
+      file(at, name, path) {
+        try {
+          const stat = statChild(at, name);
+          if (stat === undefined) return 'gone';
+          if (stat.isDirectory()) return 'directory';
+          files += 1;
+          if (stat.nlink === 1 || firstSeen(at, name)) bytes += stat.blocks * 512;
+          return 'gone';
+        } catch (error) {
+          onFailure(path(), systemCode(error));
+          return 'left';
+        }
+      },
+      blocked(_at, _name, code, path) {
+        if (code === 'EXDEV') mounts.push(path());
+        else onFailure(path(), code);
+        return 'left';
+      },
+      leave(_parent, _name, directory, left) {
+        if (left > 0) return 'left';
+        bytes += directory.ownBytes;
+        return 'gone';
+      },
+      unreadable(code, path) {
+        onFailure(path(), code);
+      },
+    },
+    signal,
+  );
+  return { files, bytes, mounts };
+
+  function firstSeen(at: OpenDirectory, name: Buffer): boolean {
+    const identity = identityOfChild(at, name);
+    if (identity === undefined || seenInodes.has(identity)) return false;
+    seenInodes.add(identity);
+    return true;
+  }
+}

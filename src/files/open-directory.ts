@@ -1,0 +1,135 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  opendirSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs';
+import type { Dir, Stats } from 'node:fs';
+import { mountIdOf } from './mounts.ts';
+
+/**
+ * The one door to the file system below a configured directory. A directory is entered only through
+ * its parent's descriptor, without following links, and everything in it is reached through its own
+ * descriptor (`/proc/self/fd/<n>/<name>`, proc_pid_fd(5)): whoever swaps a directory for a link while
+ * we work changes nothing about where we are.
+ */
+export interface OpenDirectory {
+  readonly descriptor: number;
+  /** What a name is put behind to reach it, e.g. `/proc/self/fd/17/`. */
+  readonly base: Buffer;
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly mountId: number | undefined;
+  /** Allocated bytes of the directory itself when it was opened. */
+  readonly ownBytes: number;
+  /** False where there is no /proc: names are then resolved by path, with the identity checked. */
+  readonly byDescriptor: boolean;
+}
+
+/** The child is another mount: never entered. */
+export class MountPointError extends Error {
+  override readonly name = 'MountPointError';
+  readonly code = 'EXDEV';
+}
+
+/** The directory is not the one that was opened any more (only where there is no /proc). */
+export class MovedError extends Error {
+  override readonly name = 'MovedError';
+  readonly code = 'ESTALE';
+}
+
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const SLASH = Buffer.from('/');
+
+export function hasDescriptorPaths(): boolean {
+  return existsSync('/proc/self/fd');
+}
+
+/** Opens a resolved path that is no link itself. Throws the system error (ELOOP for a link). */
+export function openTop(path: string, byDescriptor = hasDescriptorPaths()): OpenDirectory {
+  return describe(openSync(path, OPEN_FLAGS), Buffer.from(path), byDescriptor);
+}
+
+/**
+ * Opens `name` in `parent`.
+ * @throws the system error: ELOOP or ENOTDIR when it is (now) a link or a file, or
+ * {@link MountPointError} when a file system is mounted on it.
+ */
+export function openChild(parent: OpenDirectory, name: Buffer): OpenDirectory {
+  const path = pathOf(parent, name);
+  const child = describe(openSync(path, OPEN_FLAGS), path, parent.byDescriptor);
+  if (child.device !== parent.device || child.mountId !== parent.mountId) {
+    closeDirectory(child);
+    throw new MountPointError('a file system is mounted here');
+  }
+  return child;
+}
+
+function describe(descriptor: number, path: Buffer, byDescriptor: boolean): OpenDirectory {
+  try {
+    const stat = fstatSync(descriptor, { bigint: true });
+    return {
+      descriptor,
+      base: byDescriptor
+        ? Buffer.from(`/proc/self/fd/${descriptor}/`)
+        : Buffer.concat([path, SLASH]),
+      device: stat.dev,
+      inode: stat.ino,
+      mountId: mountIdOf(descriptor),
+      ownBytes: Number(stat.blocks) * 512,
+      byDescriptor,
+    };
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+export function closeDirectory(directory: OpenDirectory): void {
+  closeSync(directory.descriptor);
+}
+
+/** An iterator over the names, as bytes. The caller closes it. */
+export function readNames(directory: OpenDirectory): Dir {
+  return opendirSync(pathOf(directory, Buffer.alloc(0)), {
+    // Typed for strings only; the bytes matter, since names need not be UTF-8.
+    encoding: 'buffer' as unknown as BufferEncoding,
+    bufferSize: 512,
+  });
+}
+
+/** Undefined when there is no such name any more. */
+export function statChild(directory: OpenDirectory, name: Buffer): Stats | undefined {
+  return lstatSync(pathOf(directory, name), { throwIfNoEntry: false });
+}
+
+/** Unique among all files of all file systems: device and inode. */
+export function identityOfChild(directory: OpenDirectory, name: Buffer): string | undefined {
+  const stat = lstatSync(pathOf(directory, name), { throwIfNoEntry: false, bigint: true });
+  return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
+}
+
+export function unlinkChild(directory: OpenDirectory, name: Buffer): void {
+  unlinkSync(pathOf(directory, name));
+}
+
+export function removeEmptyChild(directory: OpenDirectory, name: Buffer): void {
+  rmdirSync(pathOf(directory, name));
+}
+
+function pathOf(directory: OpenDirectory, name: Buffer): Buffer {
+  if (!directory.byDescriptor) checkIdentity(directory);
+  return Buffer.concat([directory.base, name]);
+}
+
+function checkIdentity(directory: OpenDirectory): void {
+  const stat = lstatSync(directory.base.subarray(0, -1), { throwIfNoEntry: false, bigint: true });
+  if (stat?.dev !== directory.device || stat.ino !== directory.inode) {
+    throw new MovedError('the directory was moved or replaced');
+  }
+}

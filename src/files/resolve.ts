@@ -1,0 +1,131 @@
+import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { errorCode } from '../errors.ts';
+import type { DirectoryConfig } from '../config/types.ts';
+
+export type DirectoryKind = 'files' | 'models';
+
+/** A configured directory on its real path: links resolved once, here, and never again. */
+export interface LocatedDirectory {
+  readonly service: string;
+  readonly kind: DirectoryKind;
+  readonly config: DirectoryConfig;
+  /** As shown to people: `Uploads`. */
+  readonly name: string;
+  /** Absolute, as configured. */
+  readonly configuredPath: string;
+  /** Absolute, every link resolved; for a missing directory as far as it exists. */
+  readonly path: string;
+  readonly state:
+    | { readonly is: 'directory' }
+    | { readonly is: 'missing' }
+    | { readonly is: 'other' }
+    /** The path could not be followed: `EACCES`, `ELOOP` … */
+    | { readonly is: 'unknown'; readonly code: string };
+}
+
+/** A pattern that matches no directory. */
+export interface UnmatchedPattern {
+  readonly service: string;
+  readonly pattern: string;
+}
+
+interface Paths {
+  readonly name: string;
+  readonly root: string;
+  readonly directories: readonly DirectoryConfig[];
+  readonly models: readonly DirectoryConfig[];
+}
+
+/** Finds every directory of a service; reads only. */
+export async function locateDirectories(service: Paths): Promise<{
+  readonly directories: readonly LocatedDirectory[];
+  readonly unmatched: readonly UnmatchedPattern[];
+}> {
+  const found: Omit<LocatedDirectory, 'name'>[] = [];
+  const unmatched: UnmatchedPattern[] = [];
+  for (const kind of ['files', 'models'] as const) {
+    for (const config of kind === 'files' ? service.directories : service.models) {
+      const paths = await matchingPaths(service.root, config.path);
+      if (paths.length === 0) unmatched.push({ service: service.name, pattern: config.path });
+      for (const configuredPath of paths) {
+        const located = locate(configuredPath);
+        const twice = found.some(
+          (other) => other.kind === kind && other.path === located.path && other.config === config,
+        );
+        if (!twice) found.push({ service: service.name, kind, config, configuredPath, ...located });
+      }
+    }
+  }
+  return { directories: withNames(found, service.root), unmatched };
+}
+
+async function matchingPaths(root: string, pattern: string): Promise<string[]> {
+  // fast-glob costs 30 ms to load, and most paths are plain.
+  if (!/[*?[\]{}()!\\]/.test(pattern)) return [resolve(root, pattern)];
+  const { glob, isDynamicPattern } = (await import('fast-glob')).default;
+  if (!isDynamicPattern(pattern)) return [resolve(root, pattern.replace(/\\(.)/g, '$1'))];
+  const matches = await glob(pattern, {
+    cwd: root,
+    onlyDirectories: true,
+    // A link planted beside the real directories must not become a target.
+    followSymbolicLinks: false,
+    dot: true,
+    absolute: true,
+    unique: true,
+    suppressErrors: true,
+  });
+  return matches.map((path) => resolve(path)).toSorted();
+}
+
+function locate(configuredPath: string): Pick<LocatedDirectory, 'path' | 'state'> {
+  try {
+    const path = realpathSync.native(configuredPath);
+    return { path, state: statSync(path).isDirectory() ? { is: 'directory' } : { is: 'other' } };
+  } catch (error) {
+    const code = errorCode(error) ?? 'EIO';
+    if (code !== 'ENOENT') return { path: configuredPath, state: { is: 'unknown', code } };
+    return { path: realPathOfMissing(configuredPath), state: { is: 'missing' } };
+  }
+}
+
+/** The existing part resolved, the rest as written; a dangling link is followed by its text. */
+function realPathOfMissing(path: string): string {
+  const rest: string[] = [];
+  let at = path;
+  for (let links = 0; links < 40;) {
+    try {
+      if (lstatSync(at).isSymbolicLink()) {
+        const target = resolve(dirname(at), readlinkSync(at));
+        links += 1;
+        at = target;
+        continue;
+      }
+      return join(realpathSync.native(at), ...rest);
+    } catch {
+      if (dirname(at) === at) break;
+      rest.unshift(basename(at));
+      at = dirname(at);
+    }
+  }
+  return path;
+}
+
+/** The last part of the path with a capital, as the services' own reports say it; longer if two are alike. */
+function withNames(
+  found: readonly Omit<LocatedDirectory, 'name'>[],
+  root: string,
+): LocatedDirectory[] {
+  const short = found.map((directory) => capital(basename(directory.configuredPath)));
+  return found.map((directory, index) => {
+    const name = short[index] as string;
+    if (short.filter((other) => other === name).length === 1) return { ...directory, name };
+    const below = relative(root, directory.configuredPath);
+    const long = below.startsWith('..') || isAbsolute(below) ? directory.configuredPath : below;
+    return { ...directory, name: capital(long) };
+  });
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

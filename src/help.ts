@@ -1,0 +1,56 @@
+/** What stands below the options of each help page. */
+
+const EXIT_CODES = `
+Exit codes:
+  0    all removed and verified gone (or nothing was there, or a dry run)
+  1    finished, but something failed or is still there: the report says what
+  2    usage or config error; nothing touched
+  3    refused by a guard, --strict or a limit; nothing touched
+  4    declined at the question; nothing touched
+  130  interrupted by Ctrl-C; 143 by SIGTERM: the report says what went until then
+`;
+
+const CONFIG = `
+Config: --config, else $MEDIA_CLEANUP_CONFIG, else ./cleanup.config.json,
+  else ~/.config/media-cleanup/cleanup.config.json,
+  else /etc/media-cleanup/cleanup.config.json
+`;
+
+export const WIPE_HELP = `
+What it destroys, for each target, and there is no way back:
+  jobs    every key in Redis with the service's prefix, and the results of its tasks
+  queue   every message in its Celery queues, all priorities, and its messages in flight
+  files   everything inside its directories, at every depth; the directories stay
+  models  everything inside its model directories (downloaded again at the next use)
+Nothing outside the configured directories, keys and queues is touched: links are not
+followed, mount points not entered, other services' keys and queues stay.
+
+Examples:
+  media-cleanup all --dry-run             what would go
+  media-cleanup all                       show it, ask, wipe
+  media-cleanup all --yes                 wipe without a question (cron, runbooks)
+  media-cleanup video-downloader --only jobs,queue --yes
+  media-cleanup all --yes --keep-models   models stay
+  media-cleanup all --yes --json | jq .status
+  media-cleanup stats all                 what is there now
+
+When something goes wrong:
+  "Redis/…: Connection refused"     the files were wiped all the same; start Redis, run again
+  "Permission denied"               run it as the owner of the files, or with sudo
+  "no key begins with …"            keyPrefix in the config is not what the service uses
+  It can be run again at any time: a second run removes what is left.
+${EXIT_CODES}${CONFIG}`;
+
+export const STATS_HELP = `
+Changes nothing: it only looks, at Redis and at the directories.
+
+Examples:
+  media-cleanup stats all
+  media-cleanup stats audio-transcriber --json | jq .total_jobs
+
+Exit codes:
+  0    everything was looked at
+  1    something could not be looked at (a Redis that is down, a closed directory):
+       its counts are incomplete and marked
+  2    usage or config error
+${CONFIG}`;

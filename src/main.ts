@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArguments, wantsJson } from './cli.ts';
+import { CannotStart, EXIT_CODE } from './errors.ts';
+
+/** The only file that reads `process`: signals become an AbortSignal, errors an exit code. */
+
+const installation = dirname(dirname(fileURLToPath(import.meta.url)));
+const argv = process.argv.slice(2);
+const interruption = new AbortController();
+let interruptedBy: 'SIGINT' | 'SIGTERM' | undefined;
+
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    if (interruptedBy !== undefined && name === 'SIGINT') process.exit(EXIT_CODE.SIGINT);
+    interruptedBy ??= name;
+    interruption.abort(
+      new CannotStart('interrupted', `Interrupted by ${name} before anything was touched.`),
+    );
+  });
+}
+// `| head` closes the pipe: not a reason to crash in the middle of a wipe.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+// ioredis' debug output contains the arguments of AUTH.
+delete process.env['DEBUG'];
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  try {
+    const parsed = parseArguments(argv, version());
+    if (parsed.is === 'text') {
+      process[parsed.stream].write(parsed.text);
+      return parsed.exitCode;
+    }
+    const [{ runRequest }, { passwdHomes }] = await Promise.all([
+      import('./terminal/run.ts'),
+      import('./files/homes.ts'),
+    ]);
+    const code = await runRequest(
+      parsed.request,
+      {
+        stdin: process.stdin,
+        stdout: process.stdout,
+        stderr: process.stderr,
+        stdinIsTTY: process.stdin.isTTY,
+        stdoutIsTTY: process.stdout.isTTY,
+        stderrIsTTY: process.stderr.isTTY,
+        stdoutColumns: process.stdout.columns,
+        stderrColumns: process.stderr.columns,
+        env: process.env,
+      },
+      {
+        env: process.env,
+        workingDirectory: process.cwd(),
+        homes: [homedir(), ...passwdHomes()],
+        installation,
+        interpreter: process.execPath,
+      },
+      interruption.signal,
+    );
+    return interruptedBy === undefined ? code : EXIT_CODE[interruptedBy];
+  } catch (error) {
+    return await explain(error);
+  }
+}
+
+async function explain(error: unknown): Promise<number> {
+  if (error instanceof CannotStart) {
+    if (wantsJson(argv)) {
+      const { cannotStartJson, jsonText } = await import('./report/json.ts');
+      process.stdout.write(jsonText(cannotStartJson(error)));
+    }
+    process.stderr.write(`media-cleanup: ${error.message}\n`);
+    if (error.stop === 'config') {
+      for (const { path, message } of error.problems)
+        process.stderr.write(`  ${path}: ${message}\n`);
+    }
+    if (error.stop === 'usage') process.stderr.write('Try: media-cleanup --help\n');
+    return interruptedBy === undefined ? error.exitCode : EXIT_CODE[interruptedBy];
+  }
+  // A bug: its stack is what helps to mend it.
+  process.stderr.write(`media-cleanup: internal error, please report it\n${stackOf(error)}\n`);
+  return EXIT_CODE.failed;
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function version(): string {
+  const text = readFileSync(`${installation}/package.json`, 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
+}

@@ -1,0 +1,256 @@
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
+import { Cluster, Redis } from 'ioredis';
+import type { RedisOptions } from 'ioredis';
+import { RedisError, toRedisError } from './errors.ts';
+import { targetLabel } from './target.ts';
+import type { Address, Credentials, RedisTarget, TlsOptions } from './target.ts';
+
+export type Argument = string | Buffer | number;
+/** A reply as Redis sent it: bulk strings as Buffers, errors thrown. */
+export type Reply = Buffer | number | null | readonly Reply[];
+
+/** One connection to one database. Every method throws only {@link RedisError}. */
+export interface RedisConnection {
+  /** `host:port/db` for people, without password. */
+  readonly label: string;
+  /** What the operator should know about the connection itself. */
+  readonly warnings: readonly string[];
+  send(command: string, ...args: readonly Argument[]): Promise<Reply>;
+  /** One sender for every primary: a SCAN asks one server only. */
+  readonly primaries: () => readonly ((
+    command: string,
+    ...args: readonly Argument[]
+  ) => Promise<Reply>)[];
+  /** All in one MULTI/EXEC; in a cluster one after the other. */
+  transaction(commands: readonly (readonly [string, ...Argument[]])[]): Promise<readonly Reply[]>;
+  /** UNLINK; the number of keys that Redis says it removed. */
+  unlink(keys: readonly Buffer[]): Promise<number>;
+  close(): void;
+}
+
+/** Within this an unreachable Redis is given up, so that it costs a run less than 5 s. */
+const CONNECT_MS = 4_500;
+const COMMAND_MS = 4_500;
+
+/**
+ * Connects, authenticates and selects the database, each step checked by its reply: ioredis goes on
+ * in database 0 when its own SELECT fails, and prints to the console when AUTH is not needed.
+ * @throws RedisError within 5 s.
+ */
+export async function connectRedis(target: RedisTarget): Promise<RedisConnection> {
+  const secrets = [
+    target.credentials?.password,
+    'sentinelCredentials' in target ? target.sentinelCredentials?.password : undefined,
+  ].filter((secret) => secret !== undefined);
+  const warnings: string[] = [];
+  let client: Redis | Cluster | undefined;
+  let lastError: unknown;
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const created = createClient(target);
+    client = created;
+    created.on('error', (error: unknown) => {
+      lastError = error;
+    });
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(
+          new RedisError(
+            'ETIMEDOUT',
+            `No answer within ${CONNECT_MS / 1000} s`,
+            'look whether Redis hangs (redis-cli ping) and whether the network reaches it',
+          ),
+        );
+      }, CONNECT_MS);
+    });
+    await Promise.race([timeout, handshake(created, target, warnings)]);
+    return connectionOf(created, targetLabel(target), warnings, secrets);
+  } catch (error) {
+    client?.disconnect();
+    // The promise only says that the connection is closed; why it is came as an event.
+    throw toRedisError(error instanceof RedisError ? error : causeOf(error, lastError), secrets);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function causeOf(error: unknown, lastError: unknown): unknown {
+  const closed =
+    error instanceof Error && /Connection is closed|None of startup nodes/.test(error.message);
+  if (!closed || lastError === undefined) return error;
+  if (
+    lastError instanceof Error &&
+    'lastNodeError' in lastError &&
+    lastError.lastNodeError !== undefined
+  ) {
+    return lastError.lastNodeError;
+  }
+  return lastError;
+}
+
+function createClient(target: RedisTarget): Redis | Cluster {
+  const common = {
+    lazyConnect: true,
+    protocol: 2,
+    connectTimeout: CONNECT_MS,
+    commandTimeout: COMMAND_MS,
+    enableReadyCheck: false,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    disableClientInfo: true,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+    ...(target.tls === undefined ? {} : { tls: tlsOptions(target.tls) }),
+  } satisfies RedisOptions;
+  switch (target.kind) {
+    case 'server':
+      return new Redis({ ...common, ...target.address });
+    case 'sentinel':
+      return new Redis({
+        ...common,
+        name: target.name,
+        sentinels: target.sentinels.map(hostAndPort),
+        sentinelRetryStrategy: () => null,
+        ...(target.sentinelCredentials === undefined
+          ? {}
+          : {
+              sentinelPassword: target.sentinelCredentials.password,
+              ...(target.sentinelCredentials.username === undefined
+                ? {}
+                : { sentinelUsername: target.sentinelCredentials.username }),
+            }),
+        enableTLSForSentinelMode: target.tls !== undefined,
+        ...(target.tls === undefined ? {} : { sentinelTLS: tlsOptions(target.tls) }),
+      });
+    case 'cluster':
+      return new Cluster(target.nodes.map(hostAndPort), {
+        lazyConnect: true,
+        clusterRetryStrategy: () => null,
+        enableOfflineQueue: true,
+        slotsRefreshTimeout: CONNECT_MS,
+        redisOptions: {
+          ...common,
+          ...ioredisCredentials(target.credentials),
+        },
+      });
+  }
+}
+
+function hostAndPort(address: Address): { host: string; port: number } {
+  if ('path' in address)
+    throw new RedisError(
+      'ECONFIG',
+      'A Unix socket cannot be a node of a cluster or a sentinel',
+      'name host and port',
+    );
+  return address;
+}
+
+function ioredisCredentials(
+  credentials: Credentials | undefined,
+): Pick<RedisOptions, 'username' | 'password'> {
+  if (credentials === undefined) return {};
+  return {
+    password: credentials.password,
+    ...(credentials.username === undefined ? {} : { username: credentials.username }),
+  };
+}
+
+function tlsOptions(tls: TlsOptions): ConnectionOptions {
+  const read = (file: string): Buffer => {
+    try {
+      return readFileSync(file);
+    } catch {
+      throw new RedisError(
+        'ETLS',
+        `The TLS file ${file} cannot be read`,
+        'correct "tls" in the config or its permissions',
+      );
+    }
+  };
+  return {
+    ...(tls.ca === undefined ? {} : { ca: read(tls.ca) }),
+    ...(tls.cert === undefined ? {} : { cert: read(tls.cert) }),
+    ...(tls.key === undefined ? {} : { key: read(tls.key) }),
+    ...(tls.servername === undefined ? {} : { servername: tls.servername }),
+  };
+}
+
+async function handshake(
+  client: Redis | Cluster,
+  target: RedisTarget,
+  warnings: string[],
+): Promise<void> {
+  await client.connect();
+  if (target.kind === 'cluster') return;
+  if (target.credentials !== undefined) {
+    const { username, password } = target.credentials;
+    try {
+      await client.call('AUTH', ...(username === undefined ? [password] : [username, password]));
+    } catch (error) {
+      if (!/without any password configured|no password is set/i.test(String(error))) throw error;
+      warnings.push(
+        `${targetLabel(target)} needs no password although the config has one: is it the right server?`,
+      );
+    }
+  }
+  await client.call('SELECT', target.db);
+  // So that operators find us in CLIENT LIST; a user without the permission works as well.
+  await client.call('CLIENT', 'SETNAME', 'media-cleanup').catch(() => undefined);
+}
+
+function connectionOf(
+  client: Redis | Cluster,
+  label: string,
+  warnings: readonly string[],
+  secrets: readonly string[],
+): RedisConnection {
+  const senderOf =
+    (node: Redis | Cluster) =>
+    async (command: string, ...args: readonly Argument[]): Promise<Reply> => {
+      try {
+        return (await node.callBuffer(command, ...args)) as Reply;
+      } catch (error) {
+        throw toRedisError(error, secrets);
+      }
+    };
+  const send = senderOf(client);
+  const cluster = client instanceof Cluster ? client : undefined;
+  return {
+    label,
+    warnings,
+    send,
+    primaries: () => (cluster === undefined ? [send] : cluster.nodes('master').map(senderOf)),
+    async transaction(commands) {
+      if (cluster !== undefined) {
+        const replies: Reply[] = [];
+        for (const [command, ...args] of commands) replies.push(await send(command, ...args));
+        return replies;
+      }
+      // One connection keeps the order, so nothing of ours comes between MULTI and EXEC.
+      const sent = [send('MULTI'), ...commands.map(([command, ...args]) => send(command, ...args))];
+      const execution = send('EXEC');
+      const queued = await Promise.allSettled(sent);
+      const replies = await execution.catch((error: unknown) => {
+        const refused = queued.find((reply) => reply.status === 'rejected');
+        throw refused === undefined ? error : refused.reason;
+      });
+      if (!Array.isArray(replies))
+        throw new RedisError('EXECABORT', 'The transaction was not run', 'run again');
+      const failed = (replies as readonly unknown[]).find((reply) => reply instanceof Error);
+      if (failed !== undefined) throw toRedisError(failed, secrets);
+      return replies as readonly Reply[];
+    },
+    async unlink(keys) {
+      if (keys.length === 0) return 0;
+      if (cluster === undefined) return Number(await send('UNLINK', ...keys));
+      // UNLINK of several keys must stay in one slot.
+      const removed = await Promise.all(keys.map(async (key) => Number(await send('UNLINK', key))));
+      return removed.reduce((sum, count) => sum + count, 0);
+    },
+    close() {
+      client.disconnect();
+    },
+  };
+}

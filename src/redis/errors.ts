@@ -1,0 +1,166 @@
+import { errorCode, errorMessage } from '../errors.ts';
+
+/** A Redis that cannot be used (further): data for a report, without arguments and passwords. */
+export class RedisError extends Error {
+  override readonly name = 'RedisError';
+  /** `ECONNREFUSED`, `WRONGPASS`, `NOPERM` … */
+  readonly code: string;
+  /** What to do about it; may be empty. */
+  readonly hint: string;
+
+  constructor(code: string, reason: string, hint: string) {
+    super(reason);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+const CONFIG_HINT = 'correct `redis` of this service in the config';
+
+const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, hint: string])[] = [
+  [/ECONNREFUSED/, 'ECONNREFUSED', 'Connection refused', `start Redis, or ${CONFIG_HINT}`],
+  [/ENOTFOUND|EAI_AGAIN/, 'ENOTFOUND', 'Host not found', CONFIG_HINT],
+  [
+    /EHOSTUNREACH|ENETUNREACH/,
+    'EHOSTUNREACH',
+    'Host unreachable',
+    `look at the network, or ${CONFIG_HINT}`,
+  ],
+  [/ECONNRESET|EPIPE/, 'ECONNRESET', 'Connection lost', 'look at the Redis log and run again'],
+  [
+    /ETIMEDOUT/,
+    'ETIMEDOUT',
+    'No answer',
+    'look whether Redis hangs (redis-cli ping), and run again',
+  ],
+  [/ENOENT/, 'ENOENT', 'No such socket', `start Redis, or ${CONFIG_HINT}`],
+  [
+    /EACCES/,
+    'EACCES',
+    'Permission denied on the socket',
+    'run as a user of the socket’s group, or with sudo',
+  ],
+  [
+    /WRONGPASS|invalid password|invalid username-password/i,
+    'WRONGPASS',
+    'Wrong user name or password',
+    CONFIG_HINT,
+  ],
+  [
+    /NOAUTH|Authentication required/i,
+    'NOAUTH',
+    'A password is required',
+    'put it into the URL: redis://:${REDIS_PASSWORD}@host:port/db',
+  ],
+  [
+    /DB index is out of range|invalid DB index/i,
+    'DBINDEX',
+    'No such database',
+    'correct the number at the end of the URL; Redis has as many as its `databases` setting says',
+  ],
+  [
+    /SELECT is not allowed in cluster mode/i,
+    'CLUSTER',
+    'This is a cluster node, which has database 0 only',
+    'configure "redis": { "cluster": [url, …] }',
+  ],
+  [
+    /max number of clients/i,
+    'MAXCLIENTS',
+    'Redis has reached its maximum number of clients',
+    'close clients or raise `maxclients`, and run again',
+  ],
+  [/LOADING/, 'LOADING', 'Redis is still loading its data', 'run again in a moment'],
+  [/READONLY/, 'READONLY', 'This Redis is a read-only replica', 'name its primary in the config'],
+  [
+    /MISCONF/,
+    'MISCONF',
+    'Redis refuses writes because it cannot save to disk',
+    'make room on the disk of Redis, or see `stop-writes-on-bgsave-error`',
+  ],
+  [
+    /MASTERDOWN/,
+    'MASTERDOWN',
+    'This replica has lost its primary',
+    'name the primary in the config',
+  ],
+  [/CLUSTERDOWN/, 'CLUSTERDOWN', 'The cluster is down', 'look at redis-cli --cluster check'],
+  [/^BUSY /, 'BUSY', 'Redis is busy running a script', 'run again when it has ended'],
+  [
+    /Command timed out/,
+    'ETIMEDOUT',
+    'No answer',
+    'look whether Redis hangs (redis-cli ping), and run again',
+  ],
+  [
+    /Connection is closed|Stream isn't writeable/,
+    'ECONNRESET',
+    'Connection lost',
+    'look at the Redis log and run again',
+  ],
+  [
+    /All sentinels are unreachable/i,
+    'ESENTINEL',
+    'No sentinel knows a primary of this name',
+    'correct `sentinels` and `name` in the config',
+  ],
+  [/Failed to refresh slots cache/i, 'ECLUSTER', 'No node of the cluster answers', CONFIG_HINT],
+  [
+    /Protocol error/i,
+    'EPROTO',
+    'What listens there does not speak the Redis protocol',
+    CONFIG_HINT,
+  ],
+  [
+    /WRONG_VERSION_NUMBER|wrong version number|packet length too long/i,
+    'ETLS',
+    'What listens there does not speak TLS',
+    'use redis:// instead of rediss://',
+  ],
+  [
+    /self.signed|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|unable to (verify|get)/i,
+    'ETLS',
+    'The server’s certificate is not signed by a known authority',
+    'name its authority: "redis": { "url": …, "tls": { "ca": file } }',
+  ],
+  [
+    /ALTNAME|does not match certificate/i,
+    'ETLS',
+    'The server’s certificate is for another host name',
+    'set "tls": { "servername": … } in the config',
+  ],
+  [
+    /certificate has expired|CERT_HAS_EXPIRED/i,
+    'ETLS',
+    'The server’s certificate has expired',
+    'renew it',
+  ],
+];
+
+/**
+ * Any error of a connection or a reply as one with a code, a phrase and a remedy. The original is
+ * dropped on purpose: ioredis keeps the arguments of a failed command in it, AUTH's included.
+ */
+export function toRedisError(error: unknown, secrets: readonly string[]): RedisError {
+  if (error instanceof RedisError) return error;
+  const text = `${errorCode(error) ?? ''} ${errorMessage(error)}`.trim();
+  const permission = /^NOPERM (.*)/.exec(errorMessage(error))?.[1];
+  if (permission !== undefined) {
+    return new RedisError(
+      'NOPERM',
+      `Not permitted: ${redact(permission, secrets)}`,
+      'give the user the permission with ACL SETUSER',
+    );
+  }
+  for (const [pattern, code, reason, hint] of KNOWN) {
+    if (pattern.test(text)) return new RedisError(code, reason, hint);
+  }
+  const code = errorCode(error) ?? /^([A-Z][A-Z0-9_]+) /.exec(text)?.[1] ?? 'ERR';
+  return new RedisError(code, redact(errorMessage(error), secrets), '');
+}
+
+function redact(text: string, secrets: readonly string[]): string {
+  let safe = text;
+  for (const secret of secrets) if (secret !== '') safe = safe.replaceAll(secret, '***');
+  return safe;
+}

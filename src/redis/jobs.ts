@@ -1,0 +1,79 @@
+import type { RedisConnection } from './connect.ts';
+import { scanKeys, startsWith } from './scan.ts';
+
+/** Which keys are a service's jobs. */
+export interface JobKeys {
+  readonly prefixes: readonly string[];
+  /** Keys that stay whatever the prefixes match. */
+  readonly isProtected: (key: Buffer) => boolean;
+}
+
+/**
+ * The job keys in batches, each key for the first of the prefixes that it begins with.
+ * @throws RedisError, or the signal's reason.
+ */
+export async function* scanJobs(
+  redis: RedisConnection,
+  jobs: JobKeys,
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly keys: readonly Buffer[]; readonly ids: readonly Buffer[] }> {
+  const prefixes = jobs.prefixes.map((prefix) => Buffer.from(prefix));
+  for (const [index, prefix] of prefixes.entries()) {
+    const earlier = prefixes.slice(0, index);
+    for await (const batch of scanKeys(redis, prefix, signal)) {
+      const keys = batch.filter(
+        (key) => !jobs.isProtected(key) && !earlier.some((other) => startsWith(key, other)),
+      );
+      if (keys.length > 0) yield { keys, ids: keys.map((key) => key.subarray(prefix.length)) };
+    }
+  }
+}
+
+/** How many job keys there are now. A SCAN during a rehash can see a key twice. */
+export async function countJobs(
+  redis: RedisConnection,
+  jobs: JobKeys,
+  signal: AbortSignal,
+): Promise<number> {
+  let count = 0;
+  for await (const { keys } of scanJobs(redis, jobs, signal)) count += keys.length;
+  return count;
+}
+
+export interface RemovedJobs {
+  readonly jobs: number;
+  readonly results: number;
+}
+
+/**
+ * Removes the jobs, and for each of them the key that `resultKey` names (its task id is the job id).
+ * Both counts are what UNLINK said. The UNLINK of a batch runs beside the SCAN of the next.
+ * @throws RedisError, or the signal's reason between two batches; `onProgress` has the counts so far.
+ */
+export async function removeJobs(
+  redis: RedisConnection,
+  jobs: JobKeys,
+  resultKey: ((jobId: Buffer) => Buffer) | undefined,
+  onProgress: (removed: RemovedJobs, keys: readonly Buffer[]) => void,
+  signal: AbortSignal,
+): Promise<RemovedJobs> {
+  let removed: RemovedJobs = { jobs: 0, results: 0 };
+  for await (const { keys, ids } of scanJobs(redis, jobs, signal)) {
+    const results = resultKey === undefined ? [] : ids.map(resultKey);
+    const [jobCount, resultCount] = await Promise.all([redis.unlink(keys), redis.unlink(results)]);
+    removed = { jobs: removed.jobs + jobCount, results: removed.results + resultCount };
+    onProgress(removed, keys);
+  }
+  return removed;
+}
+
+/** Removes every key that begins with `prefix`; the number that UNLINK says. */
+export async function removeByPrefix(
+  redis: RedisConnection,
+  prefix: Buffer,
+  signal: AbortSignal,
+): Promise<number> {
+  let removed = 0;
+  for await (const keys of scanKeys(redis, prefix, signal)) removed += await redis.unlink(keys);
+  return removed;
+}

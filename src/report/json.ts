@@ -1,0 +1,136 @@
+import type { CannotStart, StopReason } from '../errors.ts';
+import { errorLine, errorLines, joinFailures, withCount } from './failures.ts';
+import { megabytes, reportMessage, totalsOf } from './totals.ts';
+import type { ServiceCensus, ServiceReport, WipeReport } from './types.ts';
+
+/** The JSON documents of the contract, section 4: names and order of the fields are exact. */
+
+export function reportJson(report: WipeReport) {
+  const totals = totalsOf(report.services);
+  const failures = joinFailures(report.services.map((service) => service.failures));
+  const warnings = report.services.flatMap((service) => service.warnings);
+  return {
+    version: 1,
+    cleanup_id: report.cleanupId,
+    status: report.status,
+    message: reportMessage(report),
+    dry_run: report.dryRun,
+    started_at: report.startedAt.toISOString(),
+    finished_at: report.finishedAt.toISOString(),
+    duration_ms: report.finishedAt.getTime() - report.startedAt.getTime(),
+    jobs_removed: totals.jobsRemoved,
+    tasks_purged: totals.tasksQueued + totals.tasksInFlight,
+    tasks_cancelled: totals.tasksCancelled,
+    files_deleted: totals.filesDeleted,
+    models_deleted: totals.modelsDeleted,
+    space_freed_mb: megabytes(totals.bytesFreed),
+    verified: totals.verified && !report.dryRun,
+    errors: withCount(failures.first.map(errorLine), totals.errors, 'error'),
+    warnings: withCount(warnings, totals.warnings, 'warning'),
+    services: Object.fromEntries(
+      report.services.map((service) => [service.name, serviceJson(service)]),
+    ),
+  };
+}
+
+function serviceJson(service: ServiceReport) {
+  const { failures } = service;
+  return {
+    jobs_removed: service.jobsRemoved,
+    results_removed: service.resultsRemoved,
+    tasks_purged: { queued: service.tasksPurged.queued, in_flight: service.tasksPurged.inFlight },
+    tasks_cancelled: service.tasksCancelled,
+    files_deleted: service.filesDeleted,
+    models_deleted: service.modelsDeleted,
+    space_freed_mb: megabytes(service.bytesFreed),
+    bytes_freed: service.bytesFreed,
+    bytes_held_open: service.bytesHeldOpen,
+    verified: service.verified,
+    remaining: {
+      jobs: service.remaining.jobs,
+      tasks: service.remaining.tasks,
+      files: service.remaining.files,
+      models: service.remaining.models,
+    },
+    errors: errorLines(failures),
+    warnings: withCount(service.warnings, service.warnings.length, 'warning'),
+    failures: failures.first.map(({ target, item, code, reason, hint }) => ({
+      target,
+      item,
+      code,
+      reason,
+      hint,
+    })),
+    ...(failures.total > failures.first.length
+      ? { failures_omitted: failures.total - failures.first.length }
+      : {}),
+    directories: service.directories.map((directory) => ({
+      name: directory.name,
+      path: directory.path,
+      kind: directory.kind,
+      deleted: directory.deleted,
+      bytes_freed: directory.bytesFreed,
+    })),
+  };
+}
+
+export function statsJson(services: readonly ServiceCensus[]) {
+  return {
+    version: 1,
+    total_jobs: services.reduce((sum, service) => sum + service.jobs, 0),
+    services: Object.fromEntries(
+      services.map((service) => [
+        service.name,
+        {
+          total_jobs: service.jobs,
+          tasks: { queued: service.tasks.queued, in_flight: service.tasks.inFlight },
+          files: service.files,
+          models: service.models,
+          size_mb: megabytes(service.bytes),
+          directories: service.directories.map((directory) => ({
+            name: directory.name,
+            path: directory.path,
+            files: directory.files,
+            size_mb: megabytes(directory.bytes),
+          })),
+          errors: errorLines(service.failures),
+        },
+      ]),
+    ),
+  };
+}
+
+const STOP_STATUS: Readonly<Record<StopReason, 'refused' | 'declined' | 'locked' | 'interrupted'>> =
+  {
+    usage: 'refused',
+    config: 'refused',
+    refused: 'refused',
+    declined: 'declined',
+    locked: 'locked',
+    interrupted: 'interrupted',
+  };
+
+export function cannotStartJson(error: CannotStart) {
+  return {
+    version: 1,
+    status: STOP_STATUS[error.stop],
+    error: {
+      code: error.stop,
+      message: error.message,
+      problems: error.problems.map(({ path, message }) => ({ path, message })),
+    },
+  };
+}
+
+/**
+ * The document as text with a line end. DEL, C1 and bidirectional controls are written `\u009b`:
+ * the same JSON, but it cannot command a terminal that it is printed on.
+ */
+export function jsonText(document: object): string {
+  const text = JSON.stringify(document, null, 2);
+  const escaped = text.replace(
+    /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return `${escaped}\n`;
+}

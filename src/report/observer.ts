@@ -1,0 +1,29 @@
+/** What the core tells the outside while it works. The core never prints. */
+
+export type LogLevel = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR';
+
+export interface LogEntry {
+  readonly level: LogLevel;
+  readonly service?: string;
+  /** `start`, `connect`, `queue`, `in-flight`, `jobs`, `files`, `models`, `verify`, `end` … */
+  readonly step: string;
+  readonly message: string;
+  readonly figures?: Readonly<Record<string, number>>;
+}
+
+export interface Progress {
+  readonly service: string;
+  readonly step: string;
+  /** Items removed in this step so far. */
+  readonly done: number;
+  /** Bytes freed in this step so far. */
+  readonly bytes: number;
+}
+
+export interface Observer {
+  log(entry: LogEntry): void;
+  /** Called often (every few hundred items); must be cheap. */
+  progress(progress: Progress): void;
+  /** Present only when every single item is wanted (`--verbose`). */
+  readonly item?: (service: string, step: string, name: string) => void;
+}

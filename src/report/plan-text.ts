@@ -1,0 +1,111 @@
+import { directoryLines, doubtful, doubtsOf } from './census-text.ts';
+import { GROUPED } from './grid.ts';
+import { chosenOf } from './planned.ts';
+import { problemLines } from './problem-lines.ts';
+import type { Style } from './style.ts';
+import { counted, grouped, shown, wrap } from './text.ts';
+import { KINDS } from './types.ts';
+import type { Kind, ServiceCensus } from './types.ts';
+
+/** What a wipe would remove, shown before the question and by a dry run. Nothing unchosen is in it. */
+export function planText(
+  census: readonly ServiceCensus[],
+  run: { readonly configFile: string; readonly kinds: readonly Kind[] },
+  style: Style,
+): string {
+  const services = census.map((service) => chosenOf(service, run.kinds));
+  const directories = directoryLines(services, 4, style);
+  const kept = KINDS.filter((kind) => !run.kinds.includes(kind));
+  const lines = [
+    ...wrap(`Config: ${shown(run.configFile, style)}`, style.width, 2),
+    ...(kept.length > 0 ? [`Stays, not selected: ${kept.join(', ')}`] : []),
+    ...services.flatMap((service) => [
+      '',
+      style.bold(shown(service.name, style)),
+      ...summaryLines(service, run.kinds, style),
+      ...(directories.get(service) ?? []),
+      ...problemLines(service, style),
+    ]),
+  ];
+  if (services.length > 1) lines.push('', ...totalLines(services, run.kinds, style));
+  return `${lines.join('\n')}\n`;
+}
+
+function summaryLines(service: ServiceCensus, kinds: readonly Kind[], style: Style): string[] {
+  const doubts = doubtsOf(service);
+  const figure = (count: number, inDoubt: boolean, noun: string): string =>
+    inDoubt ? `${doubtful(grouped(count), count, true)} ${noun}s` : counted(count, noun);
+  const { queued, inFlight } = service.tasks;
+  const jobs = kinds.includes('jobs') ? [figure(service.jobs, doubts.jobs, 'job')] : [];
+  const tasks = kinds.includes('queue')
+    ? [
+        `${figure(queued, doubts.tasks, 'task')} queued`,
+        `${doubtful(grouped(inFlight), inFlight, doubts.tasks)} in flight`,
+      ]
+    : [];
+  const files = [
+    ...(kinds.includes('files') ? [figure(service.files, doubts.files, 'file')] : []),
+    ...(kinds.includes('models') ? [figure(service.models, doubts.models, 'model')] : []),
+  ];
+  const size = doubtful(
+    GROUPED.megabytes(service.bytes),
+    service.bytes,
+    doubts.files || doubts.models,
+  );
+  const sameServer = service.broker === undefined || service.broker === service.redis;
+  const parts = [
+    redisLine('Redis', service.redis, sameServer ? [...jobs, ...tasks] : jobs),
+    redisLine('Broker', sameServer ? undefined : service.broker, tasks),
+    files.length === 0 ? '' : [...files, `${size} MB`].join(', '),
+  ];
+  return parts
+    .filter((part) => part !== '')
+    .flatMap((part) => wrap(`  ${shown(part, style)}`, style.width, 4));
+}
+
+function redisLine(title: string, server: string | undefined, figures: readonly string[]): string {
+  if (server === undefined || figures.length === 0) return '';
+  return `${title} ${server}: ${figures.join(', ')}`;
+}
+
+function totalLines(
+  services: readonly ServiceCensus[],
+  kinds: readonly Kind[],
+  style: Style,
+): string[] {
+  const sum = (figure: (service: ServiceCensus) => number): number =>
+    services.reduce((total, service) => total + figure(service), 0);
+  const parts = [
+    kinds.includes('jobs')
+      ? counted(
+          sum((service) => service.jobs),
+          'job',
+        )
+      : '',
+    kinds.includes('queue')
+      ? counted(
+          sum((service) => service.tasks.queued + service.tasks.inFlight),
+          'task',
+        )
+      : '',
+    kinds.includes('files')
+      ? counted(
+          sum((service) => service.files),
+          'file',
+        )
+      : '',
+    kinds.includes('models')
+      ? counted(
+          sum((service) => service.models),
+          'model',
+        )
+      : '',
+    kinds.includes('files') || kinds.includes('models')
+      ? `${GROUPED.megabytes(sum((service) => service.bytes))} MB`
+      : '',
+  ];
+  const known = services.every((service) => service.failures.total === 0);
+  const text = `Total: ${parts.filter((part) => part !== '').join(', ')}`;
+  const line = known ? text : `${text} (not everything could be counted)`;
+  return wrap(line, style.width, 2).map((part) => style.bold(part));
+}

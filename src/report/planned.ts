@@ -1,0 +1,68 @@
+import type { Kind, ServiceCensus, ServiceReport, WipeReport } from './types.ts';
+
+/** The dry run's report: what would be removed, and all of it still there. */
+export function plannedReport(
+  run: {
+    readonly cleanupId: string;
+    readonly kinds: readonly Kind[];
+    readonly startedAt: Date;
+    readonly finishedAt: Date;
+  },
+  services: readonly ServiceCensus[],
+): WipeReport {
+  return {
+    cleanupId: run.cleanupId,
+    status: 'planned',
+    dryRun: true,
+    kinds: run.kinds,
+    startedAt: run.startedAt,
+    finishedAt: run.finishedAt,
+    services: services.map((service) => plannedService(chosenOf(service, run.kinds))),
+  };
+}
+
+/** The part of a census that these kinds would remove. */
+export function chosenOf(census: ServiceCensus, kinds: readonly Kind[]): ServiceCensus {
+  const both = kinds.includes('files') && kinds.includes('models');
+  const directories = census.directories.filter((directory) => kinds.includes(directory.kind));
+  return {
+    ...census,
+    jobs: kinds.includes('jobs') ? census.jobs : 0,
+    tasks: kinds.includes('queue') ? census.tasks : { queued: 0, inFlight: 0 },
+    files: kinds.includes('files') ? census.files : 0,
+    models: kinds.includes('models') ? census.models : 0,
+    // A file with names in two directories counts once in the census, and in each directory.
+    bytes: both ? census.bytes : directories.reduce((sum, directory) => sum + directory.bytes, 0),
+    directories,
+  };
+}
+
+function plannedService(census: ServiceCensus): ServiceReport {
+  return {
+    name: census.name,
+    jobsRemoved: census.jobs,
+    resultsRemoved: 0,
+    tasksPurged: census.tasks,
+    tasksCancelled: 0,
+    filesDeleted: census.files,
+    modelsDeleted: census.models,
+    bytesFreed: census.bytes,
+    bytesHeldOpen: 0,
+    verified: false,
+    remaining: {
+      jobs: census.jobs,
+      tasks: census.tasks.queued + census.tasks.inFlight,
+      files: census.files,
+      models: census.models,
+    },
+    failures: census.failures,
+    warnings: census.warnings,
+    directories: census.directories.map((directory) => ({
+      name: directory.name,
+      path: directory.path,
+      kind: directory.kind,
+      deleted: directory.files,
+      bytesFreed: directory.bytes,
+    })),
+  };
+}

@@ -1,0 +1,91 @@
+import { directoryLines, doubtful, doubtsOf } from './census-text.ts';
+import type { Doubts } from './census-text.ts';
+import { gridLines } from './grid.ts';
+import type { Digits } from './grid.ts';
+import { problemLines } from './problem-lines.ts';
+import type { Style } from './style.ts';
+import { shown, wrap } from './text.ts';
+import type { ServiceCensus } from './types.ts';
+
+/** `stats` for people: one table of services, then each service's directories with their sizes. */
+export function statsText(services: readonly ServiceCensus[], style: Style): string {
+  const directories = directoryLines(services, 2, style);
+  const lines = [
+    ...gridLines(statsGrid(services, style), style),
+    ...services.flatMap((service) => {
+      const own = [...(directories.get(service) ?? []), ...problemLines(service, style)];
+      return ['', ...titleLines(service, style), ...own];
+    }),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+interface Counts {
+  readonly jobs: number;
+  readonly queued: number;
+  readonly inFlight: number;
+  readonly files: number;
+  readonly models: number;
+  readonly bytes: number;
+}
+
+function statsGrid(services: readonly ServiceCensus[], style: Style) {
+  const doubts = services.map(doubtsOf);
+  return {
+    head: ['Service', 'Jobs', 'Queued', 'In flight', 'Files', 'Models', 'MB'],
+    rows: (digits: Digits) =>
+      services.map((service) =>
+        row(shown(service.name, style), countsOf([service]), doubtsOf(service), digits),
+      ),
+    total:
+      services.length > 1
+        ? (digits: Digits) => row('Total', countsOf(services), anyDoubts(doubts), digits)
+        : undefined,
+  };
+}
+
+function row(name: string, counts: Counts, doubts: Doubts, digits: Digits): string[] {
+  const cell = (count: number, inDoubt: boolean): string =>
+    doubtful(digits.count(count), count, inDoubt);
+  return [
+    name,
+    cell(counts.jobs, doubts.jobs),
+    cell(counts.queued, doubts.tasks),
+    cell(counts.inFlight, doubts.tasks),
+    cell(counts.files, doubts.files),
+    cell(counts.models, doubts.models),
+    doubtful(digits.megabytes(counts.bytes), counts.bytes, doubts.files || doubts.models),
+  ];
+}
+
+function countsOf(services: readonly ServiceCensus[]): Counts {
+  const sum = (figure: (service: ServiceCensus) => number): number =>
+    services.reduce((total, service) => total + figure(service), 0);
+  return {
+    jobs: sum((service) => service.jobs),
+    queued: sum((service) => service.tasks.queued),
+    inFlight: sum((service) => service.tasks.inFlight),
+    files: sum((service) => service.files),
+    models: sum((service) => service.models),
+    bytes: sum((service) => service.bytes),
+  };
+}
+
+function anyDoubts(doubts: readonly Doubts[]): Doubts {
+  return {
+    jobs: doubts.some((one) => one.jobs),
+    tasks: doubts.some((one) => one.tasks),
+    files: doubts.some((one) => one.files),
+    models: doubts.some((one) => one.models),
+  };
+}
+
+function titleLines(service: ServiceCensus, style: Style): string[] {
+  const name = style.bold(shown(service.name, style));
+  const redis = service.redis === undefined ? 'no Redis' : `Redis ${service.redis}`;
+  const broker =
+    service.broker === undefined || service.broker === service.redis
+      ? ''
+      : `, broker ${service.broker}`;
+  return wrap(`${name}  ${shown(redis + broker, style)}`, style.width, 4);
+}

@@ -1,0 +1,197 @@
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import {
+  DENIED,
+  emptyService,
+  reportOf,
+  TRANSCRIBER,
+  TROUBLED,
+} from '../../test/support/reports.ts';
+import { makeStyle } from '../terminal/terminal.ts';
+import { plainStyle } from './style.ts';
+import { reportText } from './table.ts';
+import { textWidth } from './text.ts';
+
+const widest = (text: string): number => Math.max(...text.split('\n').map(textWidth));
+
+test('80 columns', () => {
+  expect(reportText(TROUBLED, plainStyle(80))).toMatchInlineSnapshot(`
+    "Service               Jobs  Tasks  Files  Models   MB freed  Errors  Verified
+    ─────────────────────────────────────────────────────────────────────────────
+    audio-transcriber       15      4     49       3   1,645.20       0       yes
+    audio-normalization  1,204     12  3,411       0   9,419.01       1        NO
+    video-downloader         0      0      8       0       4.00       1        NO
+    ─────────────────────────────────────────────────────────────────────────────
+    Total                1,219     16  3,468       3  11,068.21       2        NO
+
+    ✖ audio-normalization: Uploads/file123.mp3: Permission denied → run as the owner
+      or with sudo
+    ⚠ audio-normalization: processed/nfs is a mount point: left alone (unmount it,
+      or give it its own entry)
+    ✖ video-downloader: Redis/127.0.0.1:6379/1: Connection refused → start the
+      server, or correct host and port in the config
+
+    audio-normalization: still there: 1 file
+    audio-normalization: 50.00 MB of deleted files are held open by a process, not
+      free yet
+
+    ⚠️  WIPE FINISHED WITH ERRORS: 1219 jobs + 3468 files + 3 models removed
+      (11068.21MB freed), 2 errors, 1 left
+    "
+  `);
+});
+
+test('120 columns', () => {
+  expect(reportText(TROUBLED, plainStyle(120))).toMatchInlineSnapshot(`
+    "Service               Jobs  Tasks  Files  Models   MB freed  Errors  Verified
+    ─────────────────────────────────────────────────────────────────────────────
+    audio-transcriber       15      4     49       3   1,645.20       0       yes
+    audio-normalization  1,204     12  3,411       0   9,419.01       1        NO
+    video-downloader         0      0      8       0       4.00       1        NO
+    ─────────────────────────────────────────────────────────────────────────────
+    Total                1,219     16  3,468       3  11,068.21       2        NO
+
+    ✖ audio-normalization: Uploads/file123.mp3: Permission denied → run as the owner or with sudo
+    ⚠ audio-normalization: processed/nfs is a mount point: left alone (unmount it, or give it its own entry)
+    ✖ video-downloader: Redis/127.0.0.1:6379/1: Connection refused → start the server, or correct host and port in the
+      config
+
+    audio-normalization: still there: 1 file
+    audio-normalization: 50.00 MB of deleted files are held open by a process, not free yet
+
+    ⚠️  WIPE FINISHED WITH ERRORS: 1219 jobs + 3468 files + 3 models removed (11068.21MB freed), 2 errors, 1 left
+    "
+  `);
+});
+
+test('ASCII: all but the closing message', () => {
+  const text = reportText(TROUBLED, plainStyle(80, false));
+  expect(text).toMatchInlineSnapshot(`
+    "Service               Jobs  Tasks  Files  Models   MB freed  Errors  Verified
+    -----------------------------------------------------------------------------
+    audio-transcriber       15      4     49       3   1,645.20       0       yes
+    audio-normalization  1,204     12  3,411       0   9,419.01       1        NO
+    video-downloader         0      0      8       0       4.00       1        NO
+    -----------------------------------------------------------------------------
+    Total                1,219     16  3,468       3  11,068.21       2        NO
+
+    x audio-normalization: Uploads/file123.mp3: Permission denied -> run as the
+      owner or with sudo
+    ! audio-normalization: processed/nfs is a mount point: left alone (unmount it,
+      or give it its own entry)
+    x video-downloader: Redis/127.0.0.1:6379/1: Connection refused -> start the
+      server, or correct host and port in the config
+
+    audio-normalization: still there: 1 file
+    audio-normalization: 50.00 MB of deleted files are held open by a process, not
+      free yet
+
+    ⚠️  WIPE FINISHED WITH ERRORS: 1219 jobs + 3468 files + 3 models removed
+      (11068.21MB freed), 2 errors, 1 left
+    "
+  `);
+  expect(text.split('\n⚠️')[0]).toMatch(/^[\n\x20-\x7e]*$/);
+});
+
+test('colours say nothing that the words do not', async () => {
+  const colour = await makeStyle({ level: 1, width: 80, unicode: true });
+  const text = reportText(TROUBLED, colour);
+  expect(text.slice(text.indexOf('audio-transcriber')).replaceAll('\x1b', '^'))
+    .toMatchInlineSnapshot(`
+    "audio-transcriber       15      4     49       3   1,645.20       0       ^[32myes^[39m
+    audio-normalization  1,204     12  3,411       0   9,419.01       ^[31m1^[39m        ^[31mNO^[39m
+    video-downloader         0      0      8       0       4.00       ^[31m1^[39m        ^[31mNO^[39m
+    ^[2m─────────────────────────────────────────────────────────────────────────────^[22m
+    Total                1,219     16  3,468       3  11,068.21       ^[31m2^[39m        ^[31mNO^[39m
+
+    ^[31m✖^[39m audio-normalization: Uploads/file123.mp3: Permission denied → run as the owner
+      or with sudo
+    ^[33m⚠^[39m audio-normalization: processed/nfs is a mount point: left alone (unmount it,
+      or give it its own entry)
+    ^[31m✖^[39m video-downloader: Redis/127.0.0.1:6379/1: Connection refused → start the
+      server, or correct host and port in the config
+
+    audio-normalization: still there: 1 file
+    audio-normalization: 50.00 MB of deleted files are held open by a process, not
+      free yet
+
+    ^[1m^[33m⚠️  WIPE FINISHED WITH ERRORS: 1219 jobs + 3468 files + 3 models removed^[39m^[22m
+    ^[1m^[33m  (11068.21MB freed), 2 errors, 1 left^[39m^[22m
+    "
+  `);
+  expect(stripVTControlCharacters(text)).toBe(reportText(TROUBLED, plainStyle(80)));
+});
+
+test('one service has no total', () => {
+  expect(reportText(reportOf([TRANSCRIBER]), plainStyle(80))).toMatchInlineSnapshot(`
+    "Service            Jobs  Tasks  Files  Models  MB freed  Errors  Verified
+    ─────────────────────────────────────────────────────────────────────────
+    audio-transcriber    15      4     49       3  1,645.20       0       yes
+
+    🔥 TOTAL WIPE COMPLETED: 15 jobs + 49 files + 3 models removed (1645.2MB freed)
+    "
+  `);
+});
+
+test('what was not selected is a dash', () => {
+  const text = reportText(reportOf([TRANSCRIBER], { kinds: ['jobs', 'queue'] }), plainStyle(80));
+  expect(text).toMatchInlineSnapshot(`
+    "Service            Jobs  Tasks  Files  Models  MB freed  Errors  Verified
+    ─────────────────────────────────────────────────────────────────────────
+    audio-transcriber    15      4      -       -  1,645.20       0       yes
+
+    🔥 WIPE COMPLETED (jobs, queue only): 15 jobs + 4 tasks removed
+    "
+  `);
+});
+
+describe('width', () => {
+  const full = ['audio-transcriber', 'audio-normalization', 'video-downloader'].map((name) => ({
+    ...emptyService(name),
+    jobsRemoved: 9_999_999,
+    tasksPurged: { queued: 9_999_998, inFlight: 1 },
+    filesDeleted: 9_999_999,
+    modelsDeleted: 9_999_999,
+    bytesFreed: 9_999_999 * 2 ** 20,
+  }));
+
+  test.each([80, 120])('seven-digit counts fit in %i columns as a table', (width) => {
+    const text = reportText(reportOf(full), plainStyle(width));
+    expect(widest(text)).toBeLessThanOrEqual(width);
+    expect(text).toMatch(/^Service +Jobs/);
+  });
+
+  test('everything at its largest still fits in 80 columns', () => {
+    const failures = { first: [DENIED], total: 9_999_999 };
+    const text = reportText(reportOf(full.map((one) => ({ ...one, failures }))), plainStyle(80));
+    expect(widest(text)).toBeLessThanOrEqual(80);
+  });
+
+  test('a narrow terminal gets a list', () => {
+    const text = reportText(TROUBLED, plainStyle(50));
+    expect(widest(text)).toBeLessThanOrEqual(50);
+    expect(text).toContain('audio-normalization\n  Jobs          1,204\n');
+  });
+
+  test('without a width one error is one line', () => {
+    expect(reportText(TROUBLED, plainStyle(Infinity))).toContain(
+      '✖ audio-normalization: Uploads/file123.mp3: Permission denied → run as the owner or with sudo\n',
+    );
+  });
+});
+
+test('more errors than are listed are counted', () => {
+  const failures = { first: Array.from({ length: 100 }, () => DENIED), total: 123 };
+  expect(reportText(reportOf([{ ...TRANSCRIBER, failures }]), plainStyle(80))).toContain(
+    '✖ audio-transcriber: … and 23 more errors\n',
+  );
+});
+
+test('text from outside commands no terminal', () => {
+  const service = {
+    ...emptyService('a\x1b[2Jb'),
+    warnings: ['moved\x1b]0;title\x07\nsecond line\u009b'],
+    failures: { first: [{ ...DENIED, item: 'x\x1b[31m', reason: 'a\rb' }], total: 1 },
+  };
+  expect(reportText(reportOf([service]), plainStyle(80))).not.toMatch(/(?!\n)\p{Cc}/u);
+});

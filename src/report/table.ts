@@ -1,0 +1,93 @@
+import { gridLines } from './grid.ts';
+import type { Digits } from './grid.ts';
+import { problemLines } from './problem-lines.ts';
+import type { Style } from './style.ts';
+import { counted, shown, wrap } from './text.ts';
+import { isClean, remainingCount, reportMessage, totalsOf } from './totals.ts';
+import type { Totals } from './totals.ts';
+import type { Kind, Remaining, ServiceReport, WipeReport } from './types.ts';
+
+/** The report for people: table, problems with their remedies, what is left, closing message. */
+export function reportText(report: WipeReport, style: Style): string {
+  const blocks = [
+    gridLines(reportGrid(report, style), style),
+    report.services.flatMap((service) => problemLines(service, style)),
+    report.services.flatMap((service) => leftLines(service, report.dryRun, style)),
+    [closingLine(report, style)],
+  ];
+  const text = blocks
+    .filter((block) => block.length > 0)
+    .map((block) => block.join('\n'))
+    .join('\n\n');
+  return `${text}\n`;
+}
+
+function reportGrid(report: WipeReport, style: Style) {
+  const totals = totalsOf(report.services);
+  const several = report.services.length > 1;
+  return {
+    head: ['Service', 'Jobs', 'Tasks', 'Files', 'Models', 'MB freed', 'Errors', 'Verified'],
+    rows: (digits: Digits) =>
+      report.services.map((service) =>
+        row(shown(service.name, style), totalsOf([service]), report.kinds, digits, style),
+      ),
+    total: several
+      ? (digits: Digits) => row('Total', totals, report.kinds, digits, style)
+      : undefined,
+  };
+}
+
+function row(
+  name: string,
+  totals: Totals,
+  kinds: readonly Kind[],
+  digits: Digits,
+  style: Style,
+): string[] {
+  const chosen = (kind: Kind, count: number): string =>
+    kinds.includes(kind) ? digits.count(count) : '-';
+  const errors = digits.count(totals.errors);
+  return [
+    name,
+    chosen('jobs', totals.jobsRemoved),
+    chosen('queue', totals.tasksQueued + totals.tasksInFlight),
+    chosen('files', totals.filesDeleted),
+    chosen('models', totals.modelsDeleted),
+    digits.megabytes(totals.bytesFreed),
+    totals.errors > 0 ? style.red(errors) : errors,
+    totals.verified ? style.green('yes') : style.red('NO'),
+  ];
+}
+
+function leftLines(service: ServiceReport, dryRun: boolean, style: Style): string[] {
+  const lines: string[] = [];
+  const name = shown(service.name, style);
+  if (remainingCount(service.remaining) > 0 && !dryRun) {
+    lines.push(`${name}: still there: ${remainingText(service.remaining)}`);
+  }
+  if (service.bytesHeldOpen > 0) {
+    const size = (service.bytesHeldOpen / 2 ** 20).toFixed(2);
+    lines.push(`${name}: ${size} MB of deleted files are held open by a process, not free yet`);
+  }
+  return lines.flatMap((line) => wrap(line, style.width, 2));
+}
+
+function remainingText(remaining: Remaining): string {
+  return [
+    remaining.jobs > 0 ? counted(remaining.jobs, 'job') : '',
+    remaining.tasks > 0 ? counted(remaining.tasks, 'task') : '',
+    remaining.files > 0 ? counted(remaining.files, 'file') : '',
+    remaining.models > 0 ? counted(remaining.models, 'model') : '',
+  ]
+    .filter((part) => part !== '')
+    .join(', ');
+}
+
+/** The contract's message as it is, emoji included, also on a terminal without Unicode. */
+function closingLine(report: WipeReport, style: Style): string {
+  const good = report.dryRun || (report.status !== 'interrupted' && isClean(report.services));
+  const colour = good ? style.green : style.yellow;
+  return wrap(reportMessage(report), style.width, 2)
+    .map((line) => style.bold(colour(line)))
+    .join('\n');
+}

@@ -1,0 +1,79 @@
+import { stripVTControlCharacters } from 'node:util';
+import { harmless } from './printable.ts';
+import type { Style } from './style.ts';
+
+/** Small pieces of text for people: counts, widths, wrapping. */
+
+/** `12,345` */
+export function grouped(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** `1 file`, `12,345 files`. */
+export function counted(count: number, singular: string, plural = `${singular}s`): string {
+  return `${grouped(count)} ${count === 1 ? singular : plural}`;
+}
+
+/** Text from outside, safe for this terminal. */
+export function shown(text: string, style: Style): string {
+  return harmless(text, !style.unicode);
+}
+
+const WIDE = new RegExp(
+  '[\\u1100-\\u115f\\u2e80-\\u303e\\u3041-\\ua4cf\\ua960-\\ua97f\\uac00-\\ud7a3\\uf900-\\ufaff' +
+    '\\ufe30-\\ufe6f\\uff00-\\uff60\\uffe0-\\uffe6\\u{1f300}-\\u{1f64f}\\u{1f680}-\\u{1f6ff}' +
+    '\\u{1f900}-\\u{1faff}\\u{20000}-\\u{3fffd}]',
+  'u',
+);
+
+/** Columns that the text takes, colour codes not counted. */
+export function textWidth(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  let width = 0;
+  for (const character of stripVTControlCharacters(text)) {
+    if (/[\p{M}\p{Cf}]/u.test(character)) continue;
+    width += WIDE.test(character) ? 2 : 1;
+  }
+  return width;
+}
+
+/**
+ * Breaks at spaces; lines after the first begin with `indent` spaces. A word that is longer than a
+ * line (a path) stays whole, so that it can be copied.
+ */
+export function wrap(text: string, width: number, indent: number): string[] {
+  if (textWidth(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = '';
+  let gap = '';
+  let empty = true;
+  for (const part of text.match(/ +|[^ ]+/g) ?? []) {
+    if (part.startsWith(' ')) {
+      gap = part;
+      continue;
+    }
+    if (!empty && textWidth(line + gap + part) > width) {
+      lines.push(line);
+      line = ' '.repeat(indent) + part;
+    } else {
+      line += gap + part;
+    }
+    empty = false;
+    gap = '';
+  }
+  lines.push(line);
+  return lines;
+}
+
+/** Cuts to at most `width` columns; for text without colour codes. */
+export function cut(text: string, width: number, ellipsis: string): string {
+  if (textWidth(text) <= width) return text;
+  let kept = '';
+  let used = ellipsis.length;
+  for (const character of text) {
+    used += textWidth(character);
+    if (used > width) break;
+    kept += character;
+  }
+  return kept + ellipsis;
+}

@@ -1,0 +1,65 @@
+import type { Writable } from 'node:stream';
+import { logLine } from '../report/log-line.ts';
+import type { Observer } from '../report/observer.ts';
+import type { Style } from '../report/style.ts';
+import type { Environment } from './terminal.ts';
+import { spinnerProgress } from './spinner.ts';
+
+/** An observer for the situation; `stop` before anything else is written to the same terminal. */
+export interface ProgressView extends Observer {
+  /** Clears the spinner until `resume`: for the question. */
+  pause(): void;
+  resume(): void;
+  stop(): void;
+}
+
+export interface ProgressOptions {
+  readonly stderr: Writable;
+  readonly stderrIsTTY: boolean;
+  readonly env: Environment;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly style: Style;
+  /** Said at once on a terminal, before anything has been looked at. */
+  readonly title: string;
+}
+
+/** Nothing when quiet, a spinner on a terminal, else (and when verbose) log lines of the contract. */
+export function makeProgress(options: ProgressOptions): ProgressView {
+  if (options.quiet) return SILENT;
+  const capable = options.stderrIsTTY && options.env['TERM'] !== 'dumb';
+  return capable && !options.verbose ? spinnerProgress(options) : logProgress(options);
+}
+
+const nothing = (): void => undefined;
+
+const SILENT: ProgressView = {
+  log: nothing,
+  progress: nothing,
+  pause: nothing,
+  resume: nothing,
+  stop: nothing,
+};
+
+/** Log lines; `DEBUG` and single items only when verbose. */
+function logProgress(options: ProgressOptions): ProgressView {
+  const { stderr, verbose } = options;
+  const view: ProgressView = {
+    log: (entry) => {
+      if (entry.level === 'DEBUG' && !verbose) return;
+      stderr.write(`${logLine(entry, new Date())}\n`);
+    },
+    progress: nothing,
+    pause: nothing,
+    resume: nothing,
+    stop: nothing,
+  };
+  if (!verbose) return view;
+  return {
+    ...view,
+    item: (service, step, name) => {
+      const message = `${service}: ${step}: ${name}`;
+      stderr.write(`${logLine({ level: 'DEBUG', message }, new Date())}\n`);
+    },
+  };
+}

@@ -1,0 +1,131 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Readable, Writable } from 'node:stream';
+
+/**
+ * The question before a wipe. Only the expected line, whole and ended by the operator's Enter, is
+ * yes; it is read here and not by node:readline, which gives the rest before the end of input as a
+ * line and ends lines at a lone \r and at U+2028.
+ */
+
+const MAX_ANSWER = 1024;
+/** Long enough for one turn of the event loop on a busy machine, too short to answer in. */
+const DISCARD_MS = 30;
+const CTRL_C = 3;
+
+export interface Question {
+  readonly input: Readable;
+  readonly output: Writable;
+  readonly question: string;
+  readonly expected: string;
+  readonly signal: AbortSignal;
+}
+
+export function wipeQuestion(target: string): string {
+  return `Type "${target}" to delete all of this: `;
+}
+
+/**
+ * Asks on `output`, reads one line from `input`. True only for exactly `expected` and `\n` or
+ * `\r\n`. On a terminal what was typed before the question stands there is thrown away.
+ * @throws the signal's reason when it aborts.
+ */
+export async function askTyped(options: Question): Promise<boolean> {
+  const { input, output, question, signal } = options;
+  signal.throwIfAborted();
+  // A terminal that hangs up, now or during the wipe, is the end of input and not a crash.
+  input.on('error', () => undefined);
+  if (await discardTypedAhead(input)) return false;
+  signal.throwIfAborted();
+  output.write(question);
+  return readAnswer(options);
+}
+
+async function readAnswer({ input, output, expected, signal }: Question): Promise<boolean> {
+  try {
+    const line = await readLine(input, signal);
+    if (line === undefined) output.write('\n');
+    return line === expected;
+  } catch (error) {
+    output.write('\n');
+    throw error;
+  }
+}
+
+/** One line without its end; undefined at the end of input, also after an unfinished line. */
+function readLine(input: Readable, signal: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const stop = (): void => {
+      input.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onEnd);
+      signal.removeEventListener('abort', onAbort);
+      letGo(input);
+    };
+    const onData = (chunk: Buffer | string): void => {
+      const bytes = Buffer.from(chunk);
+      const end = bytes.indexOf(0x0a);
+      chunks.push(end === -1 ? bytes : bytes.subarray(0, end));
+      length += bytes.length;
+      if (end === -1 && length <= MAX_ANSWER) return;
+      stop();
+      resolve(end === -1 ? undefined : Buffer.concat(chunks).toString().replace(/\r$/, ''));
+    };
+    const onEnd = (): void => {
+      stop();
+      resolve(undefined);
+    };
+    const onAbort = (): void => {
+      stop();
+      reject(signal.reason as Error);
+    };
+    if (input.readableEnded || input.destroyed) {
+      resolve(undefined);
+      return;
+    }
+    signal.addEventListener('abort', onAbort, { once: true });
+    input.on('data', onData).on('end', onEnd).on('close', onEnd).on('error', onEnd);
+    hold(input);
+    input.resume();
+  });
+}
+
+type MaybeTerminal = Readable & {
+  readonly isTTY?: boolean;
+  setRawMode?(raw: boolean): unknown;
+  ref?(): unknown;
+  unref?(): unknown;
+};
+
+/**
+ * Node has no tcflush. In raw mode the kernel hands over also a line that has no Enter yet, so what
+ * can be read at once is read and dropped. Ctrl-C sends no signal then: true when it was pressed.
+ */
+async function discardTypedAhead(input: MaybeTerminal): Promise<boolean> {
+  if (input.isTTY !== true || input.setRawMode === undefined) return false;
+  let interrupted = false;
+  const drop = (chunk: Buffer | string): void => {
+    interrupted ||= Buffer.from(chunk).includes(CTRL_C);
+  };
+  input.on('data', drop);
+  try {
+    input.setRawMode(true);
+    hold(input);
+    input.resume();
+    await delay(DISCARD_MS);
+  } finally {
+    input.off('data', drop);
+    input.setRawMode(false);
+    letGo(input);
+  }
+  return interrupted;
+}
+
+function hold(input: MaybeTerminal): void {
+  input.ref?.();
+}
+
+/** A paused and unreferenced stdin does not keep the process alive. */
+function letGo(input: MaybeTerminal): void {
+  input.pause();
+  input.unref?.();
+}

@@ -1,0 +1,114 @@
+import { stats } from '../commands/stats.ts';
+import type { Request, StatsRequest, WipeRequest } from '../commands/request.ts';
+import type { Surroundings } from '../commands/surroundings.ts';
+import { confirmationWord } from '../commands/targets.ts';
+import { wipe } from '../commands/wipe.ts';
+import type { Plan } from '../commands/wipe.ts';
+import { EXIT_CODE } from '../errors.ts';
+import { jsonText, reportJson, statsJson } from '../report/json.ts';
+import { planText } from '../report/plan-text.ts';
+import { statsText } from '../report/stats-text.ts';
+import { reportText } from '../report/table.ts';
+import { reportExitCode, reportMessage } from '../report/totals.ts';
+import type { WipeReport } from '../report/types.ts';
+import { makeProgress } from './progress.ts';
+import { askTyped, wipeQuestion } from './prompt.ts';
+import { styleFor } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+
+/**
+ * Runs a request against a terminal: stdout gets the report alone, everything else goes to stderr.
+ * @returns the exit code; that of an interrupted wipe is left to the caller.
+ * @throws CannotStart, or the signal's reason.
+ */
+export async function runRequest(
+  request: Request,
+  terminal: Terminal,
+  surroundings: Surroundings,
+  signal: AbortSignal,
+): Promise<number> {
+  return request.command === 'stats'
+    ? await runStats(request, terminal, surroundings, signal)
+    : await runWipe(request, terminal, surroundings, signal);
+}
+
+async function runStats(
+  request: StatsRequest,
+  terminal: Terminal,
+  surroundings: Surroundings,
+  signal: AbortSignal,
+): Promise<number> {
+  const census = await stats(request, surroundings, signal);
+  const text =
+    request.format === 'json'
+      ? jsonText(statsJson(census))
+      : statsText(census, await styleFor(terminal, 'stdout', !request.color));
+  terminal.stdout.write(text);
+  return census.every((service) => service.failures.total === 0)
+    ? EXIT_CODE.done
+    : EXIT_CODE.failed;
+}
+
+async function runWipe(
+  request: WipeRequest,
+  terminal: Terminal,
+  surroundings: Surroundings,
+  signal: AbortSignal,
+): Promise<number> {
+  const errorStyle = await styleFor(terminal, 'stderr', !request.color);
+  const progress = makeProgress({
+    stderr: terminal.stderr,
+    stderrIsTTY: terminal.stderrIsTTY,
+    env: terminal.env,
+    quiet: request.quiet,
+    verbose: request.verbose,
+    style: errorStyle,
+    title: `media-cleanup: ${request.dryRun ? 'looking at' : 'wiping'} ${request.targets.join(' ')}`,
+  });
+  const ask = async (plan: Plan): Promise<boolean> => {
+    progress.pause();
+    terminal.stderr.write(
+      `${planText(plan.services, { configFile: plan.configFile, kinds: request.kinds }, errorStyle)}\n`,
+    );
+    const expected = confirmationWord(request.targets);
+    const confirmed = await askTyped({
+      input: terminal.stdin,
+      output: terminal.stderr,
+      question: wipeQuestion(expected),
+      expected,
+      signal,
+    });
+    progress.resume();
+    return confirmed;
+  };
+  try {
+    const { report, plan } = await wipe(request, {
+      surroundings,
+      observer: progress,
+      ask: terminal.stdinIsTTY ? ask : undefined,
+      signal,
+    });
+    progress.stop();
+    const code = report.status === 'interrupted' ? EXIT_CODE.failed : reportExitCode(report);
+    const silent = request.quiet && code === EXIT_CODE.done && !report.dryRun;
+    if (!silent) terminal.stdout.write(await outputText(request, report, plan, terminal));
+    return code;
+  } finally {
+    progress.stop();
+  }
+}
+
+async function outputText(
+  request: WipeRequest,
+  report: WipeReport,
+  plan: Plan | undefined,
+  terminal: Terminal,
+): Promise<string> {
+  if (request.format === 'json') return jsonText(reportJson(report));
+  const style = await styleFor(terminal, 'stdout', !request.color);
+  if (report.dryRun && plan !== undefined) {
+    const { services, configFile } = plan;
+    return `${planText(services, { configFile, kinds: request.kinds }, style)}\n${reportMessage(report)}\n`;
+  }
+  return reportText(report, style);
+}

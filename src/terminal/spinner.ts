@@ -1,0 +1,135 @@
+import type { Ora } from 'ora';
+import type { Progress } from '../report/observer.ts';
+import type { Style } from '../report/style.ts';
+import { cut, grouped, shown } from '../report/text.ts';
+import type { ProgressOptions, ProgressView } from './progress.ts';
+
+/** ora costs more time to load than a small wipe takes, so it comes only when the wait is felt. */
+const LOAD_AFTER_MS = 250;
+const RENDER_EVERY_MS = 100;
+/** The seconds go on while a step has nothing to tell. */
+const CLOCK_MS = 500;
+
+const WORKING: Readonly<Record<string, { readonly title: string; readonly done: string }>> = {
+  connect: { title: 'connecting', done: 'connected' },
+  inspect: { title: 'counting', done: 'counted' },
+  plan: { title: 'counting', done: 'counted' },
+  queue: { title: 'removing queued tasks', done: 'removed' },
+  'in-flight': { title: 'removing in-flight tasks', done: 'removed' },
+  jobs: { title: 'removing jobs', done: 'removed' },
+  results: { title: 'removing results', done: 'removed' },
+  files: { title: 'removing files', done: 'removed' },
+  models: { title: 'removing models', done: 'removed' },
+  verify: { title: 'verifying', done: 'checked' },
+};
+
+/**
+ * A line per finished step and one spinner below them. The core may hold the event loop, so the
+ * spinner is drawn from `progress` too, at most ten times a second.
+ */
+export function spinnerProgress(options: ProgressOptions): ProgressView {
+  const { stderr, style } = options;
+  let spinner: Ora | undefined;
+  let state: 'running' | 'paused' | 'stopped' = 'running';
+  let current: Progress | undefined;
+  let stepStarted = Date.now();
+  let rendered = 0;
+  let clock: NodeJS.Timeout | undefined;
+
+  const text = (): string => {
+    const line =
+      current === undefined ? options.title : progressText(current, Date.now() - stepStarted);
+    return cut(shown(line, style), style.width - 3, style.symbols.ellipsis);
+  };
+  const draw = (): void => {
+    if (spinner === undefined || state !== 'running') return;
+    rendered = Date.now();
+    spinner.text = text();
+    spinner.render();
+  };
+  const timer = setTimeout(() => {
+    void loadSpinner(options).then((loaded) => {
+      if (state === 'stopped') return;
+      spinner = loaded;
+      clock = setInterval(draw, CLOCK_MS).unref();
+      if (state === 'running') spinner?.start(text());
+    });
+  }, LOAD_AFTER_MS);
+  timer.unref();
+  stderr.write(`${shown(options.title, style)}\n`);
+
+  return {
+    log: (entry) => {
+      // The closing message stands below the report, which follows at once.
+      if (entry.level === 'DEBUG' || entry.step === 'end') return;
+      const service = entry.service === undefined ? '' : `${entry.service}: `;
+      // ora moves itself below whatever else is written to its stream.
+      stderr.write(`${symbolOf(entry.level, style)}${shown(service + entry.message, style)}\n`);
+    },
+    progress: (progress) => {
+      const now = Date.now();
+      if (current?.service !== progress.service || current.step !== progress.step) {
+        stepStarted = now;
+      }
+      current = progress;
+      if (now - rendered >= RENDER_EVERY_MS) draw();
+    },
+    pause: () => {
+      if (state !== 'running') return;
+      state = 'paused';
+      spinner?.stop();
+    },
+    resume: () => {
+      if (state !== 'paused') return;
+      state = 'running';
+      spinner?.start(text());
+    },
+    stop: () => {
+      state = 'stopped';
+      clearTimeout(timer);
+      clearInterval(clock);
+      spinner?.stop();
+    },
+  };
+}
+
+/** `audio-transcriber: removing files  12,345 removed, 1,234.5 MB, 3 s` */
+export function progressText(progress: Progress, milliseconds: number): string {
+  // `files in Uploads`: the kind of step, and where it is at work.
+  const kind = progress.step.replace(/ in .*$/s, '');
+  const known = Object.hasOwn(WORKING, kind) ? WORKING[kind] : undefined;
+  const { title, done } = known ?? { title: kind, done: 'done' };
+  const where = progress.step.slice(kind.length);
+  const [whole = '0', tenth = '0'] = (progress.bytes / 2 ** 20).toFixed(1).split('.');
+  const figures = [
+    `${grouped(progress.done)} ${done}`,
+    ...(progress.bytes > 0 ? [`${grouped(Number(whole))}.${tenth} MB`] : []),
+    `${Math.floor(milliseconds / 1000)} s`,
+  ];
+  return `${progress.service}: ${title}${where}  ${figures.join(', ')}`;
+}
+
+function symbolOf(level: string, style: Style): string {
+  if (level === 'ERROR') return `${style.red(style.symbols.error)} `;
+  if (level === 'WARNING') return `${style.yellow(style.symbols.warning)} `;
+  return `${style.green(style.symbols.ok)} `;
+}
+
+/** Undefined when ora cannot be loaded: progress is never worth a failed wipe. */
+async function loadSpinner(options: ProgressOptions): Promise<Ora | undefined> {
+  try {
+    const { default: ora } = await import('ora');
+    return ora({
+      stream: options.stderr as NodeJS.WriteStream,
+      isEnabled: true,
+      // The question needs the terminal's own line editing and Ctrl-C.
+      discardStdin: false,
+      // A killed process would leave the terminal without a cursor.
+      hideCursor: false,
+      color: false,
+      spinner: { frames: options.style.symbols.spinner.map(options.style.green), interval: 100 },
+    });
+  } catch {
+    return undefined;
+  }
+}

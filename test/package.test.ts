@@ -1,0 +1,90 @@
+/** What gets published: exactly what runs, and it runs after a bare install. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createFolder } from './support/folder.ts';
+import { REPOSITORY } from './support/tool.ts';
+
+const SOURCES = [
+  'bin',
+  'src',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'cleanup.config.json',
+  'cleanup.config.schema.json',
+];
+
+const folder = createFolder();
+const checkout = join(folder.path, 'checkout');
+const installed = join(folder.path, 'installed');
+let packed: string[];
+
+// Packed from a copy, because `prepack` builds anew and other tests run what is in dist.
+beforeAll(() => {
+  for (const source of SOURCES) {
+    if (existsSync(join(REPOSITORY, source))) {
+      cpSync(join(REPOSITORY, source), join(checkout, source), { recursive: true });
+    }
+  }
+  symlinkSync(join(REPOSITORY, 'node_modules'), join(checkout, 'node_modules'));
+  const output = npm(['pack', '--json', '--pack-destination', folder.path], checkout);
+  const [result] = JSON.parse(output) as [{ filename: string; files: { path: string }[] }];
+  packed = result.files.map((file) => file.path).toSorted();
+  mkdirSync(installed);
+  npm(['init', '--yes'], installed);
+  npm(['install', '--omit=dev', '--prefer-offline', join(folder.path, result.filename)], installed);
+}, 180_000);
+
+afterAll(() => folder.remove());
+
+test('holds what runs and nothing else', () => {
+  const compiled = readdirSync(join(REPOSITORY, 'src'), { encoding: 'utf8', recursive: true })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .map((name) => `dist/${name.replace(/\.ts$/, '.js')}`);
+  expect(packed).toEqual(
+    [
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'bin/media-cleanup.js',
+      'cleanup.config.json',
+      'cleanup.config.schema.json',
+      'package.json',
+      ...compiled,
+    ].toSorted(),
+  );
+});
+
+test('npx media-cleanup works where only the package is installed', () => {
+  expect(existsSync(join(installed, 'node_modules/typescript'))).toBe(false);
+  const help = npx('--help');
+  expect(help).toContain('Usage: media-cleanup');
+  const { version } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  expect(npx('--version').trim()).toBe(version);
+});
+
+function npm(args: readonly string[], cwd: string): string {
+  const { PATH, HOME } = process.env;
+  return execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd,
+    env: { PATH, HOME },
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+function npx(argument: string): string {
+  return execFileSync('npx', ['--no-install', 'media-cleanup', argument], {
+    cwd: installed,
+    env: { PATH: process.env['PATH'], HOME: folder.path },
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}

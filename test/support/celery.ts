@@ -1,0 +1,185 @@
+/** Real Celery workers and messages, from the distribution's packages. */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { findPython } from '../setup/needs.ts';
+import { ended, hasEnded, killAtExit } from './processes.ts';
+
+export interface CeleryApp {
+  /** The test's folder: the processes work in `celery` below it. */
+  readonly folder: string;
+  readonly broker: string;
+  /** Default: the broker. */
+  readonly results?: string;
+  /** Where jobs are saved; default: the broker. */
+  readonly jobs?: string;
+  readonly queues: readonly [string, ...string[]];
+  /** Of job keys: `video_job:`. */
+  readonly keyPrefix: string;
+  readonly acksLate?: boolean;
+  readonly rejectOnWorkerLost?: boolean;
+  /** Celery's default is 4 messages a process. */
+  readonly prefetchMultiplier?: number;
+  /** Default of kombu: 0, 3, 6, 9. */
+  readonly prioritySteps?: readonly number[];
+  /** Seconds. */
+  readonly visibilityTimeout?: number;
+  readonly globalKeyPrefix?: string;
+  /** `sleep` writes `<job id>.out` there when it ends. */
+  readonly outputDirectory?: string;
+}
+
+export interface Job {
+  /** Job and task at the same time. */
+  readonly id: string;
+  /** Default `quick`. */
+  readonly task?: 'quick' | 'sleep';
+  /** `sleep` takes the seconds. */
+  readonly args?: readonly unknown[];
+  readonly queue?: string;
+  readonly priority?: number;
+  /** Seconds. */
+  readonly countdown?: number;
+  readonly eta?: Date;
+  /** Save the job key before the message, as the services do; default true. */
+  readonly save?: boolean;
+}
+
+export interface WorkerOptions {
+  /** Default `prefork`. */
+  readonly pool?: 'prefork' | 'solo';
+  /** Default 1. */
+  readonly concurrency?: number;
+  /** Default: all of the app. */
+  readonly queues?: readonly string[];
+  /** Unique on one broker; default `worker`. */
+  readonly name?: string;
+  readonly args?: readonly string[];
+}
+
+export interface Worker {
+  readonly pid: number;
+  log(): string;
+  /** Resolves when the log holds the text. @throws Error with the log after `timeout` ms. */
+  waitForLog(text: string, timeout?: number): Promise<void>;
+  /** It has connected and consumes. */
+  waitUntilReady(): Promise<void>;
+  /** Warm: ends its task, gives the rest back. Cold: SIGQUIT. Kill: SIGKILL to all its processes. */
+  stop(how?: 'warm' | 'cold' | 'kill'): Promise<void>;
+}
+
+const MODULES = fileURLToPath(new URL('.', import.meta.url));
+
+/** Saves each job and puts its message, all by one Python process; returns when they are in Redis. */
+export function enqueue(app: CeleryApp, jobs: readonly Job[]): void {
+  const input = jobs.map((job) => ({
+    id: job.id,
+    task: job.task ?? 'quick',
+    args: job.args ?? [],
+    queue: job.queue ?? app.queues[0],
+    priority: job.priority ?? null,
+    countdown: job.countdown ?? null,
+    eta: job.eta?.toISOString() ?? null,
+    save: job.save ?? true,
+  }));
+  execFileSync(findPython().path, [join(MODULES, 'celery_app.py')], {
+    cwd: workingDirectory(app),
+    env: environment(app),
+    input: JSON.stringify(input),
+    stdio: ['pipe', 'pipe', 'pipe'],
+    timeout: 60_000,
+  });
+}
+
+/** Not ready yet when it returns: see `waitUntilReady`. */
+export function startWorker(app: CeleryApp, options: WorkerOptions = {}): Worker {
+  const args = [
+    '-m',
+    'celery',
+    '--app=celery_app',
+    'worker',
+    '--loglevel=INFO',
+    // Both only concern other workers, and cost a second at the start.
+    '--without-mingle',
+    '--without-gossip',
+    `--pool=${options.pool ?? 'prefork'}`,
+    `--concurrency=${options.concurrency ?? 1}`,
+    `--queues=${(options.queues ?? app.queues).join(',')}`,
+    `--hostname=${options.name ?? 'worker'}@%h`,
+    ...(options.args ?? []),
+  ];
+  const child = spawn(findPython().path, args, {
+    cwd: workingDirectory(app),
+    env: environment(app),
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  killAtExit(child);
+  let log = '';
+  child.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  child.on('error', (error) => (log += error.message));
+
+  const waitForLog = async (text: string, timeout = 30_000): Promise<void> => {
+    const end = Date.now() + timeout;
+    while (!log.includes(text)) {
+      if (hasEnded(child) || Date.now() > end) {
+        throw new Error(`The worker did not log "${text}":\n${log}`);
+      }
+      await sleep(20);
+    }
+  };
+  return {
+    pid: child.pid ?? 0,
+    log: () => log,
+    waitForLog,
+    waitUntilReady: async () => await waitForLog(' ready.'),
+    stop: async (how = 'warm') => {
+      if (!hasEnded(child) && child.pid !== undefined) {
+        if (how === 'kill') process.kill(-child.pid, 'SIGKILL');
+        else child.kill(how === 'warm' ? 'SIGTERM' : 'SIGQUIT');
+      }
+      await ended(child);
+    },
+  };
+}
+
+function workingDirectory(app: CeleryApp): string {
+  const directory = join(app.folder, 'celery');
+  mkdirSync(directory, { recursive: true });
+  return directory;
+}
+
+function environment(app: CeleryApp): Record<string, string> {
+  const prefix = app.globalKeyPrefix === undefined ? {} : { global_keyprefix: app.globalKeyPrefix };
+  const options = {
+    broker: app.broker,
+    results: app.results ?? app.broker,
+    jobs: app.jobs ?? app.broker,
+    queues: app.queues,
+    keyPrefix: app.keyPrefix,
+    acksLate: app.acksLate ?? false,
+    rejectOnWorkerLost: app.rejectOnWorkerLost ?? false,
+    prefetchMultiplier: app.prefetchMultiplier ?? 4,
+    outputDirectory: app.outputDirectory ?? null,
+    resultTransport: prefix,
+    transport: {
+      ...prefix,
+      ...(app.prioritySteps === undefined ? {} : { priority_steps: app.prioritySteps }),
+      ...(app.visibilityTimeout === undefined ? {} : { visibility_timeout: app.visibilityTimeout }),
+    },
+  };
+  return {
+    PATH: '/usr/bin:/bin',
+    HOME: workingDirectory(app),
+    TMPDIR: workingDirectory(app),
+    LANG: 'C.UTF-8',
+    PYTHONPATH: MODULES,
+    // The app lies in the checkout, which tests leave as it was.
+    PYTHONDONTWRITEBYTECODE: '1',
+    PYTHONUNBUFFERED: '1',
+    CELERY_TEST: JSON.stringify(options),
+  };
+}

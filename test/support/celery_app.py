@@ -1,0 +1,75 @@
+"""A service like those of the media stack; $CELERY_TEST is what test/support/celery.ts passes."""
+
+import json
+import os
+import sys
+import time
+from datetime import datetime, timedelta, timezone
+
+import redis
+from celery import Celery
+from kombu import Queue
+
+options = json.loads(os.environ["CELERY_TEST"])
+store = redis.from_url(options["jobs"])
+app = Celery("media", broker=options["broker"], backend=options["results"])
+app.conf.update(
+    task_queues=[Queue(name) for name in options["queues"]],
+    task_default_queue=options["queues"][0],
+    task_acks_late=options["acksLate"],
+    task_reject_on_worker_lost=options["rejectOnWorkerLost"],
+    worker_prefetch_multiplier=options["prefetchMultiplier"],
+    broker_connection_retry_on_startup=True,
+    broker_transport_options=options["transport"],
+    result_backend_transport_options=options["resultTransport"],
+)
+
+
+def save_job(job_id, prefix, status):
+    now = datetime.now(timezone.utc).isoformat()
+    store.set(prefix + job_id, json.dumps({"id": job_id, "status": status, "created_at": now}))
+
+
+def write_file(job_id):
+    if options["outputDirectory"] is not None:
+        os.makedirs(options["outputDirectory"], exist_ok=True)
+        with open(os.path.join(options["outputDirectory"], job_id + ".out"), "w") as file:
+            file.write("finished " + job_id + "\n")
+
+
+@app.task(name="quick", bind=True)
+def quick(self, prefix=options["keyPrefix"]):
+    save_job(self.request.id, prefix, "completed")
+    return "quick " + self.request.id
+
+
+@app.task(name="sleep", bind=True)
+def sleep(self, seconds, prefix=options["keyPrefix"]):
+    """Writes its job, its file and its result at the end, as if no wipe had happened meanwhile."""
+    save_job(self.request.id, prefix, "processing")
+    time.sleep(seconds)
+    save_job(self.request.id, prefix, "completed")
+    write_file(self.request.id)
+    return "slept " + self.request.id
+
+
+def enqueue(jobs):
+    for job in jobs:
+        if job["save"]:
+            save_job(job["id"], options["keyPrefix"], "queued")
+        eta = None
+        if job["eta"] is not None:
+            eta = datetime.fromisoformat(job["eta"].replace("Z", "+00:00"))
+        elif job["countdown"] is not None:
+            eta = datetime.now(timezone.utc) + timedelta(seconds=job["countdown"])
+        app.tasks[job["task"]].apply_async(
+            args=job["args"],
+            task_id=job["id"],
+            queue=job["queue"],
+            priority=job["priority"],
+            eta=eta,
+        )
+
+
+if __name__ == "__main__":
+    enqueue(json.load(sys.stdin))

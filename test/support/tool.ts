@@ -1,0 +1,42 @@
+/** Runs the built command as an operator would, confined to the test's folder. */
+import { mkdirSync, chownSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  confine,
+  startConfined,
+  type ConfineOptions,
+  type Result,
+  type Running,
+} from './confine.ts';
+
+export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
+export const TOOL = join(REPOSITORY, 'bin/media-cleanup.js');
+
+export interface ToolOptions extends ConfineOptions {
+  /** Instead of the minimal environment of `toolEnvironment`, not in addition to it. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** PATH, and a HOME inside the folder: no colours, no CI, nothing of the machine's own. */
+export function toolEnvironment(folder: string): Record<string, string> {
+  return { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HOME: join(folder, 'home') };
+}
+
+export async function runTool(args: readonly string[], options: ToolOptions): Promise<Result> {
+  return await confine([process.execPath, TOOL, ...args], prepared(options));
+}
+
+/** For prompts and signals: stdin stays open until `endInput`. */
+export function startTool(args: readonly string[], options: ToolOptions): Running {
+  return startConfined([process.execPath, TOOL, ...args], prepared(options));
+}
+
+function prepared(options: ToolOptions): ConfineOptions {
+  if (options.env !== undefined) return options;
+  const env = toolEnvironment(options.folder);
+  const home = join(options.folder, 'home');
+  mkdirSync(home, { recursive: true });
+  if (options.user !== undefined) chownSync(home, options.user.uid, options.user.gid);
+  return { ...options, env };
+}
