@@ -71,7 +71,7 @@ export function parseArguments(argv: readonly string[], version: string): Parsed
   }
   if (request === undefined) throw new Error('no command took these arguments');
   if (request.targets.length > 0) return { is: 'request', request };
-  const command = program.commands.find(({ name }) => name() === request?.command);
+  const command = program.commands.find((one) => one.name() === request?.command);
   const text = (command ?? program).helpInformation({ error: true });
   const after = command === undefined ? WIPE_HELP : STATS_HELP;
   return { is: 'text', stream: 'stderr', text: `${text}${after}`, exitCode: 2 };

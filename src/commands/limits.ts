@@ -41,6 +41,10 @@ export function enforceStrict(services: readonly OpenService[]): void {
   );
 }
 
+export function isCapped(caps: Caps): boolean {
+  return Object.values(caps).some((cap) => cap !== undefined);
+}
+
 /**
  * `--max-files`, `--max-bytes`, `--max-jobs`, over all targets together. What could not be counted
  * is over every limit.
@@ -70,7 +74,7 @@ export function enforceCaps(services: readonly ServiceCensus[], caps: Caps): voi
   if (caps.jobs !== undefined && jobs > caps.jobs) {
     exceed('--max-jobs', counted(jobs, 'job'), String(caps.jobs));
   }
-  if (Object.values(caps).some((cap) => cap !== undefined)) {
+  if (isCapped(caps)) {
     for (const service of services) {
       const [first] = service.failures.first;
       if (first === undefined) continue;

@@ -105,9 +105,10 @@ export async function openServices(
       const warnings: string[] = [];
       const { directories, unmatched } = located.get(config.name) as Located;
       const wanted = directories.filter(({ kind }) => kinds.includes(kind));
-      const opened = wanted.map((directory) => openDirectory(directory, failures, warnings));
+      const opened = wanted.map((directory) => openDirectory(directory, failures));
       if (wanted.length + unmatched.length > 0) {
         checkRoot(config, failures);
+        warnings.push(...missingWarning(wanted));
         for (const { pattern } of unmatched) {
           warnings.push(`The pattern ${pattern} matches no directory: nothing to remove there`);
         }
@@ -153,15 +154,10 @@ export function directoryFailure(directory: LocatedDirectory, item: string, code
   };
 }
 
-function openDirectory(
-  located: LocatedDirectory,
-  failures: Failure[],
-  warnings: string[],
-): OpenedDirectory {
+function openDirectory(located: LocatedDirectory, failures: Failure[]): OpenedDirectory {
   const stays = keepMatcher(located.config.marker, located.config.keep);
   const { state, path } = located;
   if (state.is === 'missing') {
-    warnings.push(`${located.name}: ${path} does not exist: nothing to remove there`);
     return { located, open: undefined, stays };
   }
   if (state.is !== 'directory') {
@@ -192,6 +188,16 @@ function neighboursOf(config: ServiceConfig, all: readonly ServiceConfig[]): rea
       ...(redis !== undefined && targetIdentity(redis) === own ? keyPrefixes : []),
       ...(celery !== undefined && targetIdentity(celery.broker) === own ? celery.queues : []),
     ]);
+}
+
+function missingWarning(directories: readonly LocatedDirectory[]): readonly string[] {
+  const missing = directories.filter(({ state }) => state.is === 'missing');
+  if (missing.length === 0) return [];
+  const paths = missing.map(({ path }) => path).join(', ');
+  const verb = missing.length === 1 ? 'does' : 'do';
+  return [
+    `${paths} ${verb} not exist: nothing to remove there; if that is wrong, correct the config`,
+  ];
 }
 
 /** A missing directory is an empty one; a missing `root` is a config that points nowhere. */

@@ -4,9 +4,9 @@ import { CannotStart } from '../errors.ts';
 import type { Observer } from '../report/observer.ts';
 import { chosenOf, plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
-import type { ServiceCensus, ServiceReport, WipeReport } from '../report/types.ts';
+import type { Kind, ServiceCensus, ServiceReport, WipeReport } from '../report/types.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
-import { enforceCaps, enforceStrict } from './limits.ts';
+import { enforceCaps, enforceStrict, isCapped } from './limits.ts';
 import { inspectService } from './inspect-service.ts';
 import { closeServices, guardTargets, openServices } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
@@ -62,6 +62,9 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     );
   }
   const located = await guardTargets(config, targets, surroundings);
+  // With nothing left that could refuse, it is said before a dead Redis makes anybody wait.
+  const certain = request.yes && !request.dryRun && !request.strict && !isCapped(request.caps);
+  if (certain) announceStart(request.kinds, observer);
   const services = await openServices(config.services, targets, located, request.kinds);
   const run = { cleanupId: cleanupId(startedAt), kinds: request.kinds, startedAt };
   try {
@@ -76,6 +79,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     if (!request.yes && plan !== undefined && !(await io.ask?.(plan))) {
       throw new CannotStart('declined', 'Not confirmed: nothing was touched.');
     }
+    if (!certain) announceStart(request.kinds, observer);
     const reports = await wipeAll(services, request, observer, signal);
     const report: WipeReport = {
       ...run,
@@ -102,13 +106,22 @@ async function makePlan(
   services: readonly OpenService[],
   signal: AbortSignal,
 ): Promise<Plan | undefined> {
-  const capped = Object.values(request.caps).some((cap) => cap !== undefined);
-  if (request.yes && !request.dryRun && !capped) return undefined;
+  if (request.yes && !request.dryRun && !isCapped(request.caps)) return undefined;
   const census: ServiceCensus[] = [];
   for (const service of services) {
     census.push(chosenOf(await inspectService(service, request.kinds, signal), request.kinds));
   }
   return { configFile, services: census };
+}
+
+function announceStart(kinds: readonly Kind[], observer: Observer): void {
+  observer.log({
+    level: 'WARNING',
+    step: 'start',
+    message: isTotal(kinds)
+      ? '🔥 TOTAL WIPE STARTED - EVERYTHING WILL BE REMOVED!'
+      : `🔥 WIPE STARTED - ALL OF THIS WILL BE REMOVED: ${kinds.join(', ')}`,
+  });
 }
 
 async function wipeAll(
@@ -117,13 +130,6 @@ async function wipeAll(
   observer: Observer,
   signal: AbortSignal,
 ): Promise<readonly ServiceReport[]> {
-  observer.log({
-    level: 'WARNING',
-    step: 'start',
-    message: isTotal(request.kinds)
-      ? '🔥 TOTAL WIPE STARTED - EVERYTHING WILL BE REMOVED!'
-      : `🔥 WIPE STARTED - ALL OF THIS WILL BE REMOVED: ${request.kinds.join(', ')}`,
-  });
   const runs = services.map((service) => ({ service, tally: startTally(service) }));
   for (const { service, tally } of runs) {
     announce(service, observer);
@@ -151,7 +157,7 @@ async function untilAborted<T>(
   try {
     return await work();
   } catch (error) {
-    if (signal.aborted && error === signal.reason) return otherwise;
+    if (error === signal.reason) return otherwise;
     throw error;
   }
 }

@@ -140,7 +140,8 @@ test('what was not selected is a dash', () => {
     ─────────────────────────────────────────────────────────────────────────
     audio-transcriber    15      4      -       -  1,645.20       0       yes
 
-    🔥 WIPE COMPLETED (jobs, queue only): 15 jobs + 4 tasks removed
+    🔥 WIPE COMPLETED (jobs, queue only): 15 jobs + 49 files + 3 models removed
+      (1645.2MB freed), 4 tasks
     "
   `);
 });

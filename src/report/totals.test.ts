@@ -33,7 +33,7 @@ describe('the closing message', () => {
 
   test('of a part says which, and not total', () => {
     expect(reportMessage(reportOf([TRANSCRIBER], { kinds: ['queue', 'jobs'] }))).toBe(
-      '🔥 WIPE COMPLETED (jobs, queue only): 15 jobs + 4 tasks removed',
+      '🔥 WIPE COMPLETED (jobs, queue only): 15 jobs + 49 files + 3 models removed (1645.2MB freed), 4 tasks',
     );
     expect(reportMessage(reportOf([TRANSCRIBER], { kinds: ['jobs', 'queue', 'files'] }))).toBe(
       '🔥 WIPE COMPLETED (jobs, queue, files only): 15 jobs + 4 tasks + 49 files removed (1645.2MB freed)',
@@ -68,7 +68,7 @@ describe('the closing message', () => {
       'DRY RUN: 15 jobs + 49 files + 3 models would be removed (1645.2MB), nothing was changed',
     );
     expect(reportMessage({ ...planned, kinds: ['jobs'] })).toBe(
-      'DRY RUN (jobs only): 15 jobs would be removed, nothing was changed',
+      'DRY RUN (jobs only): 15 jobs + 49 files + 3 models would be removed (1645.2MB), nothing was changed',
     );
   });
 });

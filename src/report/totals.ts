@@ -77,21 +77,24 @@ export function isTotal(kinds: readonly Kind[]): boolean {
 
 /**
  * The closing message, in the contract's words. Its counts have a fixed form (`1 models`, `0 jobs`)
- * because scripts match it; the kinds that were not asked for are left out.
+ * because scripts match it.
  */
 export function reportMessage(report: WipeReport): string {
   const totals = totalsOf(report.services);
   const only = isTotal(report.kinds)
     ? ''
     : ` (${KINDS.filter((kind) => report.kinds.includes(kind)).join(', ')} only)`;
-  const counts = countsText(totals, report.kinds);
-  const withSize = report.kinds.includes('files') || report.kinds.includes('models');
+  const counts = `${totals.jobsRemoved} jobs + ${totals.filesDeleted} files + ${totals.modelsDeleted} models`;
   const size = `${megabytes(totals.bytesFreed)}MB`;
+  // The total wipe's message has no room for tasks: its form is fixed by the contract.
+  const tasks =
+    only !== '' && report.kinds.includes('queue')
+      ? `, ${totals.tasksQueued + totals.tasksInFlight} tasks`
+      : '';
   if (report.dryRun) {
-    const would = `${counts} would be removed${withSize ? ` (${size})` : ''}`;
-    return `DRY RUN${only}: ${would}, nothing was changed${errorsText(totals.errors)}`;
+    return `DRY RUN${only}: ${counts} would be removed (${size})${tasks}, nothing was changed${errorsText(totals.errors)}`;
   }
-  const removed = `${counts} removed${withSize ? ` (${size} freed)` : ''}`;
+  const removed = `${counts} removed (${size} freed)${tasks}`;
   const left = remainingCount(totals.remaining);
   const trouble = errorsText(totals.errors) + (left > 0 ? `, ${left} left` : '');
   if (report.status === 'interrupted') return `⚠️  WIPE INTERRUPTED${only}: ${removed}${trouble}`;
@@ -100,18 +103,6 @@ export function reportMessage(report: WipeReport): string {
   }
   const doubt = trouble === '' ? ', not verified' : trouble;
   return `⚠️  WIPE FINISHED WITH ERRORS${only}: ${removed}${doubt}`;
-}
-
-function countsText(totals: Totals, kinds: readonly Kind[]): string {
-  const parts: string[] = [];
-  if (kinds.includes('jobs')) parts.push(`${totals.jobsRemoved} jobs`);
-  // The total wipe's message has no room for tasks: its form is fixed by the contract.
-  if (kinds.includes('queue') && !isTotal(kinds)) {
-    parts.push(`${totals.tasksQueued + totals.tasksInFlight} tasks`);
-  }
-  if (kinds.includes('files')) parts.push(`${totals.filesDeleted} files`);
-  if (kinds.includes('models')) parts.push(`${totals.modelsDeleted} models`);
-  return parts.join(' + ');
 }
 
 function errorsText(errors: number): string {

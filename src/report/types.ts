@@ -60,11 +60,7 @@ export interface ServiceReport {
   readonly directories: readonly DirectoryReport[];
 }
 
-export type ReportStatus =
-  | 'completed'
-  | 'completed_with_errors'
-  | 'interrupted'
-  | 'planned';
+export type ReportStatus = 'completed' | 'completed_with_errors' | 'interrupted' | 'planned';
 
 export interface WipeReport {
   readonly cleanupId: string;
