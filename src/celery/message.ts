@@ -41,8 +41,8 @@ function readMessage(value: unknown): Message | undefined {
       asText(asRecord(message['headers'])?.['id']) ??
       bodyTaskId(message['body']) ??
       asText(properties['correlation_id']),
-    exchange: asText(delivery?.['exchange']),
-    routingKey: asText(delivery?.['routing_key']),
+    exchange: asString(delivery?.['exchange']),
+    routingKey: asString(delivery?.['routing_key']),
   };
 }
 
@@ -67,6 +67,10 @@ function asRecord(value: unknown): Readonly<Record<string, unknown>> | undefined
     : undefined;
 }
 
+function asString(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
 function asText(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return asString(value) || undefined;
 }

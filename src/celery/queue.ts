@@ -70,6 +70,31 @@ export async function countQueued(
   return count;
 }
 
+/** The task ids of the messages in these lists, batch by batch; messages stay. @throws RedisError. */
+export async function* scanQueued(
+  broker: RedisConnection,
+  keys: readonly Buffer[],
+  signal: AbortSignal,
+): AsyncGenerator<readonly string[]> {
+  for (const key of keys) {
+    for (let start = 0; ; start += BATCH) {
+      signal.throwIfAborted();
+      const messages = (await broker.send(
+        'LRANGE',
+        key,
+        start,
+        start + BATCH - 1,
+      )) as unknown as readonly Buffer[];
+      yield taskIdsOf(messages);
+      if (messages.length < BATCH) break;
+    }
+  }
+}
+
+function taskIdsOf(messages: readonly Buffer[]): readonly string[] {
+  return messages.map((message) => parseMessage(message)?.taskId).filter((id) => id !== undefined);
+}
+
 /**
  * Takes every message out of these lists, in batches that are read and cut in one transaction, so
  * that the count is of what went and the task ids are known. A producer that goes on does not keep
@@ -95,11 +120,7 @@ export async function purgeQueues(
       ])) as unknown as readonly [readonly Buffer[]];
       taken += messages.length;
       purged += messages.length;
-      const ids = messages.map((message) => parseMessage(message)?.taskId);
-      await onBatch(
-        ids.filter((id) => id !== undefined),
-        purged,
-      );
+      await onBatch(taskIdsOf(messages), purged);
       if (messages.length < BATCH) break;
     }
   }

@@ -8,10 +8,11 @@ import type { DirectoryCensus, Failure, Kind, ServiceCensus } from '../report/ty
 import { directoryFailure, onLink } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
+import { mountWarning, strangeKeyWarning } from './warnings.ts';
 
 /**
  * What a service holds now of the chosen kinds; the plan, the dry run, `stats` and the proof after a
- * wipe all look through this. Changes nothing. What could not be looked at is among the failures.
+ * wipe all look through this. It does not count results, see `inspectForPlan`. Changes nothing. What could not be looked at is among the failures.
  * @throws the signal's reason.
  */
 export async function inspectService(
@@ -32,6 +33,7 @@ export async function inspectService(
   return {
     name: service.config.name,
     jobs,
+    results: 0,
     tasks,
     files: total('files'),
     models: total('models'),
@@ -67,9 +69,7 @@ async function countInRedis(
     async (broker) => {
       const found = await findQueueKeys(broker, keys.queues, keys.broker, signal);
       for (const { key, type } of found.strange) {
-        warnings.push(
-          `Redis ${broker.label}: the key ${printable(key)} has the name of a queue but is a ${type}: left alone`,
-        );
+        warnings.push(strangeKeyWarning(broker.label, key, type));
       }
       return await countQueued(broker, found.keys);
     },
@@ -116,8 +116,4 @@ async function countDirectories(
     census.push({ name, path, kind, files: contents.files, bytes: contents.bytes });
   }
   return census;
-}
-
-export function mountWarning(directory: string, mount: Buffer): string {
-  return `${directory}/${printable(mount)} is a mount point: not entered, not removed; unmount it if it should go too`;
 }

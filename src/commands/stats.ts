@@ -2,7 +2,7 @@ import { findConfigFile } from '../config/find.ts';
 import { loadConfig } from '../config/load.ts';
 import type { ServiceCensus } from '../report/types.ts';
 import { KINDS } from '../report/types.ts';
-import { inspectService } from './inspect-service.ts';
+import { inspectForPlan } from './inspect-for-plan.ts';
 import { closeServices, openServices } from './open-services.ts';
 import type { Located } from './open-services.ts';
 import { locateDirectories } from '../files/resolve.ts';
@@ -26,9 +26,9 @@ export async function stats(
   for (const target of targets) located.set(target.name, await locateDirectories(target));
   const services = await openServices(config.services, targets, located, KINDS);
   try {
-    const census: ServiceCensus[] = [];
-    for (const service of services) census.push(await inspectService(service, KINDS, signal));
-    return census;
+    return await Promise.all(
+      services.map(async (service) => inspectForPlan(service, KINDS, 'without results', signal)),
+    );
   } finally {
     closeServices(services);
   }

@@ -2,9 +2,9 @@ import { eraseDirectory } from '../files/erase.ts';
 import { printable } from '../report/printable.ts';
 import { counted } from '../report/text.ts';
 import { megabytes } from '../report/totals.ts';
-import { mountWarning } from './inspect-service.ts';
 import { directoryFailure } from './open-services.ts';
 import type { OpenedDirectory } from './open-services.ts';
+import { mountWarning } from './warnings.ts';
 import type { StepContext } from './wipe-service.ts';
 
 /**

@@ -1,12 +1,10 @@
 import { removeInFlight, scanInFlight } from '../celery/in-flight.ts';
 import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
-import { sampleFamilies } from '../redis/families.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
-import { startsWith } from '../redis/scan.ts';
-import type { RedisConnection } from '../redis/connect.ts';
 import { printable } from '../report/printable.ts';
 import { counted, grouped } from '../report/text.ts';
 import { onLink } from './open-services.ts';
+import { nothingMatchedWarnings, strangeKeyWarning } from './warnings.ts';
 import type { StepContext } from './wipe-service.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
@@ -21,7 +19,7 @@ export async function wipeQueue(step: StepContext): Promise<void> {
     async (broker) => {
       const found = await findQueueKeys(broker, keys.queues, keys.broker, signal);
       for (const { key, type } of found.strange) {
-        tally.warnings.push(strangeKeyWarning(broker, key, type));
+        tally.warnings.push(strangeKeyWarning(broker.label, key, type));
       }
       await purgeQueues(
         broker,
@@ -105,7 +103,7 @@ export async function wipeJobs(step: StepContext): Promise<void> {
         tally.results += await removeByPrefix(redis, keys.broker.results, signal);
       }
       if (tally.jobs === 0 && keys.jobs.prefixes.length > 0) {
-        tally.warnings.push(...(await nothingMatchedWarning(redis, step)));
+        tally.warnings.push(...(await nothingMatchedWarnings(redis, service)));
       }
       return true;
     },
@@ -121,42 +119,6 @@ export async function wipeJobs(step: StepContext): Promise<void> {
       figures: { jobs, results },
     });
   }
-}
-
-export function strangeKeyWarning(broker: RedisConnection, key: Buffer, type: string): string {
-  return `Redis ${broker.label}: the key ${printable(key)} has the name of a queue but is a ${type}: left alone; look at it with redis-cli`;
-}
-
-/**
- * Loud when a prefix matched nothing while the database holds other keys: a wrong prefix once made
- * a wipe report success having removed nothing.
- */
-export async function nothingMatchedWarning(
-  redis: RedisConnection,
-  step: Pick<StepContext, 'keys' | 'service'>,
-): Promise<readonly string[]> {
-  const { keys, service } = step;
-  const explained = [
-    keys.broker.results,
-    ...keys.queues.map(keys.broker.queue),
-    ...service.neighbours.map((start) => Buffer.from(start)),
-  ];
-  const families = await sampleFamilies(
-    redis,
-    (key) =>
-      keys.jobs.isProtected(key) ||
-      key.includes('.reply.celery.pidbox') ||
-      explained.some((start) => startsWith(key, start)),
-  );
-  if (families.length === 0) return [];
-  const wanted = keys.jobs.prefixes.map((prefix) => `"${prefix}"`).join(', ');
-  const held = families
-    .slice(0, 5)
-    .map(({ prefix, count }) => `"${printable(Buffer.from(prefix))}" (${count})`)
-    .join(', ');
-  return [
-    `Redis ${redis.label}: no key begins with ${wanted}, but the database holds others: ${held}; check keyPrefix and the database number in the config`,
-  ];
 }
 
 async function removeResults(step: StepContext, taskIds: readonly string[]): Promise<void> {

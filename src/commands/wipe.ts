@@ -7,7 +7,7 @@ import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
 import type { Kind, ServiceCensus, ServiceReport, WipeReport } from '../report/types.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
 import { enforceCaps, enforceStrict, isCapped } from './limits.ts';
-import { inspectService } from './inspect-service.ts';
+import { inspectForPlan } from './inspect-for-plan.ts';
 import { closeServices, guardTargets, openServices } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import type { WipeRequest } from './request.ts';
@@ -107,11 +107,11 @@ async function makePlan(
   signal: AbortSignal,
 ): Promise<Plan | undefined> {
   if (request.yes && !request.dryRun && !isCapped(request.caps)) return undefined;
-  const census: ServiceCensus[] = [];
-  for (const service of services) {
-    census.push(chosenOf(await inspectService(service, request.kinds, signal), request.kinds));
-  }
-  return { configFile, services: census };
+  const results = request.dryRun ? 'count results' : 'without results';
+  const census = await Promise.all(
+    services.map(async (service) => inspectForPlan(service, request.kinds, results, signal)),
+  );
+  return { configFile, services: census.map((one) => chosenOf(one, request.kinds)) };
 }
 
 function announceStart(kinds: readonly Kind[], observer: Observer): void {

@@ -26,6 +26,8 @@ export interface RedisConnection {
   transaction(commands: readonly (readonly [string, ...Argument[]])[]): Promise<readonly Reply[]>;
   /** UNLINK; the number of keys that Redis says it removed. */
   unlink(keys: readonly Buffer[]): Promise<number>;
+  /** EXISTS; the number of these keys that are there. */
+  exists(keys: readonly Buffer[]): Promise<number>;
   close(): void;
 }
 
@@ -217,6 +219,13 @@ function connectionOf(
     };
   const send = senderOf(client);
   const cluster = client instanceof Cluster ? client : undefined;
+  const overKeys = async (command: string, keys: readonly Buffer[]): Promise<number> => {
+    if (keys.length === 0) return 0;
+    if (cluster === undefined) return Number(await send(command, ...keys));
+    // A command over several keys must stay in one slot.
+    const counts = await Promise.all(keys.map(async (key) => Number(await send(command, key))));
+    return counts.reduce((sum, count) => sum + count, 0);
+  };
   return {
     label,
     warnings,
@@ -242,13 +251,8 @@ function connectionOf(
       if (failed !== undefined) throw toRedisError(failed, secrets);
       return replies as readonly Reply[];
     },
-    async unlink(keys) {
-      if (keys.length === 0) return 0;
-      if (cluster === undefined) return Number(await send('UNLINK', ...keys));
-      // UNLINK of several keys must stay in one slot.
-      const removed = await Promise.all(keys.map(async (key) => Number(await send('UNLINK', key))));
-      return removed.reduce((sum, count) => sum + count, 0);
-    },
+    unlink: (keys) => overKeys('UNLINK', keys),
+    exists: (keys) => overKeys('EXISTS', keys),
     close() {
       client.disconnect();
     },

@@ -1,6 +1,8 @@
 import type { RedisConnection } from './connect.ts';
 import { scanKeys, startsWith } from './scan.ts';
 
+const EXISTS_BATCH = 1000;
+
 /** Which keys are a service's jobs. */
 export interface JobKeys {
   readonly prefixes: readonly string[];
@@ -37,6 +39,18 @@ export async function countJobs(
 ): Promise<number> {
   let count = 0;
   for await (const { keys } of scanJobs(redis, jobs, signal)) count += keys.length;
+  return count;
+}
+
+/** How many of these keys exist. @throws RedisError. */
+export async function countExisting(
+  redis: RedisConnection,
+  keys: readonly Buffer[],
+): Promise<number> {
+  let count = 0;
+  for (let start = 0; start < keys.length; start += EXISTS_BATCH) {
+    count += await redis.exists(keys.slice(start, start + EXISTS_BATCH));
+  }
   return count;
 }
 

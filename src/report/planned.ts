@@ -41,7 +41,7 @@ function plannedService(census: ServiceCensus): ServiceReport {
   return {
     name: census.name,
     jobsRemoved: census.jobs,
-    resultsRemoved: 0,
+    resultsRemoved: census.results,
     tasksPurged: census.tasks,
     tasksCancelled: 0,
     filesDeleted: census.files,

@@ -36,7 +36,7 @@ describe('the closing message', () => {
       '🔥 WIPE COMPLETED (jobs, queue only): 15 jobs + 49 files + 3 models removed (1645.2MB freed), 4 tasks',
     );
     expect(reportMessage(reportOf([TRANSCRIBER], { kinds: ['jobs', 'queue', 'files'] }))).toBe(
-      '🔥 WIPE COMPLETED (jobs, queue, files only): 15 jobs + 4 tasks + 49 files removed (1645.2MB freed)',
+      '🔥 WIPE COMPLETED (jobs, queue, files only): 15 jobs + 49 files + 3 models removed (1645.2MB freed), 4 tasks',
     );
   });
 

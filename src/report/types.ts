@@ -88,6 +88,8 @@ export interface DirectoryCensus {
 export interface ServiceCensus {
   readonly name: string;
   readonly jobs: number;
+  /** Results of these jobs and tasks; counted for a plan only. */
+  readonly results: number;
   readonly tasks: { readonly queued: number; readonly inFlight: number };
   readonly files: number;
   readonly models: number;

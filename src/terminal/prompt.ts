@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Readable, Writable } from 'node:stream';
 
 /**
@@ -8,9 +7,6 @@ import type { Readable, Writable } from 'node:stream';
  */
 
 const MAX_ANSWER = 1024;
-/** Long enough for one turn of the event loop on a busy machine, too short to answer in. */
-const DISCARD_MS = 30;
-const CTRL_C = 3;
 
 export interface Question {
   readonly input: Readable;
@@ -26,7 +22,7 @@ export function wipeQuestion(target: string): string {
 
 /**
  * Asks on `output`, reads one line from `input`. True only for exactly `expected` and `\n` or
- * `\r\n`. On a terminal what was typed before the question stands there is thrown away.
+ * `\r\n`.
  * @throws the signal's reason when it aborts.
  */
 export async function askTyped(options: Question): Promise<boolean> {
@@ -34,10 +30,8 @@ export async function askTyped(options: Question): Promise<boolean> {
   signal.throwIfAborted();
   // A terminal that hangs up, now or during the wipe, is the end of input and not a crash.
   input.on('error', () => undefined);
-  if (await discardTypedAhead(input)) return false;
-  signal.throwIfAborted();
   output.write(question);
-  return readAnswer(options);
+  return await readAnswer(options);
 }
 
 async function readAnswer({ input, output, expected, signal }: Question): Promise<boolean> {
@@ -91,34 +85,9 @@ function readLine(input: Readable, signal: AbortSignal): Promise<string | undefi
 
 type MaybeTerminal = Readable & {
   readonly isTTY?: boolean;
-  setRawMode?(raw: boolean): unknown;
   ref?(): unknown;
   unref?(): unknown;
 };
-
-/**
- * Node has no tcflush. In raw mode the kernel hands over also a line that has no Enter yet, so what
- * can be read at once is read and dropped. Ctrl-C sends no signal then: true when it was pressed.
- */
-async function discardTypedAhead(input: MaybeTerminal): Promise<boolean> {
-  if (input.isTTY !== true || input.setRawMode === undefined) return false;
-  let interrupted = false;
-  const drop = (chunk: Buffer | string): void => {
-    interrupted ||= Buffer.from(chunk).includes(CTRL_C);
-  };
-  input.on('data', drop);
-  try {
-    input.setRawMode(true);
-    hold(input);
-    input.resume();
-    await delay(DISCARD_MS);
-  } finally {
-    input.off('data', drop);
-    input.setRawMode(false);
-    letGo(input);
-  }
-  return interrupted;
-}
 
 function hold(input: MaybeTerminal): void {
   input.ref?.();

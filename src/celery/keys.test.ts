@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import {
+  brokerKeys,
+  classifyQueueKey,
+  isProtectedKey,
+  parseBinding,
+  queuesOf,
+  SEPARATOR,
+} from './keys.ts';
+
+describe('the key of a queue', () => {
+  test.each([
+    ['', 'certain'],
+    [`${SEPARATOR}3`, 'certain'],
+    [`${SEPARATOR}255`, 'certain'],
+    [`${SEPARATOR}x`, 'other'],
+    [':3', 'possible'],
+    ['--9', 'possible'],
+    ['2', 'other'],
+    ['_old', 'other'],
+    [':3:4', 'other'],
+    [':', 'other'],
+  ])('followed by %j is %s', (rest, kind) => {
+    expect(classifyQueueKey(Buffer.from(rest))).toBe(kind);
+  });
+});
+
+describe('keys that stay whatever a prefix matches', () => {
+  test.each([
+    ['_kombu.binding.celery', '', true],
+    ['unacked', '', true],
+    ['unacked_index', '', true],
+    ['unacked_mutex', '', true],
+    ['unacked_other', '', false],
+    ['app:unacked', 'app:', true],
+    ['app:_kombu.binding.x', 'app:', true],
+    ['app:unacked', '', false],
+    ['job:unacked', '', false],
+  ])('%s with the global prefix %j: %s', (key, prefix, stays) => {
+    expect(isProtectedKey(Buffer.from(key), prefix)).toBe(stays);
+  });
+});
+
+test('a global key prefix stands before every name', () => {
+  const keys = brokerKeys('app:');
+  expect(keys.unacked.toString()).toBe('app:unacked');
+  expect(keys.unackedIndex.toString()).toBe('app:unacked_index');
+  expect(keys.binding('x').toString()).toBe('app:_kombu.binding.x');
+  expect(keys.queue('q').toString()).toBe('app:q');
+  expect(keys.result(Buffer.from([0xff])).toString('latin1')).toBe('app:celery-task-meta-\xff');
+});
+
+describe('the queues that a message goes back to', () => {
+  const bindings = [
+    { routingKey: 'a', pattern: '', queue: 'queue-a' },
+    { routingKey: 'b', pattern: '', queue: 'queue-b' },
+    { routingKey: 'b', pattern: '', queue: 'queue-c' },
+    { routingKey: 'media.*', pattern: String.raw`^media\..*?$`, queue: 'topic' },
+    { routingKey: 'broken', pattern: '(', queue: 'never' },
+  ];
+  test.each([
+    ['', 'own', bindings, ['own']],
+    ['direct', 'own', [], ['own']],
+    ['direct', 'a', bindings, ['queue-a']],
+    ['direct', 'b', bindings, ['queue-b', 'queue-c']],
+    ['topic', 'media.video', bindings, ['topic']],
+    ['direct', 'nobody', bindings, []],
+  ])('exchange %j, routing key %j', (exchange, routingKey, known, queues) => {
+    expect(queuesOf(exchange, routingKey, known)).toEqual(queues);
+  });
+});
+
+test('a binding is read from its member', () => {
+  expect(parseBinding(Buffer.from(`rk${SEPARATOR}${SEPARATOR}q`))).toEqual({
+    routingKey: 'rk',
+    pattern: '',
+    queue: 'q',
+  });
+  expect(parseBinding(Buffer.from('something else'))).toBeUndefined();
+});

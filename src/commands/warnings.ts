@@ -1,0 +1,50 @@
+import type { RedisConnection } from '../redis/connect.ts';
+import { sampleFamilies } from '../redis/families.ts';
+import { startsWith } from '../redis/scan.ts';
+import { printable } from '../report/printable.ts';
+import type { OpenService } from './open-services.ts';
+import { serviceKeys } from './service-keys.ts';
+
+/** Warnings of plan and wipe, one sentence each with its remedy. */
+
+export function mountWarning(directory: string, mount: Buffer): string {
+  return `${directory}/${printable(mount)} is a mount point: not entered, not removed; unmount it if it should go too`;
+}
+
+export function strangeKeyWarning(label: string, key: Buffer, type: string): string {
+  return `Redis ${label}: the key ${printable(key)} has the name of a queue but is a ${type}: left alone; look at it with redis-cli`;
+}
+
+/**
+ * Loud when a prefix matched nothing while the database holds other keys: a wrong prefix once made
+ * a wipe report success having removed nothing. What other configured services keep in the same
+ * database, and Celery's own keys, explain themselves.
+ * @throws RedisError.
+ */
+export async function nothingMatchedWarnings(
+  redis: RedisConnection,
+  service: OpenService,
+): Promise<readonly string[]> {
+  const keys = serviceKeys(service.config);
+  const explained = [
+    keys.broker.results,
+    ...keys.queues.map(keys.broker.queue),
+    ...service.neighbours.map((start) => Buffer.from(start)),
+  ];
+  const families = await sampleFamilies(
+    redis,
+    (key) =>
+      keys.jobs.isProtected(key) ||
+      key.includes('.reply.celery.pidbox') ||
+      explained.some((start) => startsWith(key, start)),
+  );
+  if (families.length === 0) return [];
+  const wanted = keys.jobs.prefixes.map((prefix) => `"${prefix}"`).join(' or ');
+  const held = families
+    .slice(0, 5)
+    .map(({ prefix, count }) => `"${printable(Buffer.from(prefix))}" (${count})`)
+    .join(', ');
+  return [
+    `Redis ${redis.label}: no key begins with ${wanted}, but the database holds others: ${held}; check keyPrefix and the database number in the config`,
+  ];
+}
