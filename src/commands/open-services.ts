@@ -4,7 +4,7 @@ import type { Config, ServiceConfig } from '../config/types.ts';
 import { CannotStart, systemCode } from '../errors.ts';
 import { refusals } from '../files/guards.ts';
 import { keepMatcher } from '../files/keep.ts';
-import { mountPoints } from '../files/mounts.ts';
+import { readMounts } from '../files/mounts.ts';
 import { closeDirectory, openTop } from '../files/open-directory.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
 import { locateDirectories } from '../files/resolve.ts';
@@ -66,11 +66,11 @@ export async function guardTargets(
     all,
     {
       workingDirectory: realPath(surroundings.workingDirectory),
-      configDirectory: dirname(realPath(config.file)),
+      configDirectories: [realPath(dirname(config.file)), dirname(realPath(config.file))],
       installation: realPath(surroundings.installation),
       interpreter: realPath(surroundings.interpreter),
       homes: surroundings.homes.map(realPath),
-      mountPoints: mountPoints(),
+      mounts: readMounts(),
     },
   );
   if (problems.length > 0) {
@@ -92,12 +92,14 @@ function realPath(path: string): string {
 /**
  * Opens the directories and connects, all services at once, so that several dead servers cost the
  * time of one. What fails is data. Only what the chosen kinds need is opened.
+ * @throws the signal's reason.
  */
 export async function openServices(
   all: readonly ServiceConfig[],
   targets: readonly ServiceConfig[],
   located: ReadonlyMap<string, Located>,
   kinds: readonly Kind[],
+  signal: AbortSignal,
 ): Promise<readonly OpenService[]> {
   return await Promise.all(
     targets.map(async (config) => {
@@ -113,7 +115,7 @@ export async function openServices(
           warnings.push(`The pattern ${pattern} matches no directory: nothing to remove there`);
         }
       }
-      const links = await connectService(config, kinds, failures, warnings);
+      const links = await connectService(config, kinds, failures, warnings, signal);
       return {
         config,
         ...links,
@@ -168,7 +170,10 @@ function openDirectory(located: LocatedDirectory, failures: Failure[]): OpenedDi
   try {
     const open = openTop(path);
     // The guards have judged this path: what was opened must be what they saw.
-    if (open.byDescriptor && readlinkSync(`/proc/self/fd/${open.descriptor}`) !== path) {
+    const now = open.byDescriptor
+      ? readlinkSync(`/proc/self/fd/${open.descriptor}`)
+      : realPath(path);
+    if (now !== path) {
       closeDirectory(open);
       failures.push(directoryFailure(located, '.', 'ESTALE'));
       return { located, open: undefined, stays };
@@ -217,6 +222,7 @@ async function connectService(
   kinds: readonly Kind[],
   failures: Failure[],
   warnings: string[],
+  signal: AbortSignal,
 ): Promise<Pick<OpenService, 'redis' | 'broker'>> {
   if (!kinds.includes('jobs') && !kinds.includes('queue')) {
     return { redis: undefined, broker: undefined };
@@ -227,8 +233,8 @@ async function connectService(
     brokerTarget !== undefined &&
     targetIdentity(config.redis) === targetIdentity(brokerTarget);
   const [redis, broker] = await Promise.all([
-    link(config.redis, 'Redis', failures, warnings),
-    shared ? undefined : link(brokerTarget, 'Celery', failures, warnings),
+    link(config.redis, 'Redis', failures, warnings, signal),
+    shared ? undefined : link(brokerTarget, 'Celery', failures, warnings, signal),
   ]);
   return { redis, broker: shared ? redis : broker };
 }
@@ -238,11 +244,12 @@ async function link(
   failureTarget: 'Redis' | 'Celery',
   failures: Failure[],
   warnings: string[],
+  signal: AbortSignal,
 ): Promise<Link | undefined> {
   if (target === undefined) return undefined;
   const label = targetLabel(target);
   try {
-    const connection = await connectRedis(target);
+    const connection = await connectRedis(target, signal);
     warnings.push(...connection.warnings);
     return { label, connection };
   } catch (error) {

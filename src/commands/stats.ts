@@ -24,7 +24,7 @@ export async function stats(
   const targets = chooseServices(config, request.targets);
   const located = new Map<string, Located>();
   for (const target of targets) located.set(target.name, await locateDirectories(target));
-  const services = await openServices(config.services, targets, located, KINDS);
+  const services = await openServices(config.services, targets, located, KINDS, signal);
   try {
     return await Promise.all(
       services.map(async (service) => inspectForPlan(service, KINDS, 'without results', signal)),

@@ -52,8 +52,8 @@ export async function verifyService(
     service: service.config.name,
     step: 'verify',
     message: verified
-      ? `✅ Verified: ${service.config.name}: looked again, nothing is left`
-      : `⚠️  Not verified: ${service.config.name}: ${
+      ? `Verified: ${service.config.name}: looked again, nothing is left`
+      : `Not verified: ${service.config.name}: ${
           remainingCount(remaining) > 0
             ? `${counted(remainingCount(remaining), 'item')} still there`
             : 'not everything could be looked at'

@@ -65,7 +65,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
   // With nothing left that could refuse, it is said before a dead Redis makes anybody wait.
   const certain = request.yes && !request.dryRun && !request.strict && !isCapped(request.caps);
   if (certain) announceStart(request.kinds, observer);
-  const services = await openServices(config.services, targets, located, request.kinds);
+  const services = await openServices(config.services, targets, located, request.kinds, signal);
   const run = { cleanupId: cleanupId(startedAt), kinds: request.kinds, startedAt };
   try {
     signal.throwIfAborted();

@@ -1,19 +1,23 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { Problem } from '../errors.ts';
+import type { Mount } from './mounts.ts';
 import type { LocatedDirectory } from './resolve.ts';
+import { createWithin, isSameFile } from './within.ts';
+import type { Within } from './within.ts';
 
 /** What the machine looks like to the guards; real paths. */
 export interface GuardContext {
   readonly workingDirectory: string | undefined;
-  readonly configDirectory: string;
+  /** Where the config file is, and where it is named when that is a link. */
+  readonly configDirectories: readonly string[];
   /** The tool's own package directory. */
   readonly installation: string;
   /** The Node that runs it. */
   readonly interpreter: string;
   readonly homes: readonly string[];
   /** Undefined where mounts cannot be told (not Linux). */
-  readonly mountPoints: ReadonlySet<string> | undefined;
+  readonly mounts: readonly Mount[] | undefined;
 }
 
 /** Never emptied themselves, and neither is what contains them; directories below them may be. */
@@ -50,10 +54,11 @@ export function refusals(
   context: GuardContext,
 ): readonly Problem[] {
   const problems: Problem[] = [];
+  const within = createWithin(context.mounts);
   for (const target of targets) {
     const why =
-      forbiddenPlace(target, context) ??
-      overlap(target, all) ??
+      forbiddenPlace(target, context, within) ??
+      overlap(target, all, within) ??
       wrongKind(target) ??
       notMounted(target, context) ??
       noMarker(target);
@@ -70,37 +75,41 @@ function describe(target: LocatedDirectory): string {
   return `Refusing to empty ${target.path}${link} for ${target.service}:`;
 }
 
-function forbiddenPlace(target: LocatedDirectory, context: GuardContext): string | undefined {
+function forbiddenPlace(
+  target: LocatedDirectory,
+  context: GuardContext,
+  within: Within,
+): string | undefined {
   const { path } = target;
   const remedy = 'configure a directory of the service itself';
   const parts = path.split(sep).filter((part) => part !== '');
-  if (parts.length === 0) return `it is the root of the file system; ${remedy}.`;
-  const tree = SYSTEM_TREES.find((system) => isInside(path, system) || path === system);
+  if (within('/', path)) return `it is the root of the file system; ${remedy}.`;
+  const tree = SYSTEM_TREES.find((system) => within(path, system));
   if (tree !== undefined) return `it belongs to the system directory ${tree}; ${remedy}.`;
-  if (path === '/dev' || (isInside(path, '/dev') && !isInside(path, '/dev/shm'))) {
+  if (within(path, '/dev') && (path === '/dev' || !within(path, '/dev/shm'))) {
     return `it belongs to the system directory /dev; ${remedy}.`;
   }
-  const place = [...SYSTEM_PLACES, ...SYSTEM_TREES].find(
-    (system) => path === system || isInside(system, path),
-  );
+  const place = [...SYSTEM_PLACES, ...SYSTEM_TREES].find((system) => within(system, path));
   if (place !== undefined) {
-    const is = path === place ? 'it is' : 'it contains';
+    const is = within(path, place) ? 'it is' : 'it contains';
     return `${is} the system directory ${place}; ${remedy}.`;
   }
   if (parts.length < 2) return `it is a top-level directory; ${remedy}, at least one level deeper.`;
-  const home = context.homes.find((other) => path === other || isInside(other, path));
+  const home = context.homes.find((other) => within(other, path));
   if (home !== undefined || (parts.length === 2 && /^(home|Users)$/.test(parts[0] ?? ''))) {
-    const is = home === undefined || home === path ? 'it is' : `it contains ${home},`;
+    const is = home === undefined || within(path, home) ? 'it is' : `it contains ${home},`;
     return `${is} a home directory; configure a directory inside it.`;
   }
   for (const [other, what] of [
     [context.workingDirectory, 'the working directory'],
-    [context.configDirectory, "the config file's own directory"],
+    ...context.configDirectories.map(
+      (directory) => [directory, "the config file's own directory"] as const,
+    ),
     [context.installation, "media-cleanup's own installation"],
     [context.interpreter, 'the Node.js that runs media-cleanup'],
   ] as const) {
-    if (other === undefined || (path !== other && !isInside(other, path))) continue;
-    const is = path === other ? `it is ${what}` : `it contains ${what} (${other})`;
+    if (other === undefined || !within(other, path)) continue;
+    const is = within(path, other) ? `it is ${what}` : `it contains ${what} (${other})`;
     const change =
       what === 'the working directory'
         ? 'start media-cleanup from another directory, or configure a deeper one'
@@ -110,16 +119,17 @@ function forbiddenPlace(target: LocatedDirectory, context: GuardContext): string
   const ownParts = ['bin', 'dist', 'node_modules', 'src'].map((part) =>
     join(context.installation, part),
   );
-  if (
-    ownParts.some((own) => path === own || isInside(path, own)) ||
-    /\/node_modules(\/|$)/.test(path)
-  ) {
+  if (ownParts.some((own) => within(path, own)) || /\/node_modules(\/|$)/.test(path)) {
     return "it is part of a program's installation (media-cleanup's own, or a node_modules); configure a directory of the service itself.";
   }
   return undefined;
 }
 
-function overlap(target: LocatedDirectory, all: readonly LocatedDirectory[]): string | undefined {
+function overlap(
+  target: LocatedDirectory,
+  all: readonly LocatedDirectory[],
+  within: Within,
+): string | undefined {
   for (const other of all) {
     if (other === target) continue;
     const owner =
@@ -127,25 +137,14 @@ function overlap(target: LocatedDirectory, all: readonly LocatedDirectory[]): st
         ? `its own ${other.kind} directory ${other.path}`
         : `${other.path}, which belongs to ${other.service}`;
     const remedy = 'give each directory to one entry of the config only.';
-    if (target.path === other.path || sameDirectory(target, other)) {
+    const [isIn, holds] = [within(target.path, other.path), within(other.path, target.path)];
+    if ((isIn && holds) || isSameFile(target.path, other.path)) {
       return `it is the same directory as ${owner}; ${remedy}`;
     }
-    if (isInside(target.path, other.path)) return `it is inside ${owner}; ${remedy}`;
-    if (isInside(other.path, target.path)) return `it contains ${owner}; ${remedy}`;
+    if (isIn) return `it is inside ${owner}; ${remedy}`;
+    if (holds) return `it contains ${owner}; ${remedy}`;
   }
   return undefined;
-}
-
-/** A bind mount gives one directory two real paths. */
-function sameDirectory(a: LocatedDirectory, b: LocatedDirectory): boolean {
-  const [one, two] = [identity(a), identity(b)];
-  return one !== undefined && one === two;
-}
-
-function identity(directory: LocatedDirectory): string | undefined {
-  if (directory.state.is !== 'directory') return undefined;
-  const stat = statSync(directory.path, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
 }
 
 function wrongKind(target: LocatedDirectory): string | undefined {
@@ -155,10 +154,10 @@ function wrongKind(target: LocatedDirectory): string | undefined {
 
 function notMounted(target: LocatedDirectory, context: GuardContext): string | undefined {
   if (!target.config.mustBeMounted) return undefined;
-  if (context.mountPoints === undefined) {
+  if (context.mounts === undefined) {
     return 'mustBeMounted is set, and mounts can be told on Linux only; use a marker instead.';
   }
-  if (context.mountPoints.has(target.path)) return undefined;
+  if (context.mounts.some((mount) => mount.point === target.path)) return undefined;
   return 'mustBeMounted is set and nothing is mounted on it; mount it, or remove mustBeMounted.';
 }
 
@@ -168,8 +167,4 @@ function noMarker(target: LocatedDirectory): string | undefined {
   const file = join(target.path, marker);
   if (existsSync(file)) return undefined;
   return `its marker file ${marker} is not in it, so it may be the wrong disk; mount the right one, or create the marker with: touch ${file}`;
-}
-
-function isInside(path: string, directory: string): boolean {
-  return path.startsWith(directory === '/' ? '/' : `${directory}${sep}`) && path !== directory;
 }

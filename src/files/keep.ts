@@ -10,8 +10,10 @@ export function keepMatcher(
   keep: readonly string[],
 ): ((path: () => Buffer) => boolean) | undefined {
   if (marker === undefined && keep.length === 0) return undefined;
-  const anywhere = keep.filter((pattern) => !pattern.includes('/'));
-  const below = keep.filter((pattern) => pattern.includes('/'));
+  // `logs/` means the directory, as in .gitignore; for picomatch it would match nothing at all.
+  const patterns = keep.map((pattern) => pattern.replace(/(?<=.)\/+$/, ''));
+  const anywhere = patterns.filter((pattern) => !pattern.includes('/'));
+  const below = patterns.filter((pattern) => pattern.includes('/'));
   const matchesName = picomatch(anywhere, { dot: true });
   const matchesPath = picomatch(
     below.map((pattern) => pattern.replace(/^\.?\//, '')),

@@ -1,11 +1,20 @@
 import { readFileSync } from 'node:fs';
 
+export interface Mount {
+  /** Absolute path that it is mounted on. */
+  readonly point: string;
+  /** `major:minor`; the same for every mount of one file system. */
+  readonly device: string;
+  /** Which directory of the file system is mounted: not `/` for most bind mounts. */
+  readonly root: string;
+}
+
 /**
- * The mount points of this process's namespace as absolute paths, from `/proc/self/mountinfo`
- * (proc_pid_mountinfo(5), field 5). `st_dev` does not tell: a bind mount of the same file system
- * has the same device number. Undefined where there is no such file (not Linux).
+ * The mounts of this process's namespace, later ones over earlier ones, from `/proc/self/mountinfo`
+ * (proc_pid_mountinfo(5), fields 3 to 5). `st_dev` does not tell: a bind mount of the same file
+ * system has the same device number. Undefined where there is no such file (not Linux).
  */
-export function mountPoints(): ReadonlySet<string> | undefined {
+export function readMounts(): readonly Mount[] | undefined {
   try {
     return parseMountInfo(readFileSync('/proc/self/mountinfo', 'latin1'));
   } catch {
@@ -13,18 +22,21 @@ export function mountPoints(): ReadonlySet<string> | undefined {
   }
 }
 
-/** Space, tab, newline and backslash stand as octal escapes in mountinfo; bytes are kept. */
-export function parseMountInfo(text: string): ReadonlySet<string> {
-  const points = new Set<string>();
-  for (const line of text.split('\n')) {
-    const field = line.split(' ')[4];
-    if (field === undefined) continue;
-    const bytes = field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
-    points.add(Buffer.from(bytes, 'latin1').toString('utf8'));
-  }
-  return points;
+/** @param text of mountinfo, as latin1: paths are bytes. */
+export function parseMountInfo(text: string): readonly Mount[] {
+  return text.split('\n').flatMap((line) => {
+    const [, , device, root, point] = line.split(' ');
+    if (device === undefined || root === undefined || point === undefined) return [];
+    return [{ device, root: unescape(root), point: unescape(point) }];
+  });
+}
+
+/** Space, tab, newline and backslash stand as octal escapes in mountinfo. */
+function unescape(field: string): string {
+  const bytes = field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+  return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
 /**

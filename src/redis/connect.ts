@@ -38,9 +38,12 @@ const COMMAND_MS = 4_500;
 /**
  * Connects, authenticates and selects the database, each step checked by its reply: ioredis goes on
  * in database 0 when its own SELECT fails, and prints to the console when AUTH is not needed.
- * @throws RedisError within 5 s.
+ * @throws RedisError within 5 s, or the signal's reason.
  */
-export async function connectRedis(target: RedisTarget): Promise<RedisConnection> {
+export async function connectRedis(
+  target: RedisTarget,
+  signal: AbortSignal,
+): Promise<RedisConnection> {
   const secrets = [
     target.credentials?.password,
     'sentinelCredentials' in target ? target.sentinelCredentials?.password : undefined,
@@ -49,6 +52,7 @@ export async function connectRedis(target: RedisTarget): Promise<RedisConnection
   let client: Redis | Cluster | undefined;
   let lastError: unknown;
   let timer: NodeJS.Timeout | undefined;
+  let onAbort = (): void => undefined;
   try {
     const created = createClient(target);
     client = created;
@@ -66,14 +70,22 @@ export async function connectRedis(target: RedisTarget): Promise<RedisConnection
         );
       }, CONNECT_MS);
     });
-    await Promise.race([timeout, handshake(created, target, warnings)]);
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => {
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+    await Promise.race([timeout, aborted, handshake(created, target, warnings)]);
     return connectionOf(created, targetLabel(target), warnings, secrets);
   } catch (error) {
     client?.disconnect();
+    signal.throwIfAborted();
     // The promise only says that the connection is closed; why it is came as an event.
     throw toRedisError(error instanceof RedisError ? error : causeOf(error, lastError), secrets);
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

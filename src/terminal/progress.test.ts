@@ -92,7 +92,8 @@ describe('on a terminal', () => {
     expect(shown()).toBe(
       'media-cleanup: all (3 services)\n' +
         '✔ video-downloader: 🗑️  Redis: 15 jobs removed\n' +
-        '⚠ a mount\n',
+        '⚠ a mount\n' +
+        '\n',
     );
   });
 
@@ -119,7 +120,7 @@ describe('on a terminal', () => {
     view.stop();
     await delay(1);
     const stopped = shown();
-    expect(stopped).toMatch(/<home><clear>$/);
+    expect(stopped).toMatch(/<home><clear>\n$/);
     // The cursor is never hidden, so that it cannot get lost.
     expect(stopped).not.toContain('\x1b[?25l');
     await delay(250);

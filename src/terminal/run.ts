@@ -63,7 +63,7 @@ async function runWipe(
     quiet: request.quiet,
     verbose: request.verbose,
     style: errorStyle,
-    title: `media-cleanup: ${request.dryRun ? 'looking at' : 'wiping'} ${request.targets.join(' ')}`,
+    title: `media-cleanup: ${request.dryRun ? 'looking' : 'getting ready'}`,
   });
   const ask = async (plan: Plan): Promise<boolean> => {
     progress.pause();

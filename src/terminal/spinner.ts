@@ -1,5 +1,5 @@
 import type { Ora } from 'ora';
-import type { Progress } from '../report/observer.ts';
+import type { LogEntry, Progress } from '../report/observer.ts';
 import type { Style } from '../report/style.ts';
 import { cut, grouped, shown } from '../report/text.ts';
 import type { ProgressOptions, ProgressView } from './progress.ts';
@@ -35,6 +35,7 @@ export function spinnerProgress(options: ProgressOptions): ProgressView {
   let stepStarted = Date.now();
   let rendered = 0;
   let clock: NodeJS.Timeout | undefined;
+  let said = false;
 
   const text = (): string => {
     const line =
@@ -61,8 +62,10 @@ export function spinnerProgress(options: ProgressOptions): ProgressView {
   return {
     log: (entry) => {
       // The closing message stands below the report, which follows at once.
-      if (entry.level === 'DEBUG' || entry.step === 'end') return;
-      const service = entry.service === undefined ? '' : `${entry.service}: `;
+      if (entry.level === 'DEBUG' || entry.step === 'end' || isNoNews(entry)) return;
+      const named = entry.service === undefined || entry.message.includes(entry.service);
+      const service = named ? '' : `${entry.service}: `;
+      said = true;
       // ora moves itself below whatever else is written to its stream.
       stderr.write(`${symbolOf(entry.level, style)}${shown(service + entry.message, style)}\n`);
     },
@@ -89,8 +92,17 @@ export function spinnerProgress(options: ProgressOptions): ProgressView {
       clearTimeout(timer);
       clearInterval(clock);
       spinner?.stop();
+      if (said) stderr.write('\n');
+      said = false;
     },
   };
+}
+
+/** On a terminal the report follows at once: a step that found nothing and the paths are left to it. */
+function isNoNews(entry: LogEntry): boolean {
+  if (entry.step === 'service') return true;
+  if (entry.step === 'verify' || entry.figures === undefined) return false;
+  return Object.values(entry.figures).every((figure) => figure === 0);
 }
 
 /** `audio-transcriber: removing files  12,345 removed, 1,234.5 MB, 3 s` */
