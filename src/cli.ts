@@ -90,7 +90,7 @@ export function wantsJson(argv: readonly string[]): boolean {
 function buildProgram(version: string, take: (request: Request) => void): Command {
   const program = new Command('media-cleanup')
     .description(
-      'Reset the services of a media stack totally: every job, every queued and in-flight task,\nevery file, every model. It asks first, and reports what went and what is left.',
+      'Reset the services of a media stack totally: every job, every queued and\nin-flight task, every file, every model. It asks first, and reports what went\nand what is left.',
     )
     .usage('[options] <target...>\n       media-cleanup stats <target...>')
     .version(version, '-V, --version', 'print the version')

@@ -7,7 +7,7 @@ Exit codes:
   2    usage or config error; nothing touched
   3    refused by a guard, --strict or a limit; nothing touched
   4    declined at the question; nothing touched
-  130  interrupted by Ctrl-C; 143 by SIGTERM: the report says what went until then
+  130  interrupted by Ctrl-C (143: by SIGTERM); the report says what went
 `;
 
 const CONFIG = `
@@ -18,26 +18,26 @@ Config: --config, else $MEDIA_CLEANUP_CONFIG, else ./cleanup.config.json,
 
 export const WIPE_HELP = `
 What it destroys, for each target, and there is no way back:
-  jobs    every key in Redis with the service's prefix, and the results of its tasks
-  queue   every message in its Celery queues, all priorities, and its messages in flight
+  jobs    every Redis key with the service's prefix, and the results of its tasks
+  queue   every message in its Celery queues, of all priorities, or in flight
   files   everything inside its directories, at every depth; the directories stay
-  models  everything inside its model directories (downloaded again at the next use)
-Nothing outside the configured directories, keys and queues is touched: links are not
-followed, mount points not entered, other services' keys and queues stay.
+  models  everything inside its model directories (services download them again)
+Nothing outside the configured directories, keys and queues is touched: links
+are not followed, mount points not entered, other services' keys and queues stay.
 
 Examples:
   media-cleanup all --dry-run             what would go
   media-cleanup all                       show it, ask, wipe
-  media-cleanup all --yes                 wipe without a question (cron, runbooks)
+  media-cleanup all --yes                 wipe without a question (cron)
   media-cleanup video-downloader --only jobs,queue --yes
   media-cleanup all --yes --keep-models   models stay
   media-cleanup all --yes --json | jq .status
   media-cleanup stats all                 what is there now
 
 When something goes wrong:
-  "Redis/…: Connection refused"     the files were wiped all the same; start Redis, run again
-  "Permission denied"               run it as the owner of the files, or with sudo
-  "no key begins with …"            keyPrefix in the config is not what the service uses
+  "Redis/…: Connection refused"   start Redis, run again; the files were wiped
+  "Permission denied"             run it as the owner of the files, or with sudo
+  "no key begins with …"          keyPrefix in the config is not the service's
   It can be run again at any time: a second run removes what is left.
 ${EXIT_CODES}${CONFIG}`;
 
@@ -50,7 +50,7 @@ Examples:
 
 Exit codes:
   0    everything was looked at
-  1    something could not be looked at (a Redis that is down, a closed directory):
-       its counts are incomplete and marked
+  1    something could not be looked at (a Redis that is down, a closed
+       directory): its counts are incomplete and marked
   2    usage or config error
 ${CONFIG}`;

@@ -9,6 +9,7 @@ import { REPOSITORY } from './support/tool.ts';
 const SOURCES = [
   'bin',
   'src',
+  'test/setup',
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
@@ -43,25 +44,36 @@ beforeAll(() => {
 afterAll(() => folder.remove());
 
 test('holds what runs and nothing else', () => {
-  const compiled = readdirSync(join(REPOSITORY, 'src'), { encoding: 'utf8', recursive: true })
-    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
-    .map((name) => `dist/${name.replace(/\.ts$/, '.js')}`);
-  expect(packed).toEqual(
-    [
-      'CHANGELOG.md',
-      'LICENSE',
-      'README.md',
-      'bin/media-cleanup.js',
-      'cleanup.config.json',
-      'cleanup.config.schema.json',
-      'package.json',
-      ...compiled,
-    ].toSorted(),
-  );
+  const built = packed.filter((file) => file.startsWith('dist/'));
+  expect(built).toContain('dist/main.js');
+  expect(built).toContain('dist/THIRD-PARTY-LICENSES.txt');
+  expect(
+    built.filter((file) => !/^dist\/([\w-]+\.js|THIRD-PARTY-LICENSES\.txt)$/.test(file)),
+  ).toEqual([]);
+  expect(packed.filter((file) => !file.startsWith('dist/'))).toEqual([
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'bin/media-cleanup.js',
+    'cleanup.config.json',
+    'cleanup.config.schema.json',
+    'package.json',
+  ]);
+});
+
+test('brings nothing else along: what runs as root is what was tested', () => {
+  const modules = readdirSync(join(installed, 'node_modules'));
+  expect(modules.filter((name) => !name.startsWith('.'))).toEqual(['media-cleanup']);
+});
+
+test('its files name no path of the machine they were built on', () => {
+  for (const file of packed) {
+    const text = readFileSync(join(installed, 'node_modules/media-cleanup', file), 'utf8');
+    expect(text.includes(REPOSITORY), file).toBe(false);
+  }
 });
 
 test('npx media-cleanup works where only the package is installed', () => {
-  expect(existsSync(join(installed, 'node_modules/typescript'))).toBe(false);
   const help = npx('--help');
   expect(help).toContain('Usage: media-cleanup');
   const { version } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8')) as {

@@ -47,7 +47,17 @@ test('a global key prefix stands before every name', () => {
   expect(keys.unackedIndex.toString()).toBe('app:unacked_index');
   expect(keys.binding('x').toString()).toBe('app:_kombu.binding.x');
   expect(keys.queue('q').toString()).toBe('app:q');
-  expect(keys.result(Buffer.from([0xff])).toString('latin1')).toBe('app:celery-task-meta-\xff');
+});
+
+test.each([
+  ['', ['celery-task-meta-\xff']],
+  ['app:', ['app:celery-task-meta-\xff', 'celery-task-meta-\xff']],
+  ['app', ['app_celery-task-meta-\xff', 'celery-task-meta-\xff']],
+])('the results of a task with the global prefix %j', (prefix, names) => {
+  const { results, resultsOf } = brokerKeys(prefix);
+  const found = resultsOf(Buffer.from([0xff])).map((key) => key.toString('latin1'));
+  expect(found).toEqual(names);
+  expect(`${results.toString()}\xff`).toBe(names[0]);
 });
 
 describe('the queues that a message goes back to', () => {

@@ -7,26 +7,35 @@
 /** kombu's default separator between a queue and its priority, and inside a binding. */
 export const SEPARATOR = '\x06\x16';
 
+const RESULT = 'celery-task-meta-';
+
 export interface BrokerKeys {
   readonly unacked: Buffer;
   readonly unackedIndex: Buffer;
   /** Routing table of an exchange. Never deleted: without it new messages are dropped silently. */
   readonly binding: (exchange: string) => Buffer;
   readonly queue: (name: string) => Buffer;
-  readonly result: (taskId: Buffer) => Buffer;
+  /** Every key that may hold the result of a task. */
+  readonly resultsOf: (taskId: Buffer) => readonly Buffer[];
+  /** What the keys of all results begin with. */
   readonly results: Buffer;
 }
 
 /** @param globalKeyPrefix the transport option `global_keyprefix`, or ''. */
 export function brokerKeys(globalKeyPrefix: string): BrokerKeys {
   const key = (text: string): Buffer => Buffer.from(globalKeyPrefix + text);
+  // The result backend sets a prefix apart with "_" (`_add_global_keyprefix`); before Celery 5.3,
+  // and where only the broker has the option, results have no prefix at all.
+  const apart = globalKeyPrefix === '' || /[:_.-]$/.test(globalKeyPrefix) ? '' : '_';
+  const results = key(`${apart}${RESULT}`);
+  const starts = globalKeyPrefix === '' ? [results] : [results, Buffer.from(RESULT)];
   return {
     unacked: key('unacked'),
     unackedIndex: key('unacked_index'),
     binding: (exchange) => key(`_kombu.binding.${exchange}`),
     queue: (name) => key(name),
-    result: (taskId) => Buffer.concat([key('celery-task-meta-'), taskId]),
-    results: key('celery-task-meta-'),
+    resultsOf: (taskId) => starts.map((start) => Buffer.concat([start, taskId])),
+    results,
   };
 }
 

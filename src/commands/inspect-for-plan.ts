@@ -1,7 +1,8 @@
 import { scanInFlight } from '../celery/in-flight.ts';
 import { findQueueKeys, scanQueued } from '../celery/queue.ts';
 import type { RedisConnection } from '../redis/connect.ts';
-import { countExisting, scanJobs } from '../redis/jobs.ts';
+import { countByPrefix, countExisting, scanJobs } from '../redis/jobs.ts';
+import { startsWith } from '../redis/scan.ts';
 import { collectFailures } from '../report/failures.ts';
 import type { Failure, Kind, ServiceCensus } from '../report/types.ts';
 import { inspectService } from './inspect-service.ts';
@@ -53,7 +54,7 @@ export async function inspectForPlan(
   };
 }
 
-/** The results that a wipe of these kinds would remove: of every job, and of messages without one. */
+/** The results that a wipe of these kinds would remove. */
 async function countResults(
   service: OpenService,
   keys: ServiceKeys,
@@ -61,12 +62,38 @@ async function countResults(
   report: (failure: Failure) => void,
   signal: AbortSignal,
 ): Promise<number> {
-  if (keys.results !== 'own') return 0;
+  if (keys.results === 'none') return 0;
+  if (keys.results === 'all' && kinds.includes('jobs')) {
+    const all = await onLink(
+      service.redis,
+      { target: 'Redis', name: 'results' },
+      report,
+      async (redis) => countByPrefix(redis, keys.broker.results, signal),
+    );
+    const { results, resultsOf } = keys.broker;
+    const others = (id: Buffer): readonly Buffer[] =>
+      resultsOf(id).filter((key) => !startsWith(key, results));
+    const broker = { ...keys.broker, resultsOf: others };
+    return (
+      (all ?? 0) + (await countOwnResults(service, { ...keys, broker }, kinds, report, signal))
+    );
+  }
+  return await countOwnResults(service, keys, kinds, report, signal);
+}
+
+/** Of every job, and of messages without one. */
+async function countOwnResults(
+  service: OpenService,
+  keys: ServiceKeys,
+  kinds: readonly Kind[],
+  report: (failure: Failure) => void,
+  signal: AbortSignal,
+): Promise<number> {
   const ofJobs = kinds.includes('jobs')
     ? await onLink(service.redis, { target: 'Redis', name: 'results' }, report, async (redis) => {
         let count = 0;
         for await (const { ids } of scanJobs(redis, keys.jobs, signal)) {
-          count += await countExisting(redis, ids.map(keys.broker.result));
+          count += await countExisting(redis, ids.flatMap(keys.broker.resultsOf));
         }
         return count;
       })
@@ -125,7 +152,7 @@ async function withoutJob(
       ),
     );
     for (const [index, id] of batch.entries()) {
-      if (jobs[index] === 0) alone.push(keys.broker.result(Buffer.from(id)));
+      if (jobs[index] === 0) alone.push(...keys.broker.resultsOf(Buffer.from(id)));
     }
   }
   return alone;

@@ -175,7 +175,7 @@ function openDirectory(located: LocatedDirectory, failures: Failure[]): OpenedDi
       : realPath(path);
     if (now !== path) {
       closeDirectory(open);
-      failures.push(directoryFailure(located, '.', 'ESTALE'));
+      failures.push(directoryFailure(located, '.', 'EMOVED'));
       return { located, open: undefined, stays };
     }
     return { located, open, stays };

@@ -90,7 +90,7 @@ export async function wipeJobs(step: StepContext): Promise<void> {
       await removeJobs(
         redis,
         keys.jobs,
-        keys.results === 'own' ? keys.broker.result : undefined,
+        keys.results === 'none' ? undefined : keys.broker.resultsOf,
         (removed, removedKeys) => {
           tally.jobs = before.jobs + removed.jobs;
           tally.results = before.results + removed.results;
@@ -123,13 +123,13 @@ export async function wipeJobs(step: StepContext): Promise<void> {
 
 async function removeResults(step: StepContext, taskIds: readonly string[]): Promise<void> {
   const { service, keys, tally } = step;
-  if (keys.results !== 'own' || taskIds.length === 0) return;
+  if (keys.results === 'none' || taskIds.length === 0) return;
   // Results live where the jobs do; a service without jobs keeps them in its broker's database.
   const removed = await onLink(
     service.redis ?? service.broker,
     { target: 'Redis', name: 'results' },
     step.report,
-    async (redis) => redis.unlink(taskIds.map((id) => keys.broker.result(Buffer.from(id)))),
+    async (redis) => redis.unlink(taskIds.flatMap((id) => keys.broker.resultsOf(Buffer.from(id)))),
   );
   tally.results += removed ?? 0;
 }

@@ -6,6 +6,7 @@ import {
   lstatSync,
   openSync,
   opendirSync,
+  readlinkSync,
   rmdirSync,
   unlinkSync,
 } from 'node:fs';
@@ -37,10 +38,10 @@ export class MountPointError extends Error {
   readonly code = 'EXDEV';
 }
 
-/** The directory is not the one that was opened any more (only where there is no /proc). */
+/** The directory is not where it was when it was opened. */
 export class MovedError extends Error {
   override readonly name = 'MovedError';
-  readonly code = 'ESTALE';
+  readonly code = 'EMOVED';
 }
 
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
@@ -87,6 +88,19 @@ function describe(descriptor: number, path: Buffer, byDescriptor: boolean): Open
   } catch (error) {
     closeSync(descriptor);
     throw error;
+  }
+}
+
+/**
+ * Where an opened directory is now, as bytes. Undefined where that cannot be told: no /proc, or a
+ * path longer than PATH_MAX.
+ */
+export function currentPath(directory: OpenDirectory): Buffer | undefined {
+  if (!directory.byDescriptor) return undefined;
+  try {
+    return readlinkSync(directory.base.subarray(0, -1), { encoding: 'buffer' });
+  } catch {
+    return undefined;
   }
 }
 

@@ -60,22 +60,46 @@ export async function locateDirectories(service: Paths): Promise<{
   return { directories: withNames(found, service.root), unmatched };
 }
 
+const SPECIAL = /[*?[\]{}()!]/;
+
 async function matchingPaths(root: string, pattern: string): Promise<string[]> {
   // fast-glob costs 30 ms to load, and most paths are plain.
-  if (!/[*?[\]{}()!\\]/.test(pattern)) return [resolve(root, pattern)];
+  if (!SPECIAL.test(pattern.replace(/\\./g, ''))) {
+    return [resolve(root, pattern.replace(/\\(.)/g, '$1'))];
+  }
   const { glob, isDynamicPattern } = (await import('fast-glob')).default;
   if (!isDynamicPattern(pattern)) return [resolve(root, pattern.replace(/\\(.)/g, '$1'))];
   const matches = await glob(pattern, {
     cwd: root,
     onlyDirectories: true,
-    // A link planted beside the real directories must not become a target.
     followSymbolicLinks: false,
     dot: true,
     absolute: true,
     unique: true,
     suppressErrors: true,
   });
-  return matches.map((path) => resolve(path)).toSorted();
+  const parts = pattern.split('/');
+  const fixed = parts.slice(
+    0,
+    parts.findIndex((part) => SPECIAL.test(part)),
+  );
+  const base = resolve(root, fixed.length === 1 && fixed[0] === '' ? '/' : fixed.join('/'));
+  return matches
+    .map((path) => resolve(path))
+    .filter((path) => leadsThroughNoLink(base, path))
+    .toSorted();
+}
+
+/**
+ * A link planted beside the real directories must not become a target, and fast-glob follows one
+ * that braces name (`{a,planted}/cache`).
+ */
+function leadsThroughNoLink(base: string, path: string): boolean {
+  try {
+    return realpathSync.native(path) === join(realpathSync.native(base), relative(base, path));
+  } catch {
+    return true;
+  }
 }
 
 function locate(configuredPath: string): Pick<LocatedDirectory, 'path' | 'state'> {

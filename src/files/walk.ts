@@ -1,6 +1,6 @@
 import type { Dirent } from 'node:fs';
 import { errorCode } from '../errors.ts';
-import { closeDirectory, openChild, readNames } from './open-directory.ts';
+import { MovedError, closeDirectory, currentPath, openChild, readNames } from './open-directory.ts';
 import type { OpenDirectory } from './open-directory.ts';
 import { createPace } from './pace.ts';
 
@@ -48,6 +48,11 @@ interface Frame {
  */
 const WINDOW = 96;
 
+const SLASH = Buffer.from('/');
+
+/** How many names are worked through before it is asked again whether the directory was moved. */
+const NAMES_BETWEEN_LOOKS = 64;
+
 /**
  * Visits everything below `top`, depth first, files of a directory before its subdirectories.
  * Memory grows with depth and with the subdirectories of the directories on the way, not with files.
@@ -60,6 +65,7 @@ export async function walk(
   signal: AbortSignal,
 ): Promise<number> {
   const pace = createPace();
+  const topPath = currentPath(top);
   const root = frameOf(Buffer.alloc(0), top);
   const stack: Frame[] = [root];
   try {
@@ -111,7 +117,8 @@ export async function walk(
     try {
       const names = readNames(directory);
       try {
-        for (;;) {
+        for (let seen = 0; ; seen += 1) {
+          if (seen % NAMES_BETWEEN_LOOKS === 0) checkStayed(directory);
           const entry = names.readSync() as Dirent<Buffer> | null;
           if (entry === null) return;
           name = entry.name;
@@ -133,9 +140,22 @@ export async function walk(
     } catch (error) {
       const code = errorCode(error);
       if (signal.aborted || code === undefined) throw error;
+      // Someone else removed it.
+      if (code === 'ENOENT') return;
       frame.left += 1;
       visitor.unreadable(code, pathTo(frames));
     }
+  }
+
+  /** A descriptor follows a directory that is moved away, and what is there is not ours any more. */
+  function checkStayed(directory: OpenDirectory): void {
+    if (topPath === undefined) return;
+    const now = currentPath(directory);
+    if (now === undefined) return;
+    const stayed =
+      currentPath(top)?.equals(topPath) === true &&
+      (directory === top || now.indexOf(Buffer.concat([topPath, SLASH])) === 0);
+    if (!stayed) throw new MovedError('the directory was moved away');
   }
 
   function file(frame: Frame, directory: OpenDirectory, name: Buffer, path: () => Buffer): void {
@@ -205,7 +225,7 @@ function pathTo(stack: readonly Frame[]): () => Buffer {
   return () => {
     const parts: Buffer[] = [];
     for (let depth = 1; depth < stack.length; depth += 1) {
-      if (depth > 1) parts.push(Buffer.from('/'));
+      if (depth > 1) parts.push(SLASH);
       parts.push((stack[depth] as Frame).name);
     }
     return Buffer.concat(parts);
@@ -213,5 +233,5 @@ function pathTo(stack: readonly Frame[]): () => Buffer {
 }
 
 function slash(stack: readonly Frame[]): Buffer[] {
-  return stack.length > 1 ? [Buffer.from('/')] : [];
+  return stack.length > 1 ? [SLASH] : [];
 }

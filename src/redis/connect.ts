@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
-import { Cluster, Redis } from 'ioredis';
-import type { RedisOptions } from 'ioredis';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import { errorMessage } from '../errors.ts';
 import { RedisError, toRedisError } from './errors.ts';
 import { targetLabel } from './target.ts';
 import type { Address, Credentials, RedisTarget, TlsOptions } from './target.ts';
@@ -32,8 +32,8 @@ export interface RedisConnection {
 }
 
 /** Within this an unreachable Redis is given up, so that it costs a run less than 5 s. */
-const CONNECT_MS = 4_500;
-const COMMAND_MS = 4_500;
+const CONNECT_MS = 4_000;
+const COMMAND_MS = 4_000;
 
 /**
  * Connects, authenticates and selects the database, each step checked by its reply: ioredis goes on
@@ -54,8 +54,10 @@ export async function connectRedis(
   let timer: NodeJS.Timeout | undefined;
   let onAbort = (): void => undefined;
   try {
-    const created = createClient(target);
+    const created = await createClient(target);
     client = created;
+    // A signal that is aborted already tells no listener any more.
+    signal.throwIfAborted();
     created.on('error', (error: unknown) => {
       lastError = error;
     });
@@ -65,7 +67,9 @@ export async function connectRedis(
           new RedisError(
             'ETIMEDOUT',
             `No answer within ${CONNECT_MS / 1000} s`,
-            'look whether Redis hangs (redis-cli ping) and whether the network reaches it',
+            target.tls === undefined
+              ? 'look whether Redis hangs (redis-cli ping) and whether the network reaches it'
+              : 'look whether Redis hangs and whether it speaks TLS: if not, use redis:// instead of rediss://',
           ),
         );
       }, CONNECT_MS);
@@ -81,6 +85,8 @@ export async function connectRedis(
   } catch (error) {
     client?.disconnect();
     signal.throwIfAborted();
+    // A bug and not a server's doing.
+    if (error instanceof TypeError) throw error;
     // The promise only says that the connection is closed; why it is came as an event.
     throw toRedisError(error instanceof RedisError ? error : causeOf(error, lastError), secrets);
   } finally {
@@ -89,25 +95,27 @@ export async function connectRedis(
   }
 }
 
+const CLOSED = /Connection is closed|None of startup nodes/;
+
 function causeOf(error: unknown, lastError: unknown): unknown {
-  const closed =
-    error instanceof Error && /Connection is closed|None of startup nodes/.test(error.message);
-  if (!closed || lastError === undefined) return error;
-  if (
-    lastError instanceof Error &&
-    'lastNodeError' in lastError &&
-    lastError.lastNodeError !== undefined
-  ) {
-    return lastError.lastNodeError;
-  }
-  return lastError;
+  if (lastError === undefined || !CLOSED.test(errorMessage(error))) return error;
+  // Of a cluster it is the last node that knows, unless it was closed without a word.
+  const ofNode =
+    lastError instanceof Error && 'lastNodeError' in lastError
+      ? lastError.lastNodeError
+      : undefined;
+  return ofNode === undefined || CLOSED.test(errorMessage(ofNode)) ? lastError : ofNode;
 }
 
-function createClient(target: RedisTarget): Redis | Cluster {
+async function createClient(target: RedisTarget): Promise<Redis | Cluster> {
+  // It costs 50 ms to load, which a wipe of files, a refusal and a config error need not wait for.
+  const { Cluster, Redis } = await import('./ioredis.ts');
   const common = {
     lazyConnect: true,
     protocol: 2,
     connectTimeout: CONNECT_MS,
+    // The process waits for this after a failed connection; every reply is in by then.
+    disconnectTimeout: 100,
     commandTimeout: COMMAND_MS,
     enableReadyCheck: false,
     enableOfflineQueue: false,
@@ -230,7 +238,7 @@ function connectionOf(
       }
     };
   const send = senderOf(client);
-  const cluster = client instanceof Cluster ? client : undefined;
+  const cluster = client.isCluster ? (client as Cluster) : undefined;
   const overKeys = async (command: string, keys: readonly Buffer[]): Promise<number> => {
     if (keys.length === 0) return 0;
     if (cluster === undefined) return Number(await send(command, ...keys));
@@ -252,6 +260,8 @@ function connectionOf(
       // One connection keeps the order, so nothing of ours comes between MULTI and EXEC.
       const sent = [send('MULTI'), ...commands.map(([command, ...args]) => send(command, ...args))];
       const execution = send('EXEC');
+      // Looked at below; until then a lost connection is no unhandled rejection.
+      execution.catch(() => undefined);
       const queued = await Promise.allSettled(sent);
       const replies = await execution.catch((error: unknown) => {
         const refused = queued.find((reply) => reply.status === 'rejected');

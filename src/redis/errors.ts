@@ -18,6 +18,13 @@ export class RedisError extends Error {
 const CONFIG_HINT = 'correct `redis` of this service in the config';
 
 const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, hint: string])[] = [
+  [
+    /All sentinels are unreachable/i,
+    'ESENTINEL',
+    'No sentinel knows a primary of this name',
+    'correct `sentinels` and `name` in the config',
+  ],
+  [/Failed to refresh slots cache/i, 'ECLUSTER', 'No node of the cluster answers', CONFIG_HINT],
   [/ECONNREFUSED/, 'ECONNREFUSED', 'Connection refused', `start Redis, or ${CONFIG_HINT}`],
   [/ENOTFOUND|EAI_AGAIN/, 'ENOTFOUND', 'Host not found', CONFIG_HINT],
   [
@@ -99,14 +106,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, 
     'look at the Redis log and run again',
   ],
   [
-    /All sentinels are unreachable/i,
-    'ESENTINEL',
-    'No sentinel knows a primary of this name',
-    'correct `sentinels` and `name` in the config',
-  ],
-  [/Failed to refresh slots cache/i, 'ECLUSTER', 'No node of the cluster answers', CONFIG_HINT],
-  [
-    /Protocol error/i,
+    /Protocol error|Unknown RESP type/i,
     'EPROTO',
     'What listens there does not speak the Redis protocol',
     CONFIG_HINT,

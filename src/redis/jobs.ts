@@ -60,25 +60,36 @@ export interface RemovedJobs {
 }
 
 /**
- * Removes the jobs, and for each of them the key that `resultKey` names (its task id is the job id).
+ * Removes the jobs, and for each of them the keys that `resultsOf` names (its task id is the job id).
  * Both counts are what UNLINK said. The UNLINK of a batch runs beside the SCAN of the next.
  * @throws RedisError, or the signal's reason between two batches; `onProgress` has the counts so far.
  */
 export async function removeJobs(
   redis: RedisConnection,
   jobs: JobKeys,
-  resultKey: ((jobId: Buffer) => Buffer) | undefined,
+  resultsOf: ((jobId: Buffer) => readonly Buffer[]) | undefined,
   onProgress: (removed: RemovedJobs, keys: readonly Buffer[]) => void,
   signal: AbortSignal,
 ): Promise<RemovedJobs> {
   let removed: RemovedJobs = { jobs: 0, results: 0 };
   for await (const { keys, ids } of scanJobs(redis, jobs, signal)) {
-    const results = resultKey === undefined ? [] : ids.map(resultKey);
+    const results = resultsOf === undefined ? [] : ids.flatMap(resultsOf);
     const [jobCount, resultCount] = await Promise.all([redis.unlink(keys), redis.unlink(results)]);
     removed = { jobs: removed.jobs + jobCount, results: removed.results + resultCount };
     onProgress(removed, keys);
   }
   return removed;
+}
+
+/** How many keys begin with `prefix` now. @throws RedisError, or the signal's reason. */
+export async function countByPrefix(
+  redis: RedisConnection,
+  prefix: Buffer,
+  signal: AbortSignal,
+): Promise<number> {
+  let count = 0;
+  for await (const keys of scanKeys(redis, prefix, signal)) count += keys.length;
+  return count;
 }
 
 /** Removes every key that begins with `prefix`; the number that UNLINK says. */

@@ -39,6 +39,11 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   },
   EMFILE: { reason: 'Too many open files', hint: 'raise the limit: ulimit -n' },
   EMLINK: { reason: 'Too many links', hint: '' },
+  // Our own: files/open-directory.ts.
+  EMOVED: {
+    reason: 'Moved or replaced while it was being looked at',
+    hint: 'what is there now was not touched: see who moves it, then run again',
+  },
   ENAMETOOLONG: { reason: 'File name too long', hint: '' },
   ENETUNREACH: { reason: 'Network is unreachable', hint: 'check the network' },
   ENFILE: {

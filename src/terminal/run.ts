@@ -1,18 +1,10 @@
-import { stats } from '../commands/stats.ts';
 import type { Request, StatsRequest, WipeRequest } from '../commands/request.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
-import { confirmationWord } from '../commands/targets.ts';
-import { wipe } from '../commands/wipe.ts';
 import type { Plan } from '../commands/wipe.ts';
 import { EXIT_CODE } from '../errors.ts';
-import { jsonText, reportJson, statsJson } from '../report/json.ts';
-import { planText } from '../report/plan-text.ts';
-import { statsText } from '../report/stats-text.ts';
-import { reportText } from '../report/table.ts';
 import { reportExitCode, reportMessage } from '../report/totals.ts';
-import type { WipeReport } from '../report/types.ts';
+import type { ServiceCensus, WipeReport } from '../report/types.ts';
 import { makeProgress } from './progress.ts';
-import { askTyped, wipeQuestion } from './prompt.ts';
 import { styleFor } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -38,12 +30,9 @@ async function runStats(
   surroundings: Surroundings,
   signal: AbortSignal,
 ): Promise<number> {
+  const { stats } = await import('../commands/stats.ts');
   const census = await stats(request, surroundings, signal);
-  const text =
-    request.format === 'json'
-      ? jsonText(statsJson(census))
-      : statsText(census, await styleFor(terminal, 'stdout', !request.color));
-  terminal.stdout.write(text);
+  terminal.stdout.write(await statsOutput(request, census, terminal));
   return census.every((service) => service.failures.total === 0)
     ? EXIT_CODE.done
     : EXIT_CODE.failed;
@@ -66,6 +55,11 @@ async function runWipe(
     title: `media-cleanup: ${request.dryRun ? 'looking' : 'getting ready'}`,
   });
   const ask = async (plan: Plan): Promise<boolean> => {
+    const [{ planText }, { confirmationWord }, { askTyped, wipeQuestion }] = await Promise.all([
+      import('../report/plan-text.ts'),
+      import('../commands/targets.ts'),
+      import('./prompt.ts'),
+    ]);
     progress.pause();
     terminal.stderr.write(
       `${planText(plan.services, { configFile: plan.configFile, kinds: request.kinds }, errorStyle)}\n`,
@@ -82,6 +76,8 @@ async function runWipe(
     return confirmed;
   };
   try {
+    // Loaded only now, because on a terminal something shows within 100 ms.
+    const { wipe } = await import('../commands/wipe.ts');
     const { report, plan } = await wipe(request, {
       surroundings,
       observer: progress,
@@ -91,24 +87,46 @@ async function runWipe(
     progress.stop();
     const code = report.status === 'interrupted' ? EXIT_CODE.failed : reportExitCode(report);
     const silent = request.quiet && code === EXIT_CODE.done && !report.dryRun;
-    if (!silent) terminal.stdout.write(await outputText(request, report, plan, terminal));
+    if (!silent) terminal.stdout.write(await wipeOutput(request, report, plan, terminal));
     return code;
   } finally {
     progress.stop();
   }
 }
 
-async function outputText(
+async function statsOutput(
+  request: StatsRequest,
+  census: readonly ServiceCensus[],
+  terminal: Terminal,
+): Promise<string> {
+  if (request.format === 'json') {
+    const { jsonText, statsJson } = await import('../report/json.ts');
+    return jsonText(statsJson(census));
+  }
+  const { statsText } = await import('../report/stats-text.ts');
+  return statsText(census, await styleFor(terminal, 'stdout', !request.color));
+}
+
+async function wipeOutput(
   request: WipeRequest,
   report: WipeReport,
   plan: Plan | undefined,
   terminal: Terminal,
 ): Promise<string> {
-  if (request.format === 'json') return jsonText(reportJson(report));
+  if (request.format === 'json') {
+    const { jsonText, reportJson } = await import('../report/json.ts');
+    return jsonText(reportJson(report));
+  }
   const style = await styleFor(terminal, 'stdout', !request.color);
   if (report.dryRun && plan !== undefined) {
+    const [{ planText }, { wrap }] = await Promise.all([
+      import('../report/plan-text.ts'),
+      import('../report/text.ts'),
+    ]);
     const { services, configFile } = plan;
-    return `${planText(services, { configFile, kinds: request.kinds }, style)}\n${reportMessage(report)}\n`;
+    const message = wrap(reportMessage(report), style.width, 2).join('\n');
+    return `${planText(services, { configFile, kinds: request.kinds }, style)}\n${message}\n`;
   }
+  const { reportText } = await import('../report/table.ts');
   return reportText(report, style);
 }

@@ -150,6 +150,7 @@ function census(
   return {
     name,
     jobs: counts.jobs,
+    results: counts.jobs,
     tasks: { queued: counts.queued, inFlight: counts.inFlight },
     files: sum('files'),
     models: sum('models'),

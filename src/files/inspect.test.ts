@@ -1,0 +1,60 @@
+import { linkSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { testFolder } from '../../test/support/folder.ts';
+import { treeHash } from '../../test/support/witness.ts';
+import { inspectDirectory } from './inspect.ts';
+import { closeDirectory, openTop } from './open-directory.ts';
+
+/** What is counted is compared with find and with the wipe itself in erase.test.ts. */
+async function inspect(
+  path: string,
+  how: { seen?: Set<string>; signal?: AbortSignal; stays?: (path: () => Buffer) => boolean } = {},
+) {
+  const top = openTop(path);
+  try {
+    return await inspectDirectory(top, {
+      stays: how.stays,
+      seenInodes: how.seen ?? new Set(),
+      onFailure: (item, code) => {
+        throw new Error(`${item.toString()}: ${code}`);
+      },
+      signal: how.signal ?? new AbortController().signal,
+    });
+  } finally {
+    closeDirectory(top);
+  }
+}
+
+test('changes nothing, not even a time of access', async () => {
+  const folder = testFolder();
+  mkdirSync(join(folder, 'a'));
+  writeFileSync(join(folder, 'a/file'), 'x');
+  const before = [treeHash(folder), statSync(join(folder, 'a/file')).atimeMs];
+  expect(await inspect(folder)).toEqual({ files: 1, bytes: 8192, mounts: [] });
+  expect([treeHash(folder), statSync(join(folder, 'a/file')).atimeMs]).toEqual(before);
+});
+
+test('a file with names in two directories counts twice, its blocks once', async () => {
+  const folder = testFolder();
+  for (const name of ['one', 'two']) mkdirSync(join(folder, name));
+  writeFileSync(join(folder, 'one/file'), 'x');
+  linkSync(join(folder, 'one/file'), join(folder, 'two/file'));
+  const seen = new Set<string>();
+  expect(await inspect(join(folder, 'one'), { seen })).toMatchObject({ files: 1, bytes: 4096 });
+  expect(await inspect(join(folder, 'two'), { seen })).toMatchObject({ files: 1, bytes: 0 });
+});
+
+test('what stays is not counted, nor the directories that hold it', async () => {
+  const folder = testFolder();
+  mkdirSync(join(folder, 'a/b'), { recursive: true });
+  for (const name of ['a/b/kept', 'a/x', 'y']) writeFileSync(join(folder, name), 'x');
+  const stays = (path: () => Buffer): boolean => path().toString() === 'a/b/kept';
+  expect(await inspect(folder, { stays })).toMatchObject({ files: 2, bytes: 8192 });
+});
+
+test('an abort is thrown', async () => {
+  const folder = testFolder();
+  const signal = AbortSignal.abort(new Error('enough'));
+  await expect(inspect(folder, { signal })).rejects.toThrow('enough');
+});

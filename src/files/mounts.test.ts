@@ -1,0 +1,35 @@
+import { closeSync, openSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { mountIdOf, parseMountInfo, readMounts } from './mounts.ts';
+
+test('takes device, root and mount point, with octal escapes and bytes undone', () => {
+  const text = [
+    '27 1 254:0 / / rw,relatime - ext4 /dev/vda rw',
+    '40 27 254:0 /srv/a\\040b /mnt/with\\040space\\011\\012\\134x rw shared:1 - ext4 /dev/vda rw',
+    '41 27 0:44 / /mnt/\u00c3\u00a4 ro - tmpfs none ro',
+    '',
+  ].join('\n');
+  expect(parseMountInfo(text)).toEqual([
+    { device: '254:0', root: '/', point: '/' },
+    { device: '254:0', root: '/srv/a b', point: '/mnt/with space\t\n\\x' },
+    { device: '0:44', root: '/', point: '/mnt/ä' },
+  ]);
+});
+
+test('what is no line of mountinfo is no mount', () => {
+  expect(parseMountInfo('')).toEqual([]);
+  expect(parseMountInfo('garbage\n1 2 3:4 /\n')).toEqual([]);
+});
+
+test.runIf(process.platform === 'linux')('this machine has a root and tells mounts apart', () => {
+  expect(readMounts()?.some((mount) => mount.point === '/')).toBe(true);
+  const [root, proc] = [openSync('/', 'r'), openSync('/proc', 'r')];
+  try {
+    expect(mountIdOf(root)).toBeTypeOf('number');
+    expect(mountIdOf(proc)).not.toBe(mountIdOf(root));
+  } finally {
+    closeSync(root);
+    closeSync(proc);
+  }
+  expect(mountIdOf(root + 1000)).toBeUndefined();
+});

@@ -1,0 +1,79 @@
+/** The demo's stack: what the services left behind, and what belongs to others beside it. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { enqueue, startWorker } from '../support/celery.ts';
+import type { CeleryApp, Job } from '../support/celery.ts';
+import type { TestRedis } from '../support/redis.ts';
+import {
+  celeryApp,
+  directoryOf,
+  fillDirectory,
+  makeStack,
+  SERVICE_NAMES,
+  SERVICES,
+} from '../support/stack.ts';
+import type { ServiceName } from '../support/stack.ts';
+
+/** A queue in the database of video-downloader that is not in the config. */
+export const OTHER_QUEUE = 'billing_queue';
+const PRIORITIES = [0, 3, 6, 9];
+
+/** The directory of somebody else's files, beside those of the services. */
+export function neighbourDirectory(folder: string): string {
+  return join(folder, 'neighbour');
+}
+
+export async function fillStack(folder: string, redis: TestRedis): Promise<void> {
+  makeStack(folder);
+  const neighbour = neighbourDirectory(folder);
+  mkdirSync(neighbour);
+  writeFileSync(join(neighbour, 'invoices.db'), 'worth keeping\n'.repeat(1000));
+  for (const name of SERVICE_NAMES) {
+    for (const directory of SERVICES[name].directories) {
+      const path = directoryOf(folder, name, directory);
+      fillDirectory(path, neighbour);
+      addMedia(path, directory === 'models' ? 12 : 2);
+    }
+    redis.cli('-n', String(SERVICES[name].db), 'SET', 'session:42', 'of another program');
+  }
+  for (const name of ['audio-transcriber', 'audio-normalization'] as const) {
+    enqueue(celeryApp(folder, redis, name), waiting(name, 6));
+  }
+  await crashAWorker(folder, redis);
+  enqueue(videoApp(folder, redis), waiting('video-downloader', 8));
+}
+
+/** It had done four tasks and had three in hand: those are in flight until somebody takes them back. */
+async function crashAWorker(folder: string, redis: TestRedis): Promise<void> {
+  const app = videoApp(folder, redis);
+  const held: readonly Job[] = [
+    { id: 'video-held-1', countdown: 3600 },
+    { id: 'video-held-2', countdown: 3600 },
+    { id: 'bill-held', countdown: 3600, queue: OTHER_QUEUE, save: false },
+  ];
+  const done = ['1', '2', '3', '4'].map((number) => ({ id: `video-done-${number}` }));
+  const worker = startWorker(app, { args: ['--prefetch-multiplier=8'] });
+  enqueue(app, [...held, ...done]);
+  for (const { id } of held) await worker.waitForLog(`[${id}] received`);
+  for (const { id } of done) await worker.waitForLog(`[${id}] succeeded`);
+  await worker.stop('kill');
+  enqueue(app, [{ id: 'bill-waiting', queue: OTHER_QUEUE, save: false }]);
+}
+
+function videoApp(folder: string, redis: TestRedis): CeleryApp {
+  const app = celeryApp(folder, redis, 'video-downloader');
+  return { ...app, queues: [...app.queues, OTHER_QUEUE] };
+}
+
+function waiting(name: ServiceName, count: number): Job[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: `${name}-${index}`,
+    priority: PRIORITIES[index % PRIORITIES.length] ?? 0,
+  }));
+}
+
+function addMedia(directory: string, megabytes: number): void {
+  const script = 'for n in 1 2 3; do head -c "$1"M /dev/urandom > "media-$n.bin"; done';
+  execFileSync('/bin/bash', ['-ec', script, 'media', String(megabytes)], { cwd: directory });
+}

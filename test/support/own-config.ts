@@ -1,0 +1,60 @@
+/** One service with a config of the test's own, for what the shipped config does not have. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { Result } from './confine.ts';
+import { testFolder } from './folder.ts';
+import { startRedis, type TestRedis } from './redis.ts';
+import { runTool, type ToolOptions } from './tool.ts';
+
+export interface OwnStack {
+  readonly folder: string;
+  path(...names: readonly string[]): string;
+  /** Writes files, with the directories on their way. */
+  files(...names: readonly string[]): void;
+  /** The config of a service `media`. */
+  config(service: object): void;
+  /** What `media --dry-run --json` says of it. */
+  plan(): Promise<Readonly<Record<string, unknown>>>;
+  /** `media --yes --json`, with its one service's report. */
+  wipe(
+    options?: Partial<ToolOptions>,
+  ): Promise<Result & { readonly service: Readonly<Record<string, unknown>> }>;
+}
+
+export function ownStack(): OwnStack {
+  const folder = testFolder();
+  const path = (...names: readonly string[]): string => join(folder, ...names);
+  const run = async (args: readonly string[], options: Partial<ToolOptions>): Promise<Result> =>
+    await runTool(args, { folder, ...options });
+  return {
+    folder,
+    path,
+    files: (...names) => {
+      for (const name of names) {
+        mkdirSync(dirname(path(name)), { recursive: true });
+        writeFileSync(path(name), `in ${name}`);
+      }
+    },
+    config: (service) => {
+      writeFileSync(path('cleanup.config.json'), JSON.stringify({ services: { media: service } }));
+    },
+    plan: async () => serviceOf(await run(['media', '--dry-run', '--json'], {})),
+    wipe: async (options = {}) => {
+      const result = await run(['media', '--yes', '--json'], options);
+      return { ...result, service: serviceOf(result) };
+    },
+  };
+}
+
+function serviceOf({ stdout, stderr }: Result): Readonly<Record<string, unknown>> {
+  if (stdout === '') throw new Error(`The tool printed no JSON document:\n${stderr}`);
+  const { services } = JSON.parse(stdout) as { services?: Record<string, Record<string, unknown>> };
+  return services?.['media'] ?? {};
+}
+
+export async function redisFor(stack: OwnStack): Promise<TestRedis> {
+  const redis = await startRedis(stack.folder);
+  onTestFinished(async () => await redis.stop());
+  return redis;
+}
