@@ -6,7 +6,7 @@ import { startsWith } from '../redis/scan.ts';
 import { collectFailures } from '../report/failures.ts';
 import type { Failure, Kind, ServiceCensus } from '../report/types.ts';
 import { inspectService } from './inspect-service.ts';
-import { onLink } from './open-services.ts';
+import { onLink, resultsLink } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
@@ -65,7 +65,7 @@ async function countResults(
   if (keys.results === 'none') return 0;
   if (keys.results === 'all' && kinds.includes('jobs')) {
     const all = await onLink(
-      service.redis,
+      resultsLink(service),
       { target: 'Redis', name: 'results' },
       report,
       async (redis) => countByPrefix(redis, keys.broker.results, signal),
@@ -102,7 +102,7 @@ async function countOwnResults(
     ? await messageTaskIds(service, keys, report, signal)
     : [];
   const ofMessages = await onLink(
-    service.redis ?? service.broker,
+    resultsLink(service),
     { target: 'Redis', name: 'results' },
     report,
     async (redis) =>

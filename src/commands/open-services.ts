@@ -210,9 +210,9 @@ function checkRoot(config: ServiceConfig, failures: Failure[]): void {
   if (!config.rootConfigured || existsSync(config.root)) return;
   failures.push({
     target: 'Root',
-    item: config.root,
+    item: config.name,
     code: 'ENOENT',
-    reason: 'No such directory',
+    reason: `No such directory: ${config.root}`,
     hint: `correct "root" of ${config.name} in the config, or mount it`,
   });
 }
@@ -261,6 +261,11 @@ async function link(
 
 export function redisFailure(target: 'Redis' | 'Celery', item: string, error: RedisError): Failure {
   return { target, item, code: error.code, reason: error.message, hint: error.hint };
+}
+
+/** Results live where the jobs do; a service without jobs keeps them in its broker's database. */
+export function resultsLink(service: OpenService): Link | undefined {
+  return service.redis ?? service.broker;
 }
 
 const CONNECTION_LOST = new Set(['ETIMEDOUT', 'ECONNRESET', 'ECONNREFUSED', 'EPROTO']);

@@ -45,6 +45,6 @@ export async function nothingMatchedWarnings(
     .map(({ prefix, count }) => `"${printable(Buffer.from(prefix))}" (${count})`)
     .join(', ');
   return [
-    `Redis ${redis.label}: no key begins with ${wanted}, but the database holds others: ${held}; check keyPrefix and the database number in the config`,
+    `Redis ${redis.label}: no key begins with ${wanted}, but the database holds others: ${held}; if the service has jobs, correct keyPrefix or the database number in the config`,
   ];
 }

@@ -3,7 +3,7 @@ import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
 import { printable } from '../report/printable.ts';
 import { counted, grouped } from '../report/text.ts';
-import { onLink } from './open-services.ts';
+import { onLink, resultsLink } from './open-services.ts';
 import { nothingMatchedWarnings, strangeKeyWarning } from './warnings.ts';
 import type { StepContext } from './wipe-service.ts';
 
@@ -99,9 +99,6 @@ export async function wipeJobs(step: StepContext): Promise<void> {
         },
         signal,
       );
-      if (keys.results === 'all') {
-        tally.results += await removeByPrefix(redis, keys.broker.results, signal);
-      }
       if (tally.jobs === 0 && keys.jobs.prefixes.length > 0) {
         tally.warnings.push(...(await nothingMatchedWarnings(redis, service)));
       }
@@ -121,12 +118,32 @@ export async function wipeJobs(step: StepContext): Promise<void> {
   }
 }
 
+/** `results: "all"`: every result of the database, whosever it is. */
+export async function wipeAllResults(step: StepContext): Promise<void> {
+  const { service, keys, tally, observer, signal } = step;
+  if (keys.results !== 'all') return;
+  const removed = await onLink(
+    resultsLink(service),
+    { target: 'Redis', name: 'results' },
+    step.report,
+    async (redis) => removeByPrefix(redis, keys.broker.results, signal),
+  );
+  if (removed === undefined) return;
+  tally.results += removed;
+  observer.log({
+    level: 'INFO',
+    service: service.config.name,
+    step: 'results',
+    message: `🗑️  Redis: ${counted(removed, 'other result')} removed`,
+    figures: { results: removed },
+  });
+}
+
 async function removeResults(step: StepContext, taskIds: readonly string[]): Promise<void> {
   const { service, keys, tally } = step;
   if (keys.results === 'none' || taskIds.length === 0) return;
-  // Results live where the jobs do; a service without jobs keeps them in its broker's database.
   const removed = await onLink(
-    service.redis ?? service.broker,
+    resultsLink(service),
     { target: 'Redis', name: 'results' },
     step.report,
     async (redis) => redis.unlink(taskIds.flatMap((id) => keys.broker.resultsOf(Buffer.from(id)))),

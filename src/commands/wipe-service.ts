@@ -6,7 +6,7 @@ import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
 import { wipeDirectory } from './wipe-directory.ts';
-import { wipeInFlight, wipeJobs, wipeQueue } from './wipe-redis.ts';
+import { wipeAllResults, wipeInFlight, wipeJobs, wipeQueue } from './wipe-redis.ts';
 
 /** What went, while it goes: on an interruption it holds what was removed until then. */
 export interface WipeTally {
@@ -75,7 +75,10 @@ export async function wipeService(
     await wipeQueue(step);
     await wipeInFlight(step);
   }
-  if (kinds.includes('jobs')) await wipeJobs(step);
+  if (kinds.includes('jobs')) {
+    await wipeJobs(step);
+    await wipeAllResults(step);
+  }
   for (const kind of ['files', 'models'] as const) {
     for (const directory of service.directories) {
       if (directory.located.kind === kind) await wipeDirectory(step, directory);

@@ -1,6 +1,7 @@
 import { findConfigFile } from '../config/find.ts';
 import { loadConfig } from '../config/load.ts';
 import { CannotStart } from '../errors.ts';
+import { errorLine } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
 import { chosenOf, plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
@@ -181,7 +182,7 @@ function announce(service: OpenService, observer: Observer): void {
       level: 'ERROR',
       service: name,
       step: 'open',
-      message: `${failure.target}/${failure.item}: ${failure.reason}`,
+      message: errorLine(failure),
     });
   }
 }

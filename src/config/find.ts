@@ -36,7 +36,7 @@ export function findConfigFile(options: {
   if (found !== undefined) return resolve(found);
   throw new CannotStart(
     'config',
-    `no ${FILE_NAME} found: pass --config <file> (\`media-cleanup init\`, which writes one, is to come)`,
+    `no ${FILE_NAME} found: pass --config <file>, or write one: see cleanup.config.json of the package`,
     [
       { path: `$${VARIABLE}`, message: 'is not set' },
       ...places.map((place) => ({ path: place, message: 'does not exist' })),

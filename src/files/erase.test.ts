@@ -86,12 +86,11 @@ describe.each([true, false])('by descriptor: %s', (byDescriptor) => {
     fillDirectory(top, victim);
     chmodSync(top, 0o2750);
     const [files, blocks, hash] = [countFiles(top), allocatedBytes(top), treeHash(victim)];
-    const subdirectories = Number(
-      execFileSync('find', ['.', '-mindepth', '1', '-type', 'd', '-printf', '%b\n'], { cwd: top })
-        .toString()
-        .split('\n')
-        .reduce((sum, line) => sum + Number(line), 0),
-    );
+    const find = ['.', '-mindepth', '1', '-type', 'd', '-printf', '%b\n'];
+    const subdirectories = execFileSync('find', find, { cwd: top })
+      .toString()
+      .split('\n')
+      .reduce((sum, line) => sum + Number(line), 0);
     const before = await inspect(top);
     const erased = await erase(top, { byDescriptor });
     expect(erased).toMatchObject({ deleted: files, mounts: [], failures: [] });
@@ -265,7 +264,7 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('mounts below', () => {
       erased,
       { ...seen, mounts: [...seen.mounts, 'in/mounted'] },
     ]) {
-      expect(mounts.toSorted()).toEqual(['in/bind', 'in/mounted', 'tmpfs']);
+      expect(new Set(mounts)).toEqual(new Set(['in/bind', 'in/mounted', 'tmpfs']));
       expect(failures).toEqual([]);
     }
     expect(erased.deleted).toBe(2);

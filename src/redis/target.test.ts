@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { parseRedisUrl, targetIdentity, targetLabel } from './target.ts';
-import type { RedisTarget } from './target.ts';
+import type { Credentials, RedisTarget } from './target.ts';
 
-const plain = { credentials: undefined, tls: undefined } as const;
-const server = (host: string, port = 6379, db = 0): RedisTarget => ({
+const server = (host: string, port = 6379, db = 0, credentials?: Credentials): RedisTarget => ({
   kind: 'server',
   address: { host, port },
   db,
-  ...plain,
+  credentials,
+  tls: undefined,
 });
 
 describe('a Redis URL', () => {
@@ -81,9 +81,7 @@ describe('a Redis URL', () => {
 
 test('labels name host, port and database, never a password', () => {
   const secret = { username: 'u', password: 'secret' };
-  expect(targetLabel({ ...server('h', 6380, 3), credentials: secret } as RedisTarget)).toBe(
-    'h:6380/3',
-  );
+  expect(targetLabel(server('h', 6380, 3, secret))).toBe('h:6380/3');
   expect(targetLabel(server('::1'))).toBe('[::1]:6379/0');
   expect(
     targetLabel({

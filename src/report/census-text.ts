@@ -81,6 +81,6 @@ export function directoryLines(
 /** The directory with most bytes; none when there is nothing to compare. */
 function largestOf(directories: readonly DirectoryCensus[]): DirectoryCensus | undefined {
   if (directories.length < 2) return undefined;
-  const largest = directories.reduce((one, other) => (other.bytes > one.bytes ? other : one));
-  return largest.bytes > 0 ? largest : undefined;
+  const [first, second] = directories.toSorted((one, other) => other.bytes - one.bytes);
+  return first !== undefined && first.bytes > (second?.bytes ?? 0) ? first : undefined;
 }
