@@ -54,7 +54,7 @@ async function main(): Promise<number> {
       },
       {
         env: process.env,
-        workingDirectory: process.cwd(),
+        workingDirectory: workingDirectory(),
         homes: [homedir(), ...passwdHomes()],
         installation,
         interpreter: process.execPath,
@@ -88,6 +88,15 @@ async function explain(error: unknown): Promise<number> {
 
 function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    const message = 'The working directory was removed: change to another one and run again.';
+    throw new CannotStart('usage', message, [], error);
+  }
 }
 
 function version(): string {

@@ -97,7 +97,7 @@ async function countDirectories(
 ): Promise<DirectoryCensus[]> {
   const census: DirectoryCensus[] = [];
   // One file can have names in several directories; it frees its blocks once.
-  const seenInodes = new Set<string>();
+  const seenNames = new Map<string, number>();
   for (const { located, open, stays } of service.directories) {
     const { name, path, kind } = located;
     if (open === undefined) {
@@ -106,7 +106,7 @@ async function countDirectories(
     }
     const contents = await inspectDirectory(open, {
       stays,
-      seenInodes,
+      seenNames,
       onFailure: (item, code) => {
         report(directoryFailure(located, printable(item) || '.', code));
       },

@@ -1,5 +1,5 @@
 /** For editors and for cleanup.config.schema.json; the command itself never loads this. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { configSchema } from './schema.ts';
 
 /** The JSON schema (draft 7, which editors know best) of the config file, as JSON text. */

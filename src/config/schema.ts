@@ -2,7 +2,7 @@
  * The shape of the config file: types, keys and descriptions. What values mean and how they fit
  * together is checked in resolve-*.ts and cross-check.ts. `meta` is for editors only.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const text = (description: string) => z.string().meta({ minLength: 1 }).describe(description);
 const texts = (description: string) =>

@@ -57,7 +57,7 @@ async function inspect(path: string) {
   try {
     const contents = await inspectDirectory(top, {
       stays: undefined,
-      seenInodes: new Set(),
+      seenNames: new Map(),
       onFailure: (at, code) => failures.push(`${at.toString('latin1')} ${code}`),
       signal: new AbortController().signal,
     });

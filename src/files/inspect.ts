@@ -9,7 +9,10 @@ export type OnFailure = (item: Buffer, code: string) => void;
 export interface DirectoryContents {
   /** Everything but directories, at every depth, except what stays. */
   readonly files: number;
-  /** Allocated bytes as `du` counts them: files, each inode once, and subdirectories. */
+  /**
+   * Allocated bytes that a wipe would free: files and subdirectories as `du` counts them, but a
+   * file with another name outside frees nothing.
+   */
   readonly bytes: number;
   /** Mount points below, relative, as bytes; not looked into. */
   readonly mounts: readonly Buffer[];
@@ -23,13 +26,13 @@ export async function inspectDirectory(
   top: OpenDirectory,
   how: {
     readonly stays: ((path: () => Buffer) => boolean) | undefined;
-    /** Inodes with several names that were counted before; grows. */
-    readonly seenInodes: Set<string>;
+    /** How many names of a file with several were seen so far, over all directories; grows. */
+    readonly seenNames: Map<string, number>;
     readonly onFailure: OnFailure;
     readonly signal: AbortSignal;
   },
 ): Promise<DirectoryContents> {
-  const { stays, seenInodes, onFailure, signal } = how;
+  const { stays, seenNames, onFailure, signal } = how;
   let files = 0;
   let bytes = 0;
   const mounts: Buffer[] = [];
@@ -44,7 +47,7 @@ export async function inspectDirectory(
           if (stat === undefined) return 'gone';
           if (stat.isDirectory()) return 'directory';
           files += 1;
-          if (stat.nlink === 1 || firstSeen(at, name)) bytes += stat.blocks * 512;
+          if (isLastName(at, name, stat.nlink)) bytes += stat.blocks * 512;
           return 'gone';
         } catch (error) {
           onFailure(path(), systemCode(error));
@@ -69,10 +72,13 @@ export async function inspectDirectory(
   );
   return { files, bytes, mounts };
 
-  function firstSeen(at: OpenDirectory, name: Buffer): boolean {
+  /** Whether this is the last of a file's names, so that its blocks would go with it. */
+  function isLastName(at: OpenDirectory, name: Buffer, names: number): boolean {
+    if (names === 1) return true;
     const identity = identityOfChild(at, name);
-    if (identity === undefined || seenInodes.has(identity)) return false;
-    seenInodes.add(identity);
-    return true;
+    if (identity === undefined) return false;
+    const seen = (seenNames.get(identity) ?? 0) + 1;
+    seenNames.set(identity, seen);
+    return seen === names;
   }
 }

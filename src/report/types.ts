@@ -80,7 +80,7 @@ export interface DirectoryCensus {
   readonly kind: 'files' | 'models';
   /** Files, links and special files at every depth; directories are not counted. */
   readonly files: number;
-  /** Allocated bytes, a hard-linked file once. */
+  /** Allocated bytes that a wipe would free. */
   readonly bytes: number;
 }
 
