@@ -86,7 +86,9 @@ describe('what is not there', () => {
     const { folder, config } = scene({ root: '../services/none' });
     const result = await wipeJson(config, { folder });
     expect(result.code).toBe(1);
-    expect(result.report.errors).toEqual([`Root/${folder}/services/none: No such directory`]);
+    expect(result.report.errors).toEqual([
+      `Root/service: No such directory: ${folder}/services/none`,
+    ]);
     expect(result.report.services['service']?.failures[0]?.hint).toBe(
       'correct "root" of service in the config, or mount it',
     );
