@@ -6,7 +6,7 @@ import { startsWith } from '../redis/scan.ts';
 import { collectFailures } from '../report/failures.ts';
 import type { Failure, Kind, ServiceCensus } from '../report/types.ts';
 import { inspectService } from './inspect-service.ts';
-import { onLink, resultsLink } from './open-services.ts';
+import { onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';

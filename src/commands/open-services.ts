@@ -1,34 +1,23 @@
-import { dirname } from 'node:path';
-import { accessSync, constants, existsSync, readlinkSync, realpathSync } from 'node:fs';
-import type { Config, ServiceConfig } from '../config/types.ts';
-import { CannotStart, systemCode } from '../errors.ts';
-import { refusals } from '../files/guards.ts';
+import { accessSync, constants, existsSync, readlinkSync } from 'node:fs';
+import type { ServiceConfig } from '../config/types.ts';
+import { systemCode } from '../errors.ts';
 import { keepMatcher } from '../files/keep.ts';
-import { readMounts } from '../files/mounts.ts';
 import { closeDirectory, openTop } from '../files/open-directory.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
-import { locateDirectories } from '../files/resolve.ts';
 import type { LocatedDirectory } from '../files/resolve.ts';
-import { connectRedis } from '../redis/connect.ts';
-import type { RedisConnection } from '../redis/connect.ts';
-import { RedisError } from '../redis/errors.ts';
-import { targetIdentity, targetLabel } from '../redis/target.ts';
-import type { RedisTarget } from '../redis/target.ts';
+import { targetIdentity } from '../redis/target.ts';
 import { systemHint, systemReason } from '../report/system-reason.ts';
 import type { Failure, Kind } from '../report/types.ts';
-import type { Surroundings } from './surroundings.ts';
+import { realPath } from './guard-targets.ts';
+import type { Located } from './guard-targets.ts';
+import { connectService } from './links.ts';
+import type { Link } from './links.ts';
 
 export interface OpenedDirectory {
   readonly located: LocatedDirectory;
   /** Undefined when it is missing or could not be opened. */
   readonly open: OpenDirectory | undefined;
   readonly stays: ((path: () => Buffer) => boolean) | undefined;
-}
-
-/** A connection that may fail at any moment; once it has, nothing more is tried on it. */
-export interface Link {
-  readonly label: string;
-  connection: RedisConnection | undefined;
 }
 
 /** A service with its directories held open and its Redis connected, before anything is changed. */
@@ -43,50 +32,6 @@ export interface OpenService {
   /** What could not be reached or opened. */
   readonly failures: readonly Failure[];
   readonly warnings: readonly string[];
-}
-
-/**
- * Finds and guards the directories of `targets`. Every guard of every target ends here, before
- * anything is opened, connected or removed.
- * @throws CannotStart('refused') with all refusals.
- */
-export async function guardTargets(
-  config: Config,
-  targets: readonly ServiceConfig[],
-  surroundings: Surroundings,
-): Promise<ReadonlyMap<string, Located>> {
-  const located = new Map<string, Located>();
-  for (const service of config.services) {
-    located.set(service.name, await locateDirectories(service));
-  }
-  const all = [...located.values()].flatMap(({ directories }) => directories);
-  const names = new Set(targets.map((service) => service.name));
-  const problems = refusals(
-    all.filter((directory) => names.has(directory.service)),
-    all,
-    {
-      workingDirectory: realPath(surroundings.workingDirectory),
-      configDirectories: [realPath(dirname(config.file)), dirname(realPath(config.file))],
-      installation: realPath(surroundings.installation),
-      interpreter: realPath(surroundings.interpreter),
-      homes: surroundings.homes.map(realPath),
-      mounts: readMounts(),
-    },
-  );
-  if (problems.length > 0) {
-    throw new CannotStart('refused', problems.map(({ message }) => message).join('\n'), problems);
-  }
-  return located;
-}
-
-export type Located = Awaited<ReturnType<typeof locateDirectories>>;
-
-function realPath(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return path;
-  }
 }
 
 /**
@@ -215,81 +160,4 @@ function checkRoot(config: ServiceConfig, failures: Failure[]): void {
     reason: `No such directory: ${config.root}`,
     hint: `correct "root" of ${config.name} in the config, or mount it`,
   });
-}
-
-async function connectService(
-  config: ServiceConfig,
-  kinds: readonly Kind[],
-  failures: Failure[],
-  warnings: string[],
-  signal: AbortSignal,
-): Promise<Pick<OpenService, 'redis' | 'broker'>> {
-  if (!kinds.includes('jobs') && !kinds.includes('queue')) {
-    return { redis: undefined, broker: undefined };
-  }
-  const brokerTarget = config.celery?.broker;
-  const shared =
-    config.redis !== undefined &&
-    brokerTarget !== undefined &&
-    targetIdentity(config.redis) === targetIdentity(brokerTarget);
-  const [redis, broker] = await Promise.all([
-    link(config.redis, 'Redis', failures, warnings, signal),
-    shared ? undefined : link(brokerTarget, 'Celery', failures, warnings, signal),
-  ]);
-  return { redis, broker: shared ? redis : broker };
-}
-
-async function link(
-  target: RedisTarget | undefined,
-  failureTarget: 'Redis' | 'Celery',
-  failures: Failure[],
-  warnings: string[],
-  signal: AbortSignal,
-): Promise<Link | undefined> {
-  if (target === undefined) return undefined;
-  const label = targetLabel(target);
-  try {
-    const connection = await connectRedis(target, signal);
-    warnings.push(...connection.warnings);
-    return { label, connection };
-  } catch (error) {
-    if (!(error instanceof RedisError)) throw error;
-    failures.push(redisFailure(failureTarget, label, error));
-    return { label, connection: undefined };
-  }
-}
-
-export function redisFailure(target: 'Redis' | 'Celery', item: string, error: RedisError): Failure {
-  return { target, item, code: error.code, reason: error.message, hint: error.hint };
-}
-
-/** Results live where the jobs do; a service without jobs keeps them in its broker's database. */
-export function resultsLink(service: OpenService): Link | undefined {
-  return service.redis ?? service.broker;
-}
-
-const CONNECTION_LOST = new Set(['ETIMEDOUT', 'ECONNRESET', 'ECONNREFUSED', 'EPROTO']);
-
-/**
- * Runs one step on a link. A failure is reported and gives undefined; one of the connection itself
- * closes the link for the rest of the run.
- */
-export async function onLink<T>(
-  link: Link | undefined,
-  step: { readonly target: 'Redis' | 'Celery'; readonly name: string },
-  report: (failure: Failure) => void,
-  work: (connection: RedisConnection) => Promise<T>,
-): Promise<T | undefined> {
-  if (link?.connection === undefined) return undefined;
-  try {
-    return await work(link.connection);
-  } catch (error) {
-    if (!(error instanceof RedisError)) throw error;
-    if (CONNECTION_LOST.has(error.code)) {
-      link.connection.close();
-      link.connection = undefined;
-    }
-    report(redisFailure(step.target, `${link.label} (${step.name})`, error));
-    return undefined;
-  }
 }

@@ -4,7 +4,7 @@ import type { ServiceCensus } from '../report/types.ts';
 import { KINDS } from '../report/types.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
 import { closeServices, openServices } from './open-services.ts';
-import type { Located } from './open-services.ts';
+import type { Located } from './guard-targets.ts';
 import { locateDirectories } from '../files/resolve.ts';
 import type { StatsRequest } from './request.ts';
 import type { Surroundings } from './surroundings.ts';

@@ -3,7 +3,7 @@ import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
 import { printable } from '../report/printable.ts';
 import { counted, grouped } from '../report/text.ts';
-import { onLink, resultsLink } from './open-services.ts';
+import { onLink, resultsLink } from './links.ts';
 import { nothingMatchedWarnings, strangeKeyWarning } from './warnings.ts';
 import type { StepContext } from './wipe-service.ts';
 

@@ -1,10 +1,11 @@
 import { collectFailures, errorLine } from '../report/failures.ts';
 import type { FailureCollector } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
-import type { DirectoryReport, Failure, Kind } from '../report/types.ts';
+import type { DirectoryReport, Failure, Kind, ServiceReport } from '../report/types.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
+import type { Verdict } from './verify-service.ts';
 import { wipeDirectory } from './wipe-directory.ts';
 import { wipeAllResults, wipeInFlight, wipeJobs, wipeQueue } from './wipe-redis.ts';
 
@@ -84,4 +85,26 @@ export async function wipeService(
       if (directory.located.kind === kind) await wipeDirectory(step, directory);
     }
   }
+}
+
+/** What the report says of a service. */
+export function serviceReport(name: string, tally: WipeTally, verdict: Verdict): ServiceReport {
+  const sum = (kind: 'files' | 'models'): number =>
+    tally.directories.reduce((total, one) => total + (one.kind === kind ? one.deleted : 0), 0);
+  return {
+    name,
+    jobsRemoved: tally.jobs,
+    resultsRemoved: tally.results,
+    tasksPurged: { queued: tally.queued, inFlight: tally.inFlight },
+    tasksCancelled: 0,
+    filesDeleted: sum('files'),
+    modelsDeleted: sum('models'),
+    bytesFreed: tally.directories.reduce((total, one) => total + one.bytesFreed, 0),
+    bytesHeldOpen: 0,
+    verified: verdict.verified,
+    remaining: verdict.remaining,
+    failures: tally.failures.list(),
+    warnings: tally.warnings,
+    directories: tally.directories,
+  };
 }

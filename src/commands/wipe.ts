@@ -9,15 +9,14 @@ import type { Kind, ServiceCensus, ServiceReport, WipeReport } from '../report/t
 import { cleanupId } from '../runs/cleanup-id.ts';
 import { enforceCaps, enforceStrict, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
-import { closeServices, guardTargets, openServices } from './open-services.ts';
+import { guardTargets } from './guard-targets.ts';
+import { closeServices, openServices } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import type { WipeRequest } from './request.ts';
 import type { Surroundings } from './surroundings.ts';
 import { chooseServices } from './targets.ts';
 import { NOT_LOOKED, verifyService } from './verify-service.ts';
-import type { Verdict } from './verify-service.ts';
-import { startTally, wipeService } from './wipe-service.ts';
-import type { WipeTally } from './wipe-service.ts';
+import { serviceReport, startTally, wipeService } from './wipe-service.ts';
 
 /** What the plan shows before the question. */
 export interface Plan {
@@ -65,7 +64,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
   const located = await guardTargets(config, targets, surroundings);
   // With nothing left that could refuse, it is said before a dead Redis makes anybody wait.
   const certain = request.yes && !request.dryRun && !request.strict && !isCapped(request.caps);
-  if (certain) announceStart(request.kinds, observer);
+  if (certain) announceStart(request.kinds, config.file, observer);
   const services = await openServices(config.services, targets, located, request.kinds, signal);
   const run = { cleanupId: cleanupId(startedAt), kinds: request.kinds, startedAt };
   try {
@@ -80,7 +79,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     if (!request.yes && plan !== undefined && !(await io.ask?.(plan))) {
       throw new CannotStart('declined', 'Not confirmed: nothing was touched.');
     }
-    if (!certain) announceStart(request.kinds, observer);
+    if (!certain) announceStart(request.kinds, config.file, observer);
     const reports = await wipeAll(services, request, observer, signal);
     const report: WipeReport = {
       ...run,
@@ -115,7 +114,7 @@ async function makePlan(
   return { configFile, services: census.map((one) => chosenOf(one, request.kinds)) };
 }
 
-function announceStart(kinds: readonly Kind[], observer: Observer): void {
+function announceStart(kinds: readonly Kind[], configFile: string, observer: Observer): void {
   observer.log({
     level: 'WARNING',
     step: 'start',
@@ -123,6 +122,7 @@ function announceStart(kinds: readonly Kind[], observer: Observer): void {
       ? '🔥 TOTAL WIPE STARTED - EVERYTHING WILL BE REMOVED!'
       : `🔥 WIPE STARTED - ALL OF THIS WILL BE REMOVED: ${kinds.join(', ')}`,
   });
+  observer.log({ level: 'INFO', step: 'service', message: `Config: ${configFile}` });
 }
 
 async function wipeAll(
@@ -185,25 +185,4 @@ function announce(service: OpenService, observer: Observer): void {
       message: errorLine(failure),
     });
   }
-}
-
-function serviceReport(name: string, tally: WipeTally, verdict: Verdict): ServiceReport {
-  const sum = (kind: 'files' | 'models'): number =>
-    tally.directories.reduce((total, one) => total + (one.kind === kind ? one.deleted : 0), 0);
-  return {
-    name,
-    jobsRemoved: tally.jobs,
-    resultsRemoved: tally.results,
-    tasksPurged: { queued: tally.queued, inFlight: tally.inFlight },
-    tasksCancelled: 0,
-    filesDeleted: sum('files'),
-    modelsDeleted: sum('models'),
-    bytesFreed: tally.directories.reduce((total, one) => total + one.bytesFreed, 0),
-    bytesHeldOpen: 0,
-    verified: verdict.verified,
-    remaining: verdict.remaining,
-    failures: tally.failures.list(),
-    warnings: tally.warnings,
-    directories: tally.directories,
-  };
 }

@@ -19,7 +19,7 @@ async function inspect(
   try {
     return await inspectDirectory(top, {
       stays: how.stays,
-      seenNames: how.seen ?? new Map(),
+      seenNames: how.seen ?? new Map<string, number>(),
       onFailure: (item, code) => {
         throw new Error(`${item.toString()}: ${code}`);
       },

@@ -1,0 +1,52 @@
+import { realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Config, ServiceConfig } from '../config/types.ts';
+import { CannotStart } from '../errors.ts';
+import { refusals } from '../files/guards.ts';
+import { readMounts } from '../files/mounts.ts';
+import { locateDirectories } from '../files/resolve.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/**
+ * Finds and guards the directories of `targets`. Every guard of every target ends here, before
+ * anything is opened, connected or removed.
+ * @throws CannotStart('refused') with all refusals.
+ */
+export async function guardTargets(
+  config: Config,
+  targets: readonly ServiceConfig[],
+  surroundings: Surroundings,
+): Promise<ReadonlyMap<string, Located>> {
+  const located = new Map<string, Located>();
+  for (const service of config.services) {
+    located.set(service.name, await locateDirectories(service));
+  }
+  const all = [...located.values()].flatMap(({ directories }) => directories);
+  const names = new Set(targets.map((service) => service.name));
+  const problems = refusals(
+    all.filter((directory) => names.has(directory.service)),
+    all,
+    {
+      workingDirectory: realPath(surroundings.workingDirectory),
+      configDirectories: [realPath(dirname(config.file)), dirname(realPath(config.file))],
+      installation: realPath(surroundings.installation),
+      interpreter: realPath(surroundings.interpreter),
+      homes: surroundings.homes.map(realPath),
+      mounts: readMounts(),
+    },
+  );
+  if (problems.length > 0) {
+    throw new CannotStart('refused', problems.map(({ message }) => message).join('\n'), problems);
+  }
+  return located;
+}
+
+export type Located = Awaited<ReturnType<typeof locateDirectories>>;
+
+export function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
+  }
+}
