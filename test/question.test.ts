@@ -1,5 +1,5 @@
 /** The question: only the typed word is yes, and until then nothing is touched. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -138,6 +138,26 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('the typed word', () => {
     }
     expect(stack.redis.entries(2).map(({ type }) => type)).toEqual(['set']);
     expect(others()).toBe(before);
+  });
+
+  test('does not empty a directory that was moved away while it was asked', async () => {
+    const stack = await liveStack();
+    fillQuickly(stack);
+    const uploads = directoryOf(stack.folder, 'audio-transcriber', 'uploads');
+    const moved = join(stack.folder, 'moved');
+    const file = join(stack.folder, 'out.json');
+    const terminal = await asked(stack, ['audio-transcriber', '--json'], file);
+    renameSync(uploads, moved);
+    symlinkSync(moved, uploads);
+    const before = treeHash(moved);
+    terminal.write('audio-transcriber\n');
+    expect((await terminal.result).code).toBe(1);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({
+      verified: false,
+      errors: ['Uploads/.: Moved or replaced while it was being looked at'],
+    });
+    expect(treeHash(moved)).toBe(before);
+    expect(fileList(directoryOf(stack.folder, 'audio-transcriber', 'models'))).toEqual([]);
   });
 });
 

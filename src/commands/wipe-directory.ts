@@ -1,4 +1,5 @@
 import { eraseDirectory } from '../files/erase.ts';
+import { currentPath } from '../files/open-directory.ts';
 import { printable } from '../report/printable.ts';
 import { counted } from '../report/text.ts';
 import { megabytes } from '../report/totals.ts';
@@ -17,6 +18,13 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
   const { tally, observer, signal } = step;
   signal.throwIfAborted();
   if (open === undefined) {
+    tally.directories.push({ name, path, kind, deleted: 0, bytesFreed: 0 });
+    return;
+  }
+  const now = currentPath(open);
+  if (now !== undefined && now.toString() !== path) {
+    // It was shown and confirmed at its path, and while the question was open it was moved away.
+    step.report(directoryFailure(located, '.', 'EMOVED'));
     tally.directories.push({ name, path, kind, deleted: 0, bytesFreed: 0 });
     return;
   }
