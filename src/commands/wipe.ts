@@ -138,14 +138,14 @@ async function wipeAll(
       await wipeService(service, request.kinds, tally, observer, signal);
     });
   }
-  const reports: ServiceReport[] = [];
-  for (const { service, tally } of runs) {
-    const verdict = await untilAborted(signal, NOT_LOOKED, async () =>
-      verifyService(service, request.kinds, tally, observer, signal),
-    );
-    reports.push(serviceReport(service.config.name, tally, verdict));
-  }
-  return reports;
+  return await Promise.all(
+    runs.map(async ({ service, tally }) => {
+      const verdict = await untilAborted(signal, NOT_LOOKED, async () =>
+        verifyService(service, request.kinds, tally, observer, signal),
+      );
+      return serviceReport(service.config.name, tally, verdict);
+    }),
+  );
 }
 
 /** An abort ends the work and keeps what was done; anything else thrown is a bug and goes on. */

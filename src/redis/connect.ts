@@ -217,9 +217,11 @@ async function handshake(
       );
     }
   }
-  await client.call('SELECT', target.db);
-  // So that operators find us in CLIENT LIST; a user without the permission works as well.
-  await client.call('CLIENT', 'SETNAME', 'media-cleanup').catch(() => undefined);
+  await Promise.all([
+    client.call('SELECT', target.db),
+    // So that operators find us in CLIENT LIST; a user without the permission works as well.
+    client.call('CLIENT', 'SETNAME', 'media-cleanup').catch(() => undefined),
+  ]);
 }
 
 function connectionOf(
