@@ -12,7 +12,7 @@ Exit codes:
 
 const CONFIG = `
 Config: --config, else $MEDIA_CLEANUP_CONFIG, else ./cleanup.config.json,
-  else ~/.config/media-cleanup/cleanup.config.json,
+  else $XDG_CONFIG_HOME/media-cleanup/cleanup.config.json (default ~/.config),
   else /etc/media-cleanup/cleanup.config.json
 `;
 

@@ -3,10 +3,11 @@ import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArguments, wantsJson } from './cli.ts';
-import { CannotStart, EXIT_CODE } from './errors.ts';
+import { CannotStart, EXIT_CODE, errorCode, errorMessage } from './errors.ts';
 
 /** The only file that reads `process`: signals become an AbortSignal, errors an exit code. */
 
+const NO_TARGET = 'No target: name services of the config, or all.';
 const installation = dirname(dirname(fileURLToPath(import.meta.url)));
 const argv = process.argv.slice(2);
 const interruption = new AbortController();
@@ -22,7 +23,11 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 // `| head` closes the pipe: not a reason to crash in the middle of a wipe.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+process.stdout.on('error', (error: unknown) => {
+  if (errorCode(error) === 'EPIPE') return;
+  process.stderr.write(`media-cleanup: the report could not be written: ${errorMessage(error)}\n`);
+});
 // ioredis' debug output contains the arguments of AUTH.
 delete process.env['DEBUG'];
 
@@ -33,6 +38,7 @@ async function main(): Promise<number> {
     const parsed = parseArguments(argv, version());
     if (parsed.is === 'text') {
       process[parsed.stream].write(parsed.text);
+      if (parsed.exitCode !== 0) await explainAsJson(new CannotStart('usage', NO_TARGET));
       return parsed.exitCode;
     }
     const [{ runRequest }, { passwdHomes }] = await Promise.all([
@@ -69,10 +75,7 @@ async function main(): Promise<number> {
 
 async function explain(error: unknown): Promise<number> {
   if (error instanceof CannotStart) {
-    if (wantsJson(argv)) {
-      const { cannotStartJson, jsonText } = await import('./report/json.ts');
-      process.stdout.write(jsonText(cannotStartJson(error)));
-    }
+    await explainAsJson(error);
     process.stderr.write(`media-cleanup: ${error.message}\n`);
     if (error.stop === 'config') {
       for (const { path, message } of error.problems)
@@ -84,6 +87,12 @@ async function explain(error: unknown): Promise<number> {
   // A bug: its stack is what helps to mend it.
   process.stderr.write(`media-cleanup: internal error, please report it\n${stackOf(error)}\n`);
   return EXIT_CODE.failed;
+}
+
+async function explainAsJson(error: CannotStart): Promise<void> {
+  if (!wantsJson(argv)) return;
+  const { cannotStartJson, jsonText } = await import('./report/json.ts');
+  process.stdout.write(jsonText(cannotStartJson(error)));
 }
 
 function stackOf(error: unknown): string {

@@ -1,6 +1,6 @@
 /** As cron runs it: no terminal, no environment, from /; and what goes to which stream. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { confine } from './support/confine.ts';
@@ -72,6 +72,39 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('from cron', () => {
     const args = ['all', '--yes', '--quiet', '--config', cronConfig(stack)];
     const options = { env: { PATH: '/usr/bin:/bin' }, cwd: '/' };
     expect(await stack.run(args, options)).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expectWiped(stack);
+  });
+
+  test('with --quiet a prefix that matches nothing is not silent, a missing directory is', async () => {
+    const stack = await liveStack();
+    fillQuickly(stack);
+    stack.redis.cli('-n', '1', 'EVAL', "redis.call('FLUSH' .. 'DB')", '0');
+    stack.redis.cli('-n', '1', 'SET', 'other_job:1', '{}');
+    rmSync(directoryOf(stack.folder, 'video-downloader', 'temp'), { recursive: true });
+    const { code, stdout, stderr } = await stack.run(['all', '--yes', '--quiet']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(LOG_LINE);
+    expect(lines[0]).toContain('- WARNING - video-downloader: Redis');
+    expect(lines[0]).toContain('no key begins with "video_job:"');
+    expect(lines[0]).toContain('"other_job:" (1)');
+  });
+
+  test('with --quiet --json there is a document all the same', async () => {
+    const stack = await liveStack();
+    const { stdout, stderr } = await stack.run(['all', '--yes', '--quiet', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'completed' });
+    expect(stderr).toBe('');
+  });
+
+  test('a report that cannot be written is said, and the wipe is done', async () => {
+    const stack = await liveStack();
+    fillQuickly(stack);
+    const { folder, env } = stack;
+    const command = [process.execPath, TOOL, 'all', '--yes', '--json'].join(' ');
+    const result = await confine(['/bin/sh', '-c', `${command} > /dev/full`], { folder, env });
+    expect(result.stderr).toContain('the report could not be written: ENOSPC');
     expectWiped(stack);
   });
 

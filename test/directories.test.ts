@@ -134,6 +134,23 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('mounts', () => {
     expect(entryList(stack.path('data'))).toEqual(['sub', 'sub/bound']);
     expect(code).toBe(0);
   });
+
+  test('a file that another is mounted on is one too', async () => {
+    const stack = ownStack();
+    stack.config({ directories: ['data'] });
+    stack.files('data/file', 'elsewhere/precious', 'data/mounted');
+    const prepare = 'mount --bind elsewhere/precious data/mounted';
+    const planned = await stack.plan({ prepare });
+    expect(planned.service).toMatchObject({ files_deleted: 1 });
+    const { code, service } = await stack.wipe({ prepare });
+    expect(service).toMatchObject({
+      files_deleted: 1,
+      verified: true,
+      warnings: [expect.stringContaining('Data/mounted is a mount point: not entered') as string],
+    });
+    expect(entryList(stack.path('data'))).toEqual(['mounted']);
+    expect(code).toBe(0);
+  });
 });
 
 describe('large trees', () => {

@@ -92,7 +92,27 @@ describe('what is not there', () => {
     expect(result.report.services['service']?.failures[0]?.hint).toBe(
       'correct "root" of service in the config, or mount it',
     );
+    expect(result.report).toMatchObject({ verified: false, warnings: [] });
     expect(fileList(join(folder, 'uploads'))).toHaveLength(3);
+  });
+});
+
+describe.skipIf(!requireOrSkip('root', 'mount'))('what --strict finds below', () => {
+  test('a subdirectory that this user may not write', async () => {
+    const at = scene();
+    mkdirSync(join(at.folder, 'uploads/closed'));
+    writeFileSync(join(at.folder, 'uploads/closed/file'), 'x');
+    ownedByNobody(at.folder, 'uploads', 'temp');
+    chownSync(join(at.folder, 'uploads/closed'), 0, 0);
+    const message = `Uploads/closed: Permission denied (${OWNER_HINT})`;
+    await expectStrict(at, { user: NOBODY }, message);
+  });
+
+  test.skipIf(!requireOrSkip('chattr'))('an immutable file', async () => {
+    const at = scene();
+    execFileSync('chattr', ['+i', join(at.folder, 'uploads/file-1.mp3')]);
+    const hint = 'look at lsattr: chattr -i / -a, or a sticky directory';
+    await expectStrict(at, {}, `Uploads/file-1.mp3: Operation not permitted (${hint})`);
   });
 });
 

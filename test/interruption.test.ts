@@ -47,6 +47,8 @@ test.each(SIGNALS)('%s among many files', async (signal, code) => {
   expect(report.files_deleted).toBeLessThan(30_000);
   expect(report.verified).toBe(false);
   expect(report.message).toContain(`INTERRUPTED: 0 jobs + ${report.files_deleted} files`);
+  expect(report.services['one']?.remaining['files']).toBe(30_000 - report.files_deleted);
+  expect(report.services['two']?.remaining['files']).toBe(3);
   expect(fileList(join(folder, 'later'))).toHaveLength(3);
 });
 

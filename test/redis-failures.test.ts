@@ -12,6 +12,7 @@ import { testFolder } from './support/folder.ts';
 import { freePort, startRedis, type RedisOptions, type TestRedis } from './support/redis.ts';
 import { requireOrSkip } from './support/requirements.ts';
 import { startTool } from './support/tool.ts';
+import { fileList } from './support/witness.ts';
 
 const SECRET = 's3cret-passw0rd';
 const CONFIG_HINT = 'correct `redis` of this service in the config';
@@ -45,12 +46,17 @@ async function serve(connected: (socket: Socket) => void): Promise<number> {
 }
 
 /** Wipes one service with this `redis` and 5 files; the password must be nowhere. */
-async function wipeWith(folder: string, redis: unknown, more: object = {}): Promise<JsonResult> {
+async function wipeWith(
+  folder: string,
+  redis: unknown,
+  more: object = {},
+  ...flags: readonly string[]
+): Promise<JsonResult> {
   makeFiles(join(folder, 'uploads'), 5);
   const config = writeConfig(folder, {
     service: { redis, keyPrefix: 'job:', root: '..', directories: ['uploads'], ...more },
   });
-  const result = await wipeJson(config, { folder });
+  const result = await wipeJson(config, { folder }, ...flags);
   expect(result.stdout + result.stderr).not.toContain(SECRET);
   return result;
 }
@@ -301,6 +307,10 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis that refuses', () => {
       hint: 'name its primary in the config',
     });
     expect(primary.cli('-n', '1', 'DBSIZE')).toBe('1');
+    const strict = await wipeWith(folder, replica.url(1), {}, '--strict');
+    expect(strict.code).toBe(3);
+    expect(strict.stderr).toContain('(jobs): This Redis is a read-only replica');
+    expect(fileList(join(folder, 'uploads'))).toHaveLength(5);
   });
 
   test('maxclients is reached', async () => {

@@ -60,10 +60,17 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('usage errors', () => {
   });
 
   test('without a target: the help, on stderr', async () => {
-    for (const args of [[], ['--yes'], ['--json']]) {
+    for (const args of [[], ['--yes']]) {
       const { code, stdout, stderr } = await stack.run(args);
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
       expect(stderr).toContain('Usage: media-cleanup [options] <target...>');
     }
+    const { code, stdout, stderr } = await stack.run(['--json']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('Usage: media-cleanup [options] <target...>');
+    expect(JSON.parse(stdout)).toMatchObject({
+      version: 1,
+      error: { code: 'usage', problems: [] },
+    });
   });
 });

@@ -26,7 +26,7 @@ export async function inspectService(
   const report = (failure: Failure): void => {
     failures.add(failure);
   };
-  const warnings = [...service.warnings];
+  const warnings = service.warnings.map(({ text }) => text);
   const { jobs, tasks } = await countInRedis(service, kinds, report, warnings, signal);
   const directories = await countDirectories(service, report, warnings, signal);
   const total = (kind: 'files' | 'models'): number =>
@@ -99,14 +99,14 @@ async function countDirectories(
   const census: DirectoryCensus[] = [];
   // One file can have names in several directories; it frees its blocks once.
   const seenNames = new Map<string, number>();
-  for (const { located, open, stays } of service.directories) {
+  for (const { located, open, boundaries } of service.directories) {
     const { name, path, kind } = located;
     if (open === undefined) {
       census.push({ name, path, kind, files: 0, bytes: 0 });
       continue;
     }
     const contents = await inspectDirectory(open, {
-      stays,
+      boundaries,
       seenNames,
       onFailure: (item, code) => {
         report(directoryFailure(located, printable(item) || '.', code));

@@ -4,42 +4,7 @@ import { errorLine } from '../report/failures.ts';
 import { counted } from '../report/text.ts';
 import { megabytes } from '../report/totals.ts';
 import type { ServiceCensus } from '../report/types.ts';
-import { systemHint, systemReason } from '../report/system-reason.ts';
-import { writeProblem } from './open-services.ts';
-import type { OpenService } from './open-services.ts';
 import type { Caps } from './request.ts';
-
-/**
- * `--strict`: every target must be reachable and writable.
- * @throws CannotStart('refused') that names each one that is not.
- */
-export function enforceStrict(services: readonly OpenService[]): void {
-  const problems = services.flatMap((service): Problem[] => {
-    const { name } = service.config;
-    const unreachable = service.failures.map((failure) => ({
-      path: name,
-      message: withRemedy(errorLine(failure), failure.hint),
-    }));
-    const directories = service.directories.flatMap(({ located, open }) => {
-      if (located.state.is === 'missing') {
-        const message = withRemedy(`${located.path}: ${systemReason('ENOENT')}`, 'create it');
-        return [{ path: name, message }];
-      }
-      const code = open === undefined ? undefined : writeProblem(open);
-      if (code === undefined) return [];
-      const message = withRemedy(`${located.path}: ${systemReason(code)}`, systemHint(code));
-      return [{ path: name, message }];
-    });
-    return [...unreachable, ...directories];
-  });
-  if (problems.length === 0) return;
-  const lines = problems.map(({ path, message }) => `${path}: ${message}`);
-  throw new CannotStart(
-    'refused',
-    `Refusing to start because of --strict:\n${lines.join('\n')}`,
-    problems,
-  );
-}
 
 export function isCapped(caps: Caps): boolean {
   return Object.values(caps).some((cap) => cap !== undefined);
@@ -90,8 +55,4 @@ export function enforceCaps(services: readonly ServiceCensus[], caps: Caps): voi
     `Refusing to start: ${problems.map(({ message }) => message).join('\n')}`,
     problems,
   );
-}
-
-function withRemedy(text: string, remedy: string): string {
-  return remedy === '' ? text : `${text} (${remedy})`;
 }

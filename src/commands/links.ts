@@ -5,6 +5,8 @@ import { RedisError } from '../redis/errors.ts';
 import { targetIdentity, targetLabel } from '../redis/target.ts';
 import type { RedisTarget } from '../redis/target.ts';
 import type { Failure, Kind } from '../report/types.ts';
+import { warning } from './warnings.ts';
+import type { Warning } from './warnings.ts';
 
 /** A connection that may fail at any moment; once it has, nothing more is tried on it. */
 export interface Link {
@@ -21,7 +23,7 @@ export async function connectService(
   config: ServiceConfig,
   kinds: readonly Kind[],
   failures: Failure[],
-  warnings: string[],
+  warnings: Warning[],
   signal: AbortSignal,
 ): Promise<{ readonly redis: Link | undefined; readonly broker: Link | undefined }> {
   if (!kinds.includes('jobs') && !kinds.includes('queue')) {
@@ -43,14 +45,14 @@ async function link(
   target: RedisTarget | undefined,
   failureTarget: 'Redis' | 'Celery',
   failures: Failure[],
-  warnings: string[],
+  warnings: Warning[],
   signal: AbortSignal,
 ): Promise<Link | undefined> {
   if (target === undefined) return undefined;
   const label = targetLabel(target);
   try {
     const connection = await connectRedis(target, signal);
-    warnings.push(...connection.warnings);
+    warnings.push(...connection.warnings.map(warning));
     return { label, connection };
   } catch (error) {
     if (!(error instanceof RedisError)) throw error;

@@ -1,23 +1,26 @@
-import { accessSync, constants, existsSync, readlinkSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import type { ServiceConfig } from '../config/types.ts';
 import { systemCode } from '../errors.ts';
 import { keepMatcher } from '../files/keep.ts';
+import { mountTest, readMounts } from '../files/mounts.ts';
 import { closeDirectory, openTop } from '../files/open-directory.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
-import type { LocatedDirectory } from '../files/resolve.ts';
+import type { LocatedDirectory, UnmatchedPattern } from '../files/resolve.ts';
 import { targetIdentity } from '../redis/target.ts';
+import type { Boundaries } from '../files/walk.ts';
 import { systemHint, systemReason } from '../report/system-reason.ts';
 import type { Failure, Kind } from '../report/types.ts';
 import { realPath } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
 import { connectService } from './links.ts';
 import type { Link } from './links.ts';
+import type { Warning } from './warnings.ts';
 
 export interface OpenedDirectory {
   readonly located: LocatedDirectory;
   /** Undefined when it is missing or could not be opened. */
   readonly open: OpenDirectory | undefined;
-  readonly stays: ((path: () => Buffer) => boolean) | undefined;
+  readonly boundaries: Boundaries;
 }
 
 /** A service with its directories held open and its Redis connected, before anything is changed. */
@@ -31,7 +34,7 @@ export interface OpenService {
   readonly neighbours: readonly string[];
   /** What could not be reached or opened. */
   readonly failures: readonly Failure[];
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /**
@@ -49,16 +52,13 @@ export async function openServices(
   return await Promise.all(
     targets.map(async (config) => {
       const failures: Failure[] = [];
-      const warnings: string[] = [];
+      const warnings: Warning[] = [];
       const { directories, unmatched } = located.get(config.name) as Located;
       const wanted = directories.filter(({ kind }) => kinds.includes(kind));
       const opened = wanted.map((directory) => openDirectory(directory, failures));
       if (wanted.length + unmatched.length > 0) {
-        checkRoot(config, failures);
-        warnings.push(...missingWarning(wanted));
-        for (const { pattern } of unmatched) {
-          warnings.push(`The pattern ${pattern} matches no directory: nothing to remove there`);
-        }
+        if (isRootMissing(config)) failures.push(rootFailure(config));
+        else warnings.push(...missingWarnings(wanted, unmatched));
       }
       const links = await connectService(config, kinds, failures, warnings, signal);
       return {
@@ -81,16 +81,6 @@ export function closeServices(services: readonly OpenService[]): void {
   }
 }
 
-/** Why this user could not empty an opened directory, as an error code; undefined when they can. */
-export function writeProblem(open: OpenDirectory): string | undefined {
-  try {
-    accessSync(open.base, constants.R_OK | constants.W_OK | constants.X_OK);
-    return undefined;
-  } catch (error) {
-    return systemCode(error);
-  }
-}
-
 export function directoryFailure(directory: LocatedDirectory, item: string, code: string): Failure {
   return {
     target: directory.name,
@@ -102,15 +92,18 @@ export function directoryFailure(directory: LocatedDirectory, item: string, code
 }
 
 function openDirectory(located: LocatedDirectory, failures: Failure[]): OpenedDirectory {
-  const stays = keepMatcher(located.config.marker, located.config.keep);
   const { state, path } = located;
+  const boundaries: Boundaries = {
+    stays: keepMatcher(located.config.marker, located.config.keep),
+    isMountPoint: mountTest(path, readMounts()),
+  };
   if (state.is === 'missing') {
-    return { located, open: undefined, stays };
+    return { located, open: undefined, boundaries };
   }
   if (state.is !== 'directory') {
     const code = state.is === 'unknown' ? state.code : 'ENOTDIR';
     failures.push(directoryFailure(located, '.', code));
-    return { located, open: undefined, stays };
+    return { located, open: undefined, boundaries };
   }
   try {
     const open = openTop(path);
@@ -121,12 +114,12 @@ function openDirectory(located: LocatedDirectory, failures: Failure[]): OpenedDi
     if (now !== path) {
       closeDirectory(open);
       failures.push(directoryFailure(located, '.', 'EMOVED'));
-      return { located, open: undefined, stays };
+      return { located, open: undefined, boundaries };
     }
-    return { located, open, stays };
+    return { located, open, boundaries };
   } catch (error) {
     failures.push(directoryFailure(located, '.', systemCode(error)));
-    return { located, open: undefined, stays };
+    return { located, open: undefined, boundaries };
   }
 }
 
@@ -140,24 +133,38 @@ function neighboursOf(config: ServiceConfig, all: readonly ServiceConfig[]): rea
     ]);
 }
 
-function missingWarning(directories: readonly LocatedDirectory[]): readonly string[] {
+/** A missing directory is an empty one, in a stack that has not been used yet and after a reset. */
+function missingWarnings(
+  directories: readonly LocatedDirectory[],
+  unmatched: readonly UnmatchedPattern[],
+): readonly Warning[] {
   const missing = directories.filter(({ state }) => state.is === 'missing');
-  if (missing.length === 0) return [];
   const paths = missing.map(({ path }) => path).join(', ');
   const verb = missing.length === 1 ? 'does' : 'do';
-  return [
-    `${paths} ${verb} not exist: nothing to remove there; if that is wrong, correct the config`,
+  const texts = [
+    ...(missing.length === 0
+      ? []
+      : [
+          `${paths} ${verb} not exist: nothing to remove there; if that is wrong, correct the config`,
+        ]),
+    ...unmatched.map(
+      ({ pattern }) => `The pattern ${pattern} matches no directory: nothing to remove there`,
+    ),
   ];
+  return texts.map((text) => ({ text, weight: 'note' }));
 }
 
-/** A missing directory is an empty one; a missing `root` is a config that points nowhere. */
-function checkRoot(config: ServiceConfig, failures: Failure[]): void {
-  if (!config.rootConfigured || existsSync(config.root)) return;
-  failures.push({
+/** A `root` that is named and missing is no empty service but a config that points nowhere. */
+function isRootMissing(config: ServiceConfig): boolean {
+  return config.rootConfigured && !existsSync(config.root);
+}
+
+function rootFailure(config: ServiceConfig): Failure {
+  return {
     target: 'Root',
     item: config.name,
     code: 'ENOENT',
     reason: `No such directory: ${config.root}`,
     hint: `correct "root" of ${config.name} in the config, or mount it`,
-  });
+  };
 }

@@ -7,6 +7,16 @@ import { serviceKeys } from './service-keys.ts';
 
 /** Warnings of plan and wipe, one sentence each with its remedy. */
 
+export interface Warning {
+  readonly text: string;
+  /** A note is the normal case at times (a directory that does not exist yet): not for --quiet. */
+  readonly weight: 'warning' | 'note';
+}
+
+export function warning(text: string): Warning {
+  return { text, weight: 'warning' };
+}
+
 export function mountWarning(directory: string, mount: Buffer): string {
   return `${directory}/${printable(mount)} is a mount point: not entered, not removed; unmount it if it should go too`;
 }

@@ -13,7 +13,7 @@ import type { StepContext } from './wipe-service.ts';
  * @throws the signal's reason, after the tally holds what went until then.
  */
 export async function wipeDirectory(step: StepContext, directory: OpenedDirectory): Promise<void> {
-  const { located, open, stays } = directory;
+  const { located, open, boundaries } = directory;
   const { name, path, kind } = located;
   const { tally, observer, signal } = step;
   signal.throwIfAborted();
@@ -32,7 +32,7 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
   const { item } = observer;
   const erased = await eraseDirectory(
     open,
-    stays,
+    boundaries,
     {
       failure(at, code) {
         step.report(directoryFailure(located, printable(at) || '.', code));
@@ -57,7 +57,7 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
     deleted: erased.deleted,
     bytesFreed: erased.bytesFreed,
   });
-  tally.warnings.push(...erased.mounts.map((mount) => mountWarning(name, mount)));
+  for (const mount of erased.mounts) step.warn(mountWarning(name, mount));
   observer.log({
     level: 'INFO',
     service,

@@ -19,7 +19,7 @@ export async function wipeQueue(step: StepContext): Promise<void> {
     async (broker) => {
       const found = await findQueueKeys(broker, keys.queues, keys.broker, signal);
       for (const { key, type } of found.strange) {
-        tally.warnings.push(strangeKeyWarning(broker.label, key, type));
+        step.warn(strangeKeyWarning(broker.label, key, type));
       }
       await purgeQueues(
         broker,
@@ -100,7 +100,7 @@ export async function wipeJobs(step: StepContext): Promise<void> {
         signal,
       );
       if (tally.jobs === 0 && keys.jobs.prefixes.length > 0) {
-        tally.warnings.push(...(await nothingMatchedWarnings(redis, service)));
+        (await nothingMatchedWarnings(redis, service)).forEach(step.warn);
       }
       return true;
     },

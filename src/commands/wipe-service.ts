@@ -6,6 +6,8 @@ import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
 import type { Verdict } from './verify-service.ts';
+import { warning } from './warnings.ts';
+import type { Warning } from './warnings.ts';
 import { wipeDirectory } from './wipe-directory.ts';
 import { wipeAllResults, wipeInFlight, wipeJobs, wipeQueue } from './wipe-redis.ts';
 
@@ -28,6 +30,7 @@ export interface StepContext {
   readonly observer: Observer;
   readonly signal: AbortSignal;
   readonly report: (failure: Failure) => void;
+  readonly warn: (text: string) => void;
 }
 
 export function startTally(service: OpenService): WipeTally {
@@ -40,7 +43,7 @@ export function startTally(service: OpenService): WipeTally {
     inFlight: 0,
     directories: [],
     failures,
-    warnings: [...service.warnings],
+    warnings: service.warnings.map(({ text }) => text),
   };
 }
 
@@ -71,6 +74,10 @@ export async function wipeService(
         message: errorLine(failure),
       });
     },
+    warn(text) {
+      tally.warnings.push(text);
+      logWarning(service.config.name, warning(text), observer);
+    },
   };
   if (kinds.includes('queue') && step.keys.queues.length > 0) {
     await wipeQueue(step);
@@ -85,6 +92,11 @@ export async function wipeService(
       if (directory.located.kind === kind) await wipeDirectory(step, directory);
     }
   }
+}
+
+/** With `--quiet` a note is not shown. */
+export function logWarning(service: string, { text, weight }: Warning, observer: Observer): void {
+  observer.log({ level: 'WARNING', service, step: weight, message: `${service}: ${text}` });
 }
 
 /** What the report says of a service. */

@@ -7,16 +7,17 @@ import { chosenOf, plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
 import type { Kind, ServiceCensus, ServiceReport, WipeReport } from '../report/types.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
-import { enforceCaps, enforceStrict, isCapped } from './limits.ts';
+import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
 import { guardTargets } from './guard-targets.ts';
 import { closeServices, openServices } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import type { WipeRequest } from './request.ts';
+import { enforceStrict } from './strict.ts';
 import type { Surroundings } from './surroundings.ts';
 import { chooseServices } from './targets.ts';
-import { NOT_LOOKED, verifyService } from './verify-service.ts';
-import { serviceReport, startTally, wipeService } from './wipe-service.ts';
+import { countLeft, verifyService } from './verify-service.ts';
+import { logWarning, serviceReport, startTally, wipeService } from './wipe-service.ts';
 
 /** What the plan shows before the question. */
 export interface Plan {
@@ -69,7 +70,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
   const run = { cleanupId: cleanupId(startedAt), kinds: request.kinds, startedAt };
   try {
     signal.throwIfAborted();
-    if (request.strict) enforceStrict(services);
+    if (request.strict) await enforceStrict(services, request.kinds, signal);
     const plan = await makePlan(request, config.file, services, signal);
     if (plan !== undefined) enforceCaps(plan.services, request.caps);
     if (request.dryRun && plan !== undefined) {
@@ -140,10 +141,14 @@ async function wipeAll(
   }
   return await Promise.all(
     runs.map(async ({ service, tally }) => {
-      const verdict = await untilAborted(signal, NOT_LOOKED, async () =>
+      const verdict = await untilAborted(signal, undefined, async () =>
         verifyService(service, request.kinds, tally, observer, signal),
       );
-      return serviceReport(service.config.name, tally, verdict);
+      return serviceReport(
+        service.config.name,
+        tally,
+        verdict ?? (await countLeft(service, request.kinds, tally)),
+      );
     }),
   );
 }
@@ -175,7 +180,7 @@ function announce(service: OpenService, observer: Observer): void {
     level: 'INFO',
     service: name,
     step: 'service',
-    message: `${name}: ${[...redis, ...broker, ...paths].join(', ')}`,
+    message: [name, ...redis, ...broker, ...paths].join(', ').replace(', ', ': '),
   });
   for (const failure of service.failures) {
     observer.log({
@@ -185,4 +190,5 @@ function announce(service: OpenService, observer: Observer): void {
       message: errorLine(failure),
     });
   }
+  for (const one of service.warnings) logWarning(name, one, observer);
 }

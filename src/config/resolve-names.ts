@@ -34,6 +34,11 @@ export function resolvePrefixes(
           ? 'must not be empty: it would match every key of the database'
           : 'must not be blank: give the text that every job key begins with',
       );
+    } else if (/^[*?]+$/.test(prefix.value)) {
+      problems.add(
+        prefix.path,
+        'is no pattern but the literal beginning of a key: as a pattern it would match every key; give the text that every job key begins with',
+      );
     } else if (CONTROL.test(prefix.value)) {
       problems.add(prefix.path, 'holds a control character: remove it');
     }

@@ -457,6 +457,14 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     ],
   ],
   [
+    'a prefix that is a pattern for every key',
+    changed({ keyPrefix: ['*', 'job:*', '?'] }),
+    ['services.a.keyPrefix[0]', 'services.a.keyPrefix[2]'].map(
+      (path, index) =>
+        `${path}: is no pattern but the literal beginning of a key: as a pattern it would match every key; give the text that every job key begins with (1:${index === 0 ? 82 : 94})`,
+    ),
+  ],
+  [
     'a prefix with a control character',
     changed({ keyPrefix: 'job\n' }),
     ['services.a.keyPrefix: holds a control character: remove it (1:81)'],

@@ -37,7 +37,7 @@ async function erase(path: string, options: Options = {}) {
   try {
     const erased = await eraseDirectory(
       top,
-      keepMatcher(undefined, options.keep ?? []),
+      { stays: keepMatcher(undefined, options.keep ?? []) },
       {
         failure: (at, code) => failures.push(`${at.toString('latin1')} ${code}`),
         progress: (deleted) => options.onProgress?.(deleted),
@@ -56,7 +56,7 @@ async function inspect(path: string) {
   const failures: string[] = [];
   try {
     const contents = await inspectDirectory(top, {
-      stays: undefined,
+      boundaries: {},
       seenNames: new Map(),
       onFailure: (at, code) => failures.push(`${at.toString('latin1')} ${code}`),
       signal: new AbortController().signal,

@@ -3,6 +3,7 @@ import type { OnFailure } from './inspect.ts';
 import { removeEmptyChild, statChild, unlinkChild } from './open-directory.ts';
 import type { OpenDirectory } from './open-directory.ts';
 import { walk } from './walk.ts';
+import type { Boundaries } from './walk.ts';
 
 export interface Erased {
   /** What unlink removed; directories are not counted. */
@@ -37,7 +38,7 @@ const ITEMS_BETWEEN_REPORTS = 200;
  */
 export async function eraseDirectory(
   top: OpenDirectory,
-  stays: ((path: () => Buffer) => boolean) | undefined,
+  boundaries: Boundaries,
   observer: EraseObserver,
   signal: AbortSignal,
 ): Promise<Erased> {
@@ -62,7 +63,7 @@ export async function eraseDirectory(
     return await walk(
       top,
       {
-        ...(stays === undefined ? {} : { stays }),
+        ...boundaries,
         file: unlink,
         blocked(at, name, code, path) {
           if (code === 'EXDEV') {

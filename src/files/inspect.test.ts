@@ -18,7 +18,7 @@ async function inspect(
   const top = openTop(path);
   try {
     return await inspectDirectory(top, {
-      stays: how.stays,
+      boundaries: { stays: how.stays },
       seenNames: how.seen ?? new Map<string, number>(),
       onFailure: (item, code) => {
         throw new Error(`${item.toString()}: ${code}`);

@@ -2,6 +2,7 @@ import { systemCode } from '../errors.ts';
 import { identityOfChild, statChild } from './open-directory.ts';
 import type { OpenDirectory } from './open-directory.ts';
 import { walk } from './walk.ts';
+import type { Boundaries } from './walk.ts';
 
 /** Called for what could not be looked at or removed; `item` is relative to the directory, as bytes. */
 export type OnFailure = (item: Buffer, code: string) => void;
@@ -25,14 +26,14 @@ export interface DirectoryContents {
 export async function inspectDirectory(
   top: OpenDirectory,
   how: {
-    readonly stays: ((path: () => Buffer) => boolean) | undefined;
+    readonly boundaries: Boundaries;
     /** How many names of a file with several were seen so far, over all directories; grows. */
     readonly seenNames: Map<string, number>;
     readonly onFailure: OnFailure;
     readonly signal: AbortSignal;
   },
 ): Promise<DirectoryContents> {
-  const { stays, seenNames, onFailure, signal } = how;
+  const { boundaries, seenNames, onFailure, signal } = how;
   let files = 0;
   let bytes = 0;
   const mounts: Buffer[] = [];
@@ -40,7 +41,7 @@ export async function inspectDirectory(
     top,
     // 'gone' here means: a wipe would remove it.
     {
-      ...(stays === undefined ? {} : { stays }),
+      ...boundaries,
       file(at, name, path) {
         try {
           const stat = statChild(at, name);

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { PathTest } from './walk.ts';
 
 export interface Mount {
   /** Absolute path that it is mounted on. */
@@ -37,6 +38,20 @@ function unescape(field: string): string {
     String.fromCharCode(Number.parseInt(octal, 8)),
   );
   return Buffer.from(bytes, 'latin1').toString('utf8');
+}
+
+/** Whether something is mounted on a path below `directory`; undefined when nothing is. */
+export function mountTest(
+  directory: string,
+  mounts: readonly Mount[] | undefined,
+): PathTest | undefined {
+  const start = `${directory}/`;
+  const below = new Set(
+    mounts
+      ?.filter(({ point }) => point.startsWith(start))
+      .map(({ point }) => point.slice(start.length)),
+  );
+  return below.size === 0 ? undefined : (path) => below.has(path().toString());
 }
 
 /**

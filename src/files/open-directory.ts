@@ -1,4 +1,5 @@
 import {
+  accessSync,
   closeSync,
   constants,
   existsSync,
@@ -126,6 +127,16 @@ export function statChild(directory: OpenDirectory, name: Buffer): Stats | undef
 export function identityOfChild(directory: OpenDirectory, name: Buffer): string | undefined {
   const stat = lstatSync(pathOf(directory, name), { throwIfNoEntry: false, bigint: true });
   return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
+}
+
+/** access(2) of an opened directory. @throws EACCES, EROFS, EPERM (immutable). */
+export function accessDirectory(directory: OpenDirectory, mode: number): void {
+  accessSync(pathOf(directory, Buffer.alloc(0)), mode);
+}
+
+/** access(2) of a name; one that is a link is asked about what it leads to. */
+export function accessChild(directory: OpenDirectory, name: Buffer, mode: number): void {
+  accessSync(pathOf(directory, name), mode);
 }
 
 export function unlinkChild(directory: OpenDirectory, name: Buffer): void {

@@ -7,10 +7,18 @@ import { createPace } from './pace.ts';
 /** What became of a name: nothing is left of it, or it stays. */
 export type Fate = 'gone' | 'left';
 
-/** `path` is relative to the top, as bytes; it is a function because it is seldom needed. */
-export interface Visitor {
-  /** What stays untouched and unentered: `keep` patterns and the marker. Not part of any count. */
-  readonly stays?: (path: () => Buffer) => boolean;
+/** Of a path relative to the top, as bytes; it is a function because it is seldom needed. */
+export type PathTest = (path: () => Buffer) => boolean;
+
+/** What is neither counted, entered nor removed, whatever is done with the rest. */
+export interface Boundaries {
+  /** `keep` patterns and the marker. */
+  readonly stays?: PathTest | undefined;
+  /** For files that something is mounted on; a directory is told by its descriptor. */
+  readonly isMountPoint?: PathTest | undefined;
+}
+
+export interface Visitor extends Boundaries {
   /** Anything but a directory. 'directory' when it turned out to be one. */
   readonly file: (at: OpenDirectory, name: Buffer, path: () => Buffer) => Fate | 'directory';
   /** A directory that could not be entered. EXDEV: a mount point. */
@@ -126,6 +134,8 @@ export async function walk(
             frame.left += 1;
           } else if (entry.isDirectory()) {
             frame.pending.push(name.toString('latin1'));
+          } else if (visitor.isMountPoint?.(path) === true) {
+            if (visitor.blocked(directory, name, 'EXDEV', path) === 'left') frame.left += 1;
           } else {
             file(frame, directory, name, path);
           }

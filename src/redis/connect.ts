@@ -217,11 +217,10 @@ async function handshake(
       );
     }
   }
-  await Promise.all([
-    client.call('SELECT', target.db),
-    // So that operators find us in CLIENT LIST; a user without the permission works as well.
-    client.call('CLIENT', 'SETNAME', 'media-cleanup').catch(() => undefined),
-  ]);
+  await client.call('SELECT', target.db);
+  // So that operators find us in CLIENT LIST; nobody waits for it, and a user without the
+  // permission works as well.
+  client.call('CLIENT', 'SETNAME', 'media-cleanup').catch(() => undefined);
 }
 
 function connectionOf(

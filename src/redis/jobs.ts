@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { RedisConnection } from './connect.ts';
 import { scanKeys, startsWith } from './scan.ts';
 
@@ -52,6 +53,17 @@ export async function countExisting(
     count += await redis.exists(keys.slice(start, start + EXISTS_BATCH));
   }
   return count;
+}
+
+/**
+ * Whether keys that begin with `prefix` could be found and removed, without removing any: asks to
+ * remove one that does not exist.
+ * @throws RedisError: READONLY, NOPERM …
+ */
+export async function probeRemoval(redis: RedisConnection, prefix: Buffer): Promise<void> {
+  const name = Buffer.from(`media-cleanup-probe-${randomUUID()}`);
+  await redis.send('SCAN', '0', 'COUNT', 1);
+  await redis.unlink([Buffer.concat([prefix, name])]);
 }
 
 export interface RemovedJobs {

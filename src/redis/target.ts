@@ -53,7 +53,9 @@ export function parseRedisUrl(text: string): ParsedRedisUrl {
     // WHATWG allows no credentials beside an empty host, so a socket gets a host to carry them.
     url = new URL(text.replace(/^unix:\/\/([^/]*@)?\//, 'unix://$1socket/'));
   } catch {
-    throw new Error('is not a valid URL (percent-encode special characters in the password)');
+    throw new Error(
+      'is not a valid URL: look at the port (at most 65535), and percent-encode special characters in the password',
+    );
   }
   if (url.hash !== '') throw new Error('has a "#": write it as %23 in the password');
   const credentials = parseCredentials(url);

@@ -24,22 +24,27 @@ export interface ProgressOptions {
   readonly title: string;
 }
 
-/** Nothing when quiet, a spinner on a terminal, else (and when verbose) log lines of the contract. */
+/** Warnings when quiet, a spinner on a terminal, else (and when verbose) log lines of the contract. */
 export function makeProgress(options: ProgressOptions): ProgressView {
-  if (options.quiet) return SILENT;
+  if (options.quiet) return quietProgress(options.stderr);
   const capable = options.stderrIsTTY && options.env['TERM'] !== 'dumb';
   return capable && !options.verbose ? spinnerProgress(options) : logProgress(options);
 }
 
 const nothing = (): void => undefined;
 
-const SILENT: ProgressView = {
-  log: nothing,
-  progress: nothing,
-  pause: nothing,
-  resume: nothing,
-  stop: nothing,
-};
+/** Warnings alone: they are what must not be missed when a wipe under cron says that all is well. */
+function quietProgress(stderr: Writable): ProgressView {
+  return {
+    log: (entry) => {
+      if (entry.step === 'warning') stderr.write(`${logLine(entry, new Date())}\n`);
+    },
+    progress: nothing,
+    pause: nothing,
+    resume: nothing,
+    stop: nothing,
+  };
+}
 
 /** Log lines; `DEBUG` and single items only when verbose. */
 function logProgress(options: ProgressOptions): ProgressView {

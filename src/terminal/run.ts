@@ -72,7 +72,7 @@ async function runWipe(
       expected,
       signal,
     });
-    progress.resume();
+    if (confirmed) progress.resume();
     return confirmed;
   };
   try {
@@ -86,7 +86,9 @@ async function runWipe(
     });
     progress.stop();
     const code = report.status === 'interrupted' ? EXIT_CODE.failed : reportExitCode(report);
-    const silent = request.quiet && code === EXIT_CODE.done && !report.dryRun;
+    // Whoever asks for JSON parses it.
+    const silent =
+      request.quiet && request.format !== 'json' && code === EXIT_CODE.done && !report.dryRun;
     if (!silent) terminal.stdout.write(await wipeOutput(request, report, plan, terminal));
     return code;
   } finally {

@@ -36,10 +36,10 @@ export function spinnerProgress(options: ProgressOptions): ProgressView {
   let rendered = 0;
   let clock: NodeJS.Timeout | undefined;
   let said = false;
+  let title = options.title;
 
   const text = (): string => {
-    const line =
-      current === undefined ? options.title : progressText(current, Date.now() - stepStarted);
+    const line = current === undefined ? title : progressText(current, Date.now() - stepStarted);
     return cut(shown(line, style), style.width - 3, style.symbols.ellipsis);
   };
   const draw = (): void => {
@@ -66,8 +66,13 @@ export function spinnerProgress(options: ProgressOptions): ProgressView {
       const named = entry.service === undefined || entry.message.includes(entry.service);
       const service = named ? '' : `${entry.service}: `;
       said = true;
+      if (entry.step === 'start') title = 'media-cleanup: wiping';
+      // What is shown next is no more this step's.
+      current = undefined;
       // ora moves itself below whatever else is written to its stream.
-      stderr.write(`${symbolOf(entry.level, style)}${shown(service + entry.message, style)}\n`);
+      stderr.write(
+        `${symbolOf(entry.level, style)}${shown(service + readable(entry.message, style), style)}\n`,
+      );
     },
     progress: (progress) => {
       const now = Date.now();
@@ -98,11 +103,17 @@ export function spinnerProgress(options: ProgressOptions): ProgressView {
   };
 }
 
-/** On a terminal the report follows at once: a step that found nothing and the paths are left to it. */
+/** On a terminal the report follows at once: warnings, paths and steps without a find are its. */
 function isNoNews(entry: LogEntry): boolean {
-  if (entry.step === 'service') return true;
+  if (['service', 'warning', 'note'].includes(entry.step)) return true;
   if (entry.step === 'verify' || entry.figures === undefined) return false;
   return Object.values(entry.figures).every((figure) => figure === 0);
+}
+
+/** Where the terminal shows ASCII alone an emoji would be a row of escapes. */
+function readable(message: string, style: Style): string {
+  if (style.unicode) return message;
+  return message.replace(/[\p{Extended_Pictographic}\uFE0F\u200D]+\s*/gu, '');
 }
 
 /** `audio-transcriber: removing files  12,345 removed, 1,234.5 MB, 3 s` */
