@@ -140,8 +140,7 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('mounts', () => {
     stack.config({ directories: ['data'] });
     stack.files('data/file', 'elsewhere/precious', 'data/mounted');
     const prepare = 'mount --bind elsewhere/precious data/mounted';
-    const planned = await stack.plan({ prepare });
-    expect(planned.service).toMatchObject({ files_deleted: 1 });
+    expect(await stack.plan({ prepare })).toMatchObject({ files_deleted: 1 });
     const { code, service } = await stack.wipe({ prepare });
     expect(service).toMatchObject({
       files_deleted: 1,

@@ -15,7 +15,7 @@ export interface OwnStack {
   /** The config of a service `media`. */
   config(service: object): void;
   /** What `media --dry-run --json` says of it. */
-  plan(): Promise<Readonly<Record<string, unknown>>>;
+  plan(options?: Partial<ToolOptions>): Promise<Readonly<Record<string, unknown>>>;
   /** `media --yes --json`, with its one service's report. */
   wipe(
     options?: Partial<ToolOptions>,
@@ -39,7 +39,7 @@ export function ownStack(): OwnStack {
     config: (service) => {
       writeFileSync(path('cleanup.config.json'), JSON.stringify({ services: { media: service } }));
     },
-    plan: async () => serviceOf(await run(['media', '--dry-run', '--json'], {})),
+    plan: async (options = {}) => serviceOf(await run(['media', '--dry-run', '--json'], options)),
     wipe: async (options = {}) => {
       const result = await run(['media', '--yes', '--json'], options);
       return { ...result, service: serviceOf(result) };
