@@ -9,7 +9,7 @@ import type { LocatedDirectory } from './resolve.ts';
 /** The refusals through the built command are in test/guards.test.ts; here is what needs no disk. */
 
 const CONTEXT: GuardContext = {
-  workingDirectory: '/work/here',
+  workingDirectory: '/desk/here',
   configDirectories: ['/srv/config'],
   installation: '/opt/media-cleanup/lib',
   interpreter: '/opt/node/bin/node',
@@ -36,7 +36,7 @@ function refused(targets: readonly LocatedDirectory[], context = CONTEXT): reado
 
 test.each([
   ...['/', '/x', '/home', '/home/a', '/Users/a', '/etc/x/y', '/private/etc/x', '/System/x'],
-  ...['/data/people', '/data/people/ann', '/var/lib/postgresql', '/work/here', '/work'],
+  ...['/data/people', '/data/people/ann', '/var/lib/postgresql', '/desk/here', '/desk'],
   ...['/srv/config', '/opt/media-cleanup', '/opt/media-cleanup/lib', '/opt/node', '/opt/node/bin'],
   ...['/opt/media-cleanup/lib/dist', '/opt/media-cleanup/lib/node_modules/x', '/a/node_modules'],
   ...['/lib/firmware', '/run/user', '/var/lib/docker/volumes', '/var/lib/docker/overlay2/x'],
@@ -45,10 +45,10 @@ test.each([
 });
 
 test.each([
-  ...['/data/people/ann/uploads', '/home/a/uploads', '/root/uploads', '/work/here/uploads'],
+  ...['/data/people/ann/uploads', '/home/a/uploads', '/root/uploads', '/desk/here/uploads'],
   ...['/srv/config/uploads', '/srv/uploads', '/tmp/uploads', '/var/lib/media/uploads'],
   ...['/var/lib/docker/volumes/media/_data', '/dev/shm/media', '/mnt/disk', '/etcetera/uploads'],
-  ...['/opt/media-cleanup/lib/data', '/work/hereafter', '/usr/local/media/uploads'],
+  ...['/opt/media-cleanup/lib/data', '/desk/hereafter', '/usr/local/media/uploads'],
 ])('%s is not', (path) => {
   expect(refused([directory(path)])).toEqual([]);
 });
