@@ -188,14 +188,15 @@ function kindsOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser(parseKinds);
 }
 
-function parseKinds(text: string): readonly Kind[] {
+/** Said twice, both count: the last one alone would remove what the first one keeps. */
+function parseKinds(text: string, earlier: readonly Kind[] = []): readonly Kind[] {
   const words = text.split(',').map((word) => word.trim());
   for (const word of words) {
     if (!(KINDS as readonly string[]).includes(word)) {
       throw new InvalidArgumentError(`"${word}" is none of ${KINDS.join(', ')}.`);
     }
   }
-  return words as readonly Kind[];
+  return [...earlier, ...(words as readonly Kind[])];
 }
 
 function kindsOf(flags: Flags): readonly Kind[] {

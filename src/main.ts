@@ -11,11 +11,12 @@ const NO_TARGET = 'No target: name services of the config, or all.';
 const installation = dirname(dirname(fileURLToPath(import.meta.url)));
 const argv = process.argv.slice(2);
 const interruption = new AbortController();
+const output = { lost: false };
 let interruptedBy: 'SIGINT' | 'SIGTERM' | undefined;
 
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
-    if (interruptedBy !== undefined && name === 'SIGINT') process.exit(EXIT_CODE.SIGINT);
+    if (interruptedBy !== undefined) process.exit(EXIT_CODE[name]);
     interruptedBy ??= name;
     interruption.abort(
       new CannotStart('interrupted', `Interrupted by ${name} before anything was touched.`),
@@ -26,12 +27,16 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 process.stderr.on('error', () => undefined);
 process.stdout.on('error', (error: unknown) => {
   if (errorCode(error) === 'EPIPE') return;
+  output.lost = true;
   process.stderr.write(`media-cleanup: the report could not be written: ${errorMessage(error)}\n`);
 });
 // ioredis' debug output contains the arguments of AUTH.
 delete process.env['DEBUG'];
 
-process.exitCode = await main();
+const exitCode = await main();
+await Promise.all([process.stdout, process.stderr].map(written));
+// Not left to the event loop: a name server that does not answer would hold it for many seconds.
+process.exit(output.lost && exitCode === EXIT_CODE.done ? EXIT_CODE.failed : exitCode);
 
 async function main(): Promise<number> {
   try {
@@ -61,7 +66,7 @@ async function main(): Promise<number> {
       {
         env: process.env,
         workingDirectory: workingDirectory(),
-        homes: [homedir(), ...passwdHomes()],
+        homes: [...ownHome(), ...passwdHomes()],
         installation,
         interpreter: process.execPath,
       },
@@ -71,6 +76,15 @@ async function main(): Promise<number> {
   } catch (error) {
     return await explain(error);
   }
+}
+
+/** Resolves when all that was written is out, or cannot go out. */
+async function written(stream: NodeJS.WriteStream): Promise<void> {
+  await new Promise<void>((resolve) => {
+    stream.write('', () => {
+      resolve();
+    });
+  });
 }
 
 async function explain(error: unknown): Promise<number> {
@@ -83,6 +97,15 @@ async function explain(error: unknown): Promise<number> {
     }
     if (error.stop === 'usage') process.stderr.write('Try: media-cleanup --help\n');
     return interruptedBy === undefined ? error.exitCode : EXIT_CODE[interruptedBy];
+  }
+  if (wantsJson(argv)) {
+    const message = errorMessage(error);
+    const document = {
+      version: 1,
+      status: 'completed_with_errors',
+      error: { code: 'internal', message, problems: [] },
+    };
+    process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   }
   // A bug: its stack is what helps to mend it.
   process.stderr.write(`media-cleanup: internal error, please report it\n${stackOf(error)}\n`);
@@ -105,6 +128,15 @@ function workingDirectory(): string {
   } catch (error) {
     const message = 'The working directory was removed: change to another one and run again.';
     throw new CannotStart('usage', message, [], error);
+  }
+}
+
+/** None for a user without a passwd entry and without HOME, as in some containers. */
+function ownHome(): readonly string[] {
+  try {
+    return [homedir()];
+  } catch {
+    return [];
   }
 }
 

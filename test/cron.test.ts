@@ -75,6 +75,20 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('from cron', () => {
     expectWiped(stack);
   });
 
+  test.skipIf(!requireOrSkip('root'))(
+    'a user without a passwd entry and without HOME',
+    async () => {
+      const stack = await liveStack();
+      const user = { uid: 54321, gid: 54321 };
+      const options = { env: {}, cwd: '/', user };
+      const found = await stack.run(['stats', 'all', '--config', cronConfig(stack)], options);
+      expect(found).toMatchObject({ code: 0, stderr: '' });
+      const { code, stderr } = await stack.run(['stats', 'all'], options);
+      expect(code).toBe(2);
+      expect(stderr).toContain('no cleanup.config.json found');
+    },
+  );
+
   test('with --quiet a prefix that matches nothing is not silent, a missing directory is', async () => {
     const stack = await liveStack();
     fillQuickly(stack);
@@ -105,6 +119,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('from cron', () => {
     const command = [process.execPath, TOOL, 'all', '--yes', '--json'].join(' ');
     const result = await confine(['/bin/sh', '-c', `${command} > /dev/full`], { folder, env });
     expect(result.stderr).toContain('the report could not be written: ENOSPC');
+    expect(result.code).toBe(1);
     expectWiped(stack);
   });
 
@@ -159,7 +174,10 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('from cron', () => {
       const { folder, env } = stack;
       await confine(['/bin/bash', script, process.execPath, TOOL], { folder, env });
       expectWiped(stack);
-      expect(readFileSync(join(folder, 'code'), 'utf8')).toMatch(/^code 0\n$/);
+      expect(readFileSync(join(folder, 'code'), 'utf8')).toBe(
+        // The files are gone, and nobody can read what went: that is no success.
+        redirection === '>/dev/full' ? 'code 1\n' : 'code 0\n',
+      );
     },
   );
 });

@@ -116,6 +116,23 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('what --strict finds below', ()
   });
 });
 
+describe.skipIf(!requireOrSkip('root', 'mount'))('a pattern', () => {
+  test('with a directory on its way that may not be read', async () => {
+    const at = scene({ directories: ['*/cache'] });
+    makeFiles(join(at.folder, 'a/cache'), 2);
+    makeFiles(join(at.folder, 'b/cache'), 2);
+    ownedByNobody(at.folder, 'a');
+    chmodSync(join(at.folder, 'b'), 0o700);
+    const user = { user: NOBODY };
+    await expectStrict(at, user, `Pattern/*/cache: Permission denied (${OWNER_HINT})`);
+    const { code, report } = await wipeJson(at.config, { folder: at.folder, ...user });
+    expect(code).toBe(1);
+    expect(report).toMatchObject({ verified: false, files_deleted: 2 });
+    expect(report.errors).toEqual(['Pattern/*/cache: Permission denied']);
+    expect(fileList(join(at.folder, 'b'))).toHaveLength(2);
+  });
+});
+
 describe.skipIf(!requireOrSkip('root', 'mount'))('permissions', () => {
   test('a directory that another user may not read', async () => {
     const at = scene();

@@ -1,6 +1,8 @@
 /** SIGINT and SIGTERM: the item at hand is finished, and the report says what went until then. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -102,6 +104,26 @@ describe.skipIf(!requireOrSkip('redis'))('with Redis', () => {
     const report = JSON.parse(result.stdout) as JsonReport;
     expect(report).toMatchObject({ status: 'interrupted', error: { code: 'interrupted' } });
     expect(fileList(join(folder, 'uploads'))).toHaveLength(3);
+    expect(result.durationMs).toBeLessThan(3000);
+  });
+
+  test('SIGTERM while one connects and another is connected ends it at once', async () => {
+    const folder = testFolder();
+    const redis = await startRedis(folder);
+    onTestFinished(async () => redis.stop());
+    const deaf = createServer().listen(0, '127.0.0.1');
+    await once(deaf, 'listening');
+    onTestFinished(() => void deaf.close());
+    const { port } = deaf.address() as { port: number };
+    const config = writeConfig(folder, {
+      one: { redis: redis.url(1), keyPrefix: 'job:' },
+      two: { redis: `redis://127.0.0.1:${port}/0`, keyPrefix: 'job:' },
+    });
+    const run = startTool(['all', '--yes', '--config', config], { folder });
+    await until(() => redis.cli('CLIENT', 'LIST').includes('name=media-cleanup'));
+    run.kill('SIGTERM');
+    const result = await run.result;
+    expect(result.code).toBe(143);
     expect(result.durationMs).toBeLessThan(3000);
   });
 });

@@ -140,6 +140,19 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('the typed word', () => {
     expect(others()).toBe(before);
   });
 
+  test('counts after a long wait as well: a closed connection is made again', async () => {
+    const stack = await liveStack();
+    fillQuickly(stack, ['video-downloader']);
+    stack.redis.cli('CONFIG', 'SET', 'timeout', '1');
+    const file = join(stack.folder, 'out.json');
+    const terminal = await asked(stack, ['video-downloader', '--json'], file);
+    // The server looks for idle clients once a second.
+    await sleep(3500);
+    terminal.write('video-downloader\n');
+    expect((await terminal.result).code).toBe(0);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ jobs_removed: 3, errors: [] });
+  });
+
   test('does not empty a directory that was moved away while it was asked', async () => {
     const stack = await liveStack();
     fillQuickly(stack);

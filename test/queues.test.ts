@@ -55,6 +55,26 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('results', () => {
   });
 });
 
+describe.skipIf(!requireOrSkip('redis'))("another app's queue with a name alike", () => {
+  test('stays, though its exchange is called like our queue', async () => {
+    const stack = ownStack();
+    const redis = await redisFor(stack);
+    stack.config({ redis: redis.url(1), keyPrefix: PREFIX, celery: { queues: [QUEUE] } });
+    const message = (routingKey: string): string =>
+      JSON.stringify({
+        body: '',
+        headers: { id: 'x' },
+        properties: { delivery_info: { exchange: QUEUE, routing_key: routingKey } },
+      });
+    redis.cli('-n', '1', 'LPUSH', `${QUEUE}_2`, message(`${QUEUE}_2`));
+    redis.cli('-n', '1', 'LPUSH', `${QUEUE}:3`, message(QUEUE));
+    const { code, service } = await stack.wipe();
+    expect(code).toBe(0);
+    expect(service['tasks_purged']).toEqual({ queued: 1, in_flight: 0 });
+    expect(keys(redis, 1)).toEqual([`list ${QUEUE}_2`]);
+  });
+});
+
 describe.skipIf(!requireOrSkip('redis', 'celery'))('queues', () => {
   test('a broker in another database than the jobs', async () => {
     const stack = ownStack();

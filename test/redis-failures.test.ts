@@ -291,6 +291,30 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis that refuses', () => {
     expect(redis.dump(1)).toBe(before);
   });
 
+  test('a user who may not remove results: the jobs go, and count', async () => {
+    const folder = testFolder();
+    const acl = [`user limited on >${SECRET} ~job:* +@all`];
+    const redis = await redisIn(folder, { acl });
+    redis.cli('-n', '1', 'SET', 'job:1', 'x');
+    const result = await wipeWith(folder, `redis://limited:${SECRET}@127.0.0.1:${redis.port}/1`);
+    expect(result.code).toBe(1);
+    expect(result.report.jobs_removed).toBe(1);
+    expect(result.report.errors).toEqual([
+      expect.stringContaining(`Redis/127.0.0.1:${redis.port}/1 (results): Not permitted`) as string,
+    ]);
+    expect(redis.cli('-n', '1', 'DBSIZE')).toBe('0');
+  });
+
+  test('a broker that is down is no matter for jobs alone', async () => {
+    const folder = testFolder();
+    const redis = await redisIn(folder);
+    redis.cli('-n', '1', 'SET', 'job:1', 'x');
+    const broker = `redis://127.0.0.1:${await freePort()}/0`;
+    const celery = { queues: ['queue'], broker };
+    const only = await wipeWith(folder, redis.url(1), { celery }, '--only', 'jobs');
+    expect(only.report).toMatchObject({ status: 'completed', jobs_removed: 1, errors: [] });
+  });
+
   test('a read-only replica', async () => {
     const folder = testFolder();
     mkdirSync(join(folder, 'primary'));

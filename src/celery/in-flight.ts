@@ -9,6 +9,8 @@ const COUNT = 200;
 export interface InFlight {
   readonly deliveryTags: readonly Buffer[];
   readonly taskIds: readonly string[];
+  /** Entries that go back to one of these queues and to another one: not among the others. */
+  readonly shared: number;
 }
 
 /**
@@ -36,6 +38,7 @@ export async function* scanInFlight(
     )) as unknown as readonly [Buffer, readonly Buffer[]];
     const deliveryTags: Buffer[] = [];
     const taskIds: string[] = [];
+    let shared = 0;
     for (let index = 0; index + 1 < flat.length; index += 2) {
       const entry = parseUnacked(flat[index + 1] as Buffer);
       if (entry === undefined) continue;
@@ -44,11 +47,15 @@ export async function* scanInFlight(
         entry.routingKey,
         entry.exchange === '' ? [] : await bindingsOf(entry.exchange),
       );
-      if (goesTo.length === 0 || !goesTo.every((queue) => own.has(queue))) continue;
+      if (!goesTo.some((queue) => own.has(queue))) continue;
+      if (!goesTo.every((queue) => own.has(queue))) {
+        shared += 1;
+        continue;
+      }
       deliveryTags.push(flat[index] as Buffer);
       if (entry.taskId !== undefined) taskIds.push(entry.taskId);
     }
-    if (deliveryTags.length > 0) yield { deliveryTags, taskIds };
+    if (deliveryTags.length + shared > 0) yield { deliveryTags, taskIds, shared };
     cursor = next.toString();
   } while (cursor !== '0');
 

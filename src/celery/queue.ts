@@ -57,7 +57,7 @@ async function isAddressedTo(
   const head = await broker.send('LINDEX', key, 0);
   if (!Buffer.isBuffer(head)) return false;
   const message = parseMessage(head);
-  return message !== undefined && (message.routingKey === queue || message.exchange === queue);
+  return message?.routingKey === queue;
 }
 
 /** The number of messages in these lists now. */

@@ -1,6 +1,8 @@
 import { scanInFlight } from '../celery/in-flight.ts';
 import { countQueued, findQueueKeys } from '../celery/queue.ts';
 import { inspectDirectory } from '../files/inspect.ts';
+import { closeDirectory, isMoved, openTop } from '../files/open-directory.ts';
+import type { OpenDirectory } from '../files/open-directory.ts';
 import { countJobs } from '../redis/jobs.ts';
 import { collectFailures } from '../report/failures.ts';
 import { printable } from '../report/printable.ts';
@@ -100,21 +102,38 @@ async function countDirectories(
   // One file can have names in several directories; it frees its blocks once.
   const seenNames = new Map<string, number>();
   for (const { located, open, boundaries } of service.directories) {
-    const { name, path, kind } = located;
-    if (open === undefined) {
-      census.push({ name, path, kind, files: 0, bytes: 0 });
+    const { name, path, kind, state } = located;
+    const empty = { name, path, kind, files: 0, bytes: 0 };
+    // Missing at the start, and made since.
+    const late = state.is === 'missing' ? openIfThere(path) : undefined;
+    const top = open ?? late;
+    if (top === undefined || isMoved(top, path)) {
+      if (top !== undefined) report(directoryFailure(located, '.', 'EMOVED'));
+      census.push(empty);
       continue;
     }
-    const contents = await inspectDirectory(open, {
-      boundaries,
-      seenNames,
-      onFailure: (item, code) => {
-        report(directoryFailure(located, printable(item) || '.', code));
-      },
-      signal,
-    });
-    warnings.push(...contents.mounts.map((mount) => mountWarning(name, mount)));
-    census.push({ name, path, kind, files: contents.files, bytes: contents.bytes });
+    try {
+      const { files, bytes, mounts } = await inspectDirectory(top, {
+        boundaries,
+        seenNames,
+        onFailure: (item, code) => {
+          report(directoryFailure(located, printable(item) || '.', code));
+        },
+        signal,
+      });
+      warnings.push(...mounts.map((mount) => mountWarning(name, mount)));
+      census.push({ ...empty, files, bytes });
+    } finally {
+      if (late !== undefined) closeDirectory(late);
+    }
   }
   return census;
+}
+
+function openIfThere(path: string): OpenDirectory | undefined {
+  try {
+    return openTop(path);
+  } catch {
+    return undefined;
+  }
 }

@@ -10,6 +10,8 @@ import type { Warning } from './warnings.ts';
 
 /** A connection that may fail at any moment; once it has, nothing more is tried on it. */
 export interface Link {
+  readonly target: RedisTarget;
+  readonly failureTarget: 'Redis' | 'Celery';
   readonly label: string;
   connection: RedisConnection | undefined;
 }
@@ -26,19 +28,33 @@ export async function connectService(
   warnings: Warning[],
   signal: AbortSignal,
 ): Promise<{ readonly redis: Link | undefined; readonly broker: Link | undefined }> {
-  if (!kinds.includes('jobs') && !kinds.includes('queue')) {
-    return { redis: undefined, broker: undefined };
-  }
-  const brokerTarget = config.celery?.broker;
-  const shared =
-    config.redis !== undefined &&
-    brokerTarget !== undefined &&
-    targetIdentity(config.redis) === targetIdentity(brokerTarget);
-  const [redis, broker] = await Promise.all([
-    link(config.redis, 'Redis', failures, warnings, signal),
+  const results = config.celery?.results ?? 'own';
+  const needsRedis = kinds.includes('jobs') || (kinds.includes('queue') && results !== 'none');
+  const needsBroker =
+    kinds.includes('queue') || (config.redis === undefined && kinds.includes('jobs'));
+  const brokerTarget = needsBroker ? config.celery?.broker : undefined;
+  const shared = brokerTarget !== undefined && isSame(config.redis, brokerTarget);
+  const connecting = await Promise.allSettled([
+    link(needsRedis || shared ? config.redis : undefined, 'Redis', failures, warnings, signal),
     shared ? undefined : link(brokerTarget, 'Celery', failures, warnings, signal),
   ]);
+  const [redis, broker] = connecting.map((one) =>
+    one.status === 'fulfilled' ? one.value : undefined,
+  );
+  const failed = connecting.find((one) => one.status === 'rejected');
+  if (failed !== undefined) {
+    redis?.connection?.close();
+    broker?.connection?.close();
+    throw failed.reason;
+  }
   return { redis, broker: shared ? redis : broker };
+}
+
+/** One connection serves both: the same database, as the same user. */
+function isSame(redis: RedisTarget | undefined, broker: RedisTarget): boolean {
+  if (redis === undefined || targetIdentity(redis) !== targetIdentity(broker)) return false;
+  const access = ({ credentials, tls }: RedisTarget): string => JSON.stringify([credentials, tls]);
+  return access(redis) === access(broker);
 }
 
 async function link(
@@ -49,15 +65,45 @@ async function link(
   signal: AbortSignal,
 ): Promise<Link | undefined> {
   if (target === undefined) return undefined;
-  const label = targetLabel(target);
+  const created: Link = {
+    target,
+    failureTarget,
+    label: targetLabel(target),
+    connection: undefined,
+  };
+  await connectLink(created, failures, signal);
+  warnings.push(...(created.connection?.warnings ?? []).map(warning));
+  return created;
+}
+
+async function connectLink(link: Link, failures: Failure[], signal: AbortSignal): Promise<void> {
   try {
-    const connection = await connectRedis(target, signal);
-    warnings.push(...connection.warnings.map(warning));
-    return { label, connection };
+    link.connection = await connectRedis(link.target, signal);
   } catch (error) {
     if (!(error instanceof RedisError)) throw error;
-    failures.push(redisFailure(failureTarget, label, error));
-    return { label, connection: undefined };
+    failures.push(redisFailure(link.failureTarget, link.label, error));
+  }
+}
+
+/**
+ * Connects again what was closed while the question stood: servers and firewalls drop connections
+ * that say nothing for minutes.
+ * @throws the signal's reason.
+ */
+export async function refreshLink(
+  link: Link | undefined,
+  failures: Failure[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (link?.connection === undefined) return;
+  try {
+    await link.connection.send('PING');
+  } catch (error) {
+    // Whoever may not PING is connected all the same.
+    if (!(error instanceof RedisError) || !CONNECTION_LOST.has(error.code)) return;
+    link.connection.close();
+    link.connection = undefined;
+    await connectLink(link, failures, signal);
   }
 }
 
@@ -75,13 +121,18 @@ export function resultsLink(service: {
 
 const CONNECTION_LOST = new Set(['ETIMEDOUT', 'ECONNRESET', 'ECONNREFUSED', 'EPROTO']);
 
+export interface Step {
+  readonly target: 'Redis' | 'Celery';
+  readonly name: string;
+}
+
 /**
  * Runs one step on a link. A failure is reported and gives undefined; one of the connection itself
  * closes the link for the rest of the run.
  */
 export async function onLink<T>(
   link: Link | undefined,
-  step: { readonly target: 'Redis' | 'Celery'; readonly name: string },
+  step: Step,
   report: (failure: Failure) => void,
   work: (connection: RedisConnection) => Promise<T>,
 ): Promise<T | undefined> {
@@ -89,12 +140,17 @@ export async function onLink<T>(
   try {
     return await work(link.connection);
   } catch (error) {
-    if (!(error instanceof RedisError)) throw error;
-    if (CONNECTION_LOST.has(error.code)) {
+    report(stepFailure(link, step, error));
+    if (error instanceof RedisError && CONNECTION_LOST.has(error.code)) {
       link.connection.close();
       link.connection = undefined;
     }
-    report(redisFailure(step.target, `${link.label} (${step.name})`, error));
     return undefined;
   }
+}
+
+/** What the report says of a step that failed; anything but a RedisError is a bug and is thrown. */
+export function stepFailure(link: Link | undefined, step: Step, error: unknown): Failure {
+  if (!(error instanceof RedisError)) throw error;
+  return redisFailure(step.target, `${link?.label ?? ''} (${step.name})`, error);
 }

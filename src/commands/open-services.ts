@@ -5,7 +5,7 @@ import { keepMatcher } from '../files/keep.ts';
 import { mountTest, readMounts } from '../files/mounts.ts';
 import { closeDirectory, openTop } from '../files/open-directory.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
-import type { LocatedDirectory, UnmatchedPattern } from '../files/resolve.ts';
+import type { LocatedDirectory, PatternProblem } from '../files/resolve.ts';
 import { targetIdentity } from '../redis/target.ts';
 import type { Boundaries } from '../files/walk.ts';
 import { systemHint, systemReason } from '../report/system-reason.ts';
@@ -33,7 +33,7 @@ export interface OpenService {
   /** What keys of other services in the same databases begin with. */
   readonly neighbours: readonly string[];
   /** What could not be reached or opened. */
-  readonly failures: readonly Failure[];
+  readonly failures: Failure[];
   readonly warnings: readonly Warning[];
 }
 
@@ -49,16 +49,18 @@ export async function openServices(
   kinds: readonly Kind[],
   signal: AbortSignal,
 ): Promise<readonly OpenService[]> {
-  return await Promise.all(
-    targets.map(async (config) => {
+  const opening = await Promise.allSettled(
+    targets.map(async (config): Promise<OpenService> => {
       const failures: Failure[] = [];
       const warnings: Warning[] = [];
-      const { directories, unmatched } = located.get(config.name) as Located;
+      const { directories, patternProblems } = located.get(config.name) as Located;
       const wanted = directories.filter(({ kind }) => kinds.includes(kind));
       const opened = wanted.map((directory) => openDirectory(directory, failures));
-      if (wanted.length + unmatched.length > 0) {
+      const patterns = patternProblems.filter(({ kind }) => kinds.includes(kind));
+      if (wanted.length + patterns.length > 0) {
         if (isRootMissing(config)) failures.push(rootFailure(config));
-        else warnings.push(...missingWarnings(wanted, unmatched));
+        else warnings.push(...missingWarnings(wanted, patterns));
+        failures.push(...patterns.flatMap(patternFailure));
       }
       const links = await connectService(config, kinds, failures, warnings, signal);
       return {
@@ -71,6 +73,11 @@ export async function openServices(
       };
     }),
   );
+  const services = opening.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = opening.find((one) => one.status === 'rejected');
+  if (failed === undefined) return services;
+  closeServices(services);
+  throw failed.reason;
 }
 
 export function closeServices(services: readonly OpenService[]): void {
@@ -129,14 +136,16 @@ function neighboursOf(config: ServiceConfig, all: readonly ServiceConfig[]): rea
     .filter((other) => other !== config)
     .flatMap(({ redis, keyPrefixes, celery }) => [
       ...(redis !== undefined && targetIdentity(redis) === own ? keyPrefixes : []),
-      ...(celery !== undefined && targetIdentity(celery.broker) === own ? celery.queues : []),
+      ...(celery !== undefined && targetIdentity(celery.broker) === own
+        ? celery.queues.map((queue) => celery.globalKeyPrefix + queue)
+        : []),
     ]);
 }
 
 /** A missing directory is an empty one, in a stack that has not been used yet and after a reset. */
 function missingWarnings(
   directories: readonly LocatedDirectory[],
-  unmatched: readonly UnmatchedPattern[],
+  patterns: readonly PatternProblem[],
 ): readonly Warning[] {
   const missing = directories.filter(({ state }) => state.is === 'missing');
   const paths = missing.map(({ path }) => path).join(', ');
@@ -147,11 +156,19 @@ function missingWarnings(
       : [
           `${paths} ${verb} not exist: nothing to remove there; if that is wrong, correct the config`,
         ]),
-    ...unmatched.map(
-      ({ pattern }) => `The pattern ${pattern} matches no directory: nothing to remove there`,
-    ),
+    ...patterns
+      .filter(({ code }) => code === undefined)
+      .map(({ pattern }) => `The pattern ${pattern} matches no directory: nothing to remove there`),
   ];
   return texts.map((text) => ({ text, weight: 'note' }));
+}
+
+/** Part of what a pattern covers could not be looked at, so it is not known to be empty. */
+function patternFailure({ pattern, code }: PatternProblem): readonly Failure[] {
+  if (code === undefined) return [];
+  return [
+    { target: 'Pattern', item: pattern, code, reason: systemReason(code), hint: systemHint(code) },
+  ];
 }
 
 /** A `root` that is named and missing is no empty service but a config that points nowhere. */

@@ -1,9 +1,12 @@
 import { counted } from '../report/text.ts';
 import { remainingCount } from '../report/totals.ts';
-import type { Kind, Remaining, ServiceCensus } from '../report/types.ts';
+import type { Failure, Kind, Remaining, ServiceCensus } from '../report/types.ts';
 import type { Observer } from '../report/observer.ts';
+import { countByPrefix } from '../redis/jobs.ts';
 import { inspectService } from './inspect-service.ts';
+import { onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
+import { serviceKeys } from './service-keys.ts';
 import type { WipeTally } from './wipe-service.ts';
 
 export interface Verdict {
@@ -24,13 +27,11 @@ export async function verifyService(
   signal: AbortSignal,
 ): Promise<Verdict> {
   const census = await inspectService({ ...service, failures: [], warnings: [] }, kinds, signal);
-  const known = new Set(
-    tally.failures.list().first.map((failure) => JSON.stringify([failure.target, failure.item])),
-  );
-  for (const failure of census.failures.first) {
-    if (!known.has(JSON.stringify([failure.target, failure.item]))) tally.failures.add(failure);
-  }
+  for (const failure of newFailures(census, tally)) tally.failures.add(failure);
   const remaining = remainingOf(census);
+  const results = await countAllResults(service, kinds, tally, signal);
+  if (results > 0)
+    tally.warnings.push(`Redis: ${counted(results, 'result')} still there or there again`);
   const blind =
     [service.redis, service.broker].some((link) => link !== undefined && !link.connection) ||
     service.directories.some(
@@ -69,12 +70,41 @@ export async function countLeft(
   const signal = AbortSignal.timeout(LAST_LOOK_MS);
   try {
     const census = await inspectService({ ...service, failures: [], warnings: [] }, kinds, signal);
+    for (const failure of newFailures(census, tally)) tally.failures.add(failure);
     return { verified: false, remaining: remainingOf(census) };
   } catch (error) {
     if (!signal.aborted) throw error;
     tally.warnings.push('interrupted: what is left was not counted; media-cleanup stats does');
     return { verified: false, remaining: { jobs: 0, tasks: 0, files: 0, models: 0 } };
   }
+}
+
+/** With `results: "all"` none may be left; those of removed jobs alone cannot be named any more. */
+async function countAllResults(
+  service: OpenService,
+  kinds: readonly Kind[],
+  tally: WipeTally,
+  signal: AbortSignal,
+): Promise<number> {
+  const keys = serviceKeys(service.config);
+  if (keys.results !== 'all' || !kinds.includes('jobs')) return 0;
+  const report = (failure: Failure): void => {
+    tally.failures.add(failure);
+  };
+  const count = await onLink(
+    resultsLink(service),
+    { target: 'Redis', name: 'results' },
+    report,
+    async (redis) => countByPrefix(redis, keys.broker.results, signal),
+  );
+  return count ?? 0;
+}
+
+/** What the wipe itself has not reported yet. */
+function newFailures(census: ServiceCensus, tally: WipeTally): readonly Failure[] {
+  const key = ({ target, item }: Failure): string => JSON.stringify([target, item]);
+  const known = new Set(tally.failures.list().first.map(key));
+  return census.failures.first.filter((failure) => !known.has(key(failure)));
 }
 
 function remainingOf(census: ServiceCensus): Remaining {

@@ -25,6 +25,10 @@ export function strangeKeyWarning(label: string, key: Buffer, type: string): str
   return `Redis ${label}: the key ${printable(key)} has the name of a queue but is a ${type}: left alone; look at it with redis-cli`;
 }
 
+export function sharedMessagesWarning(label: string, count: number): string {
+  return `Redis ${label}: ${count} in-flight ${count === 1 ? 'message goes' : 'messages go'} back to queues of this service and of others: left alone; wipe them with the service that owns the other queue`;
+}
+
 /**
  * Loud when a prefix matched nothing while the database holds other keys: a wrong prefix once made
  * a wipe report success having removed nothing. What other configured services keep in the same

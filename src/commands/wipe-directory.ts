@@ -1,5 +1,5 @@
 import { eraseDirectory } from '../files/erase.ts';
-import { currentPath } from '../files/open-directory.ts';
+import { isMoved } from '../files/open-directory.ts';
 import { printable } from '../report/printable.ts';
 import { counted } from '../report/text.ts';
 import { megabytes } from '../report/totals.ts';
@@ -21,8 +21,7 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
     tally.directories.push({ name, path, kind, deleted: 0, bytesFreed: 0 });
     return;
   }
-  const now = currentPath(open);
-  if (now !== undefined && now.toString() !== path) {
+  if (isMoved(open, path)) {
     // It was shown and confirmed at its path, and while the question was open it was moved away.
     step.report(directoryFailure(located, '.', 'EMOVED'));
     tally.directories.push({ name, path, kind, deleted: 0, bytesFreed: 0 });

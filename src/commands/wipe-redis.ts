@@ -3,8 +3,8 @@ import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
 import { printable } from '../report/printable.ts';
 import { counted, grouped } from '../report/text.ts';
-import { onLink, resultsLink } from './links.ts';
-import { nothingMatchedWarnings, strangeKeyWarning } from './warnings.ts';
+import { onLink, resultsLink, stepFailure } from './links.ts';
+import { nothingMatchedWarnings, sharedMessagesWarning, strangeKeyWarning } from './warnings.ts';
 import type { StepContext } from './wipe-service.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
@@ -57,11 +57,15 @@ export async function wipeInFlight(step: StepContext): Promise<void> {
     { target: 'Celery', name: 'in flight' },
     step.report,
     async (broker) => {
+      let shared = 0;
       for await (const batch of scanInFlight(broker, keys.queues, keys.broker, signal)) {
+        shared += batch.shared;
+        if (batch.deliveryTags.length === 0) continue;
         tally.inFlight += await removeInFlight(broker, batch.deliveryTags, keys.broker);
         for (const id of batch.taskIds) observer.item?.(name, 'in-flight', `task ${id}`);
         await removeResults(step, batch.taskIds);
       }
+      if (shared > 0) step.warn(sharedMessagesWarning(broker.label, shared));
       return true;
     },
   );
@@ -90,7 +94,16 @@ export async function wipeJobs(step: StepContext): Promise<void> {
       await removeJobs(
         redis,
         keys.jobs,
-        keys.results === 'none' ? undefined : keys.broker.resultsOf,
+        keys.results === 'none'
+          ? undefined
+          : {
+              keysOf: keys.broker.resultsOf,
+              failed(error) {
+                step.report(
+                  stepFailure(service.redis, { target: 'Redis', name: 'results' }, error),
+                );
+              },
+            },
         (removed, removedKeys) => {
           tally.jobs = before.jobs + removed.jobs;
           tally.results = before.results + removed.results;

@@ -10,6 +10,7 @@ import { cleanupId } from '../runs/cleanup-id.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
 import { guardTargets } from './guard-targets.ts';
+import { refreshLink } from './links.ts';
 import { closeServices, openServices } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import type { WipeRequest } from './request.ts';
@@ -80,6 +81,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     if (!request.yes && plan !== undefined && !(await io.ask?.(plan))) {
       throw new CannotStart('declined', 'Not confirmed: nothing was touched.');
     }
+    if (!request.yes) await refreshLinks(services, signal);
     if (!certain) announceStart(request.kinds, config.file, observer);
     const reports = await wipeAll(services, request, observer, signal);
     const report: WipeReport = {
@@ -98,6 +100,15 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
   } finally {
     closeServices(services);
   }
+}
+
+async function refreshLinks(services: readonly OpenService[], signal: AbortSignal): Promise<void> {
+  await Promise.all(
+    services.map(async ({ redis, broker, failures }) => {
+      await refreshLink(redis, failures, signal);
+      if (broker !== redis) await refreshLink(broker, failures, signal);
+    }),
+  );
 }
 
 /** Counting costs a look at everything, so it is done only for those who will read it. */

@@ -33,7 +33,11 @@ function checkCeleryNames(
   neighbours: readonly ResolvedService[],
   problems: ProblemCollector,
 ): void {
-  const globalPrefixes = new Set(['', ...neighbours.map((service) => service.globalKeyPrefix)]);
+  // Celery sets a global prefix apart from its results with a `_` (`_add_global_keyprefix`).
+  const globalPrefixes = new Set([
+    '',
+    ...neighbours.flatMap(({ globalKeyPrefix: front }) => [front, `${front}_`]),
+  ]);
   const hit = [...globalPrefixes].some(
     (front) =>
       CELERY_NAMES.some((name) => `${front}${name}`.startsWith(prefix.value)) ||

@@ -29,7 +29,9 @@ export function findConfigFile(options: {
   }
   const places = [
     join(cwd, FILE_NAME),
-    join(userConfigDirectory(env, options.home ?? homedir()), 'media-cleanup', FILE_NAME),
+    ...userConfigDirectory(env, options.home).map((directory) =>
+      join(directory, 'media-cleanup', FILE_NAME),
+    ),
     join(options.system ?? '/etc', 'media-cleanup', FILE_NAME),
   ];
   const found = places.find(exists);
@@ -52,10 +54,15 @@ function namedFile(name: string, cwd: string, source: string): string {
 }
 
 /** The XDG base directory specification: a value that is not absolute is to be ignored. */
-function userConfigDirectory(env: Environment, home: string): string {
+function userConfigDirectory(env: Environment, home: string | undefined): readonly string[] {
   const configured = env['XDG_CONFIG_HOME'];
-  if (configured !== undefined && isAbsolute(configured)) return configured;
-  return join(home, '.config');
+  if (configured !== undefined && isAbsolute(configured)) return [configured];
+  try {
+    return [join(home ?? homedir(), '.config')];
+  } catch {
+    // A user without a passwd entry and without HOME has none.
+    return [];
+  }
 }
 
 /**

@@ -77,7 +77,21 @@ function keepProblem(pattern: string): string | undefined {
   if (pattern.trim() === '') return 'must not be empty: give a pattern, or remove it';
   if (pattern.includes('\0')) return 'holds a NUL character, which no name has: remove it';
   if (isAbsolute(pattern)) return 'must be relative to the directory: remove the leading `/`';
+  if (pattern.startsWith('!'))
+    return 'must not begin with `!`: each pattern says what stays; remove it, or escape it as `\\!`';
+  if (!isBalanced(pattern))
+    return 'has a bracket without its partner, so it would keep nothing: close it, or escape it with `\\`';
   if (pattern.split('/').includes('..'))
     return 'must not hold `..`: only what is inside the directory can be kept';
   return undefined;
+}
+
+/** Brackets of a pattern, `\\` before one taken into account. */
+function isBalanced(pattern: string): boolean {
+  const open: string[] = [];
+  for (const [character] of pattern.replace(/\\./gs, '').matchAll(/[[\](){}]/g)) {
+    if ('[({'.includes(character)) open.push(character);
+    else if (open.pop() !== { ']': '[', ')': '(', '}': '{' }[character]) return false;
+  }
+  return open.length === 0;
 }

@@ -457,6 +457,15 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     ],
   ],
   [
+    'keep patterns that would not keep what they say',
+    changed({ directories: [{ path: 'd', keep: ['!secret', '*.{txt', 'a)', 'ok-[ab]'] }] }),
+    [
+      'services.a.directories[0].keep[0]: must not begin with `!`: each pattern says what stays; remove it, or escape it as `\\!` (1:149)',
+      'services.a.directories[0].keep[1]: has a bracket without its partner, so it would keep nothing: close it, or escape it with `\\` (1:159)',
+      'services.a.directories[0].keep[2]: has a bracket without its partner, so it would keep nothing: close it, or escape it with `\\` (1:168)',
+    ],
+  ],
+  [
     'a prefix that is a pattern for every key',
     changed({ keyPrefix: ['*', 'job:*', '?'] }),
     ['services.a.keyPrefix[0]', 'services.a.keyPrefix[2]'].map(

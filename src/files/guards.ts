@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { Problem } from '../errors.ts';
 import type { Mount } from './mounts.ts';
@@ -165,6 +165,14 @@ function noMarker(target: LocatedDirectory): string | undefined {
   const { marker } = target.config;
   if (marker === undefined) return undefined;
   const file = join(target.path, marker);
-  if (existsSync(file)) return undefined;
+  if (isFile(file)) return undefined;
   return `its marker file ${marker} is not in it, so it may be the wrong disk; mount the right one, or create the marker with: touch ${file}`;
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }

@@ -31,6 +31,10 @@ test.each<[pattern: string, path: string, stays: boolean]>([
   ['[ab].txt', 'a.txt', true],
   ['{x,y}.txt', 'y.txt', true],
   ['*', 'anything', true],
+  ['data/**/*.db', 'data/line\nend/x.db', true],
+  ['*.db', 'line\nend.db', true],
+  ['take (1).mp3', 'deep/take (1).mp3', true],
+  ['a/[old].txt', 'a/[old].txt', true],
 ])('keep %s and %s: %s', (pattern, path, stays) => {
   expect(keeps([pattern], path)).toBe(stays);
 });

@@ -12,6 +12,7 @@ export function keepMatcher(
   if (marker === undefined && keep.length === 0) return undefined;
   // `logs/` means the directory, as in .gitignore; for picomatch it would match nothing at all.
   const patterns = keep.map((pattern) => pattern.replace(/(?<=.)\/+$/, ''));
+  const literal = new Set(patterns);
   const anywhere = patterns.filter((pattern) => !pattern.includes('/'));
   const below = patterns.filter((pattern) => pattern.includes('/'));
   const matchesName = picomatch(anywhere, { dot: true });
@@ -20,9 +21,13 @@ export function keepMatcher(
     { dot: true },
   );
   return (path) => {
-    const text = path().toString();
-    if (text === marker) return true;
+    const whole = path().toString();
+    if (whole === marker) return true;
+    // For a pattern, as for a shell, a line end in a name is a character like any other.
+    const text = whole.replace(/[\n\r\u2028\u2029]/g, '_');
     const name = text.slice(text.lastIndexOf('/') + 1);
+    // `take (1).mp3` is a name and as a pattern a group; who wrote it means the file.
+    if (literal.has(name) || literal.has(text)) return true;
     return (anywhere.length > 0 && matchesName(name)) || (below.length > 0 && matchesPath(text));
   };
 }

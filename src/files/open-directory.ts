@@ -105,6 +105,12 @@ export function currentPath(directory: OpenDirectory): Buffer | undefined {
   }
 }
 
+/** Whether an opened directory is not at `path` any more, as far as that can be told. */
+export function isMoved(directory: OpenDirectory, path: string): boolean {
+  const now = currentPath(directory);
+  return now !== undefined && now.toString() !== path;
+}
+
 export function closeDirectory(directory: OpenDirectory): void {
   closeSync(directory.descriptor);
 }

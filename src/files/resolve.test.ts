@@ -16,7 +16,7 @@ async function locate(root: string, directories: string[], models: string[] = []
     models: entries(...models),
   });
   return {
-    unmatched: found.unmatched.map(({ pattern }) => pattern),
+    patternProblems: found.patternProblems.map(({ pattern }) => pattern),
     directories: found.directories.map(({ name, path, kind, state }) => ({
       name,
       path,
@@ -37,7 +37,7 @@ test('plain paths: relative, absolute, with dots, a file, a missing one', async 
     [join(folder, 'models')],
   );
   expect(found).toEqual({
-    unmatched: [],
+    patternProblems: [],
     directories: [
       { name: 'Uploads', path: join(folder, 'uploads'), kind: 'files', is: 'directory' },
       { name: 'File', path: join(folder, 'file'), kind: 'files', is: 'other' },
@@ -74,11 +74,15 @@ test('a pattern matches directories only, dot directories too, each once, sorted
   for (const name of ['b', 'a', '.c', 'other'])
     mkdirSync(join(folder, name, 'cache'), { recursive: true });
   writeFileSync(join(folder, 'cache'), '');
-  const { directories, unmatched } = await locate(folder, ['{a,b,.c}/*', 'none-*', '*/cach[a-d]']);
+  const { directories, patternProblems } = await locate(folder, [
+    '{a,b,.c}/*',
+    'none-*',
+    '*/cach[a-d]',
+  ]);
   expect(directories.map(({ path }) => path)).toEqual(
     ['.c', 'a', 'b'].map((name) => join(folder, name, 'cache')),
   );
-  expect(unmatched).toEqual(['none-*', '*/cach[a-d]']);
+  expect(patternProblems).toEqual(['none-*', '*/cach[a-d]']);
 });
 
 test('a link planted where a pattern looks is no target, nor entered', async () => {

@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import { errorCode } from '../errors.ts';
+import { errorCode, systemCode } from '../errors.ts';
 import type { DirectoryConfig } from '../config/types.ts';
 
 export type DirectoryKind = 'files' | 'models';
@@ -24,10 +24,12 @@ export interface LocatedDirectory {
     | { readonly is: 'unknown'; readonly code: string };
 }
 
-/** A pattern that matches no directory. */
-export interface UnmatchedPattern {
-  readonly service: string;
+/** A pattern that matches no directory, or that could not be followed everywhere. */
+export interface PatternProblem {
+  readonly kind: DirectoryKind;
   readonly pattern: string;
+  /** `EACCES` … where something could not be looked at; undefined: it matches nothing. */
+  readonly code: string | undefined;
 }
 
 interface Paths {
@@ -40,14 +42,16 @@ interface Paths {
 /** Finds every directory of a service; reads only. */
 export async function locateDirectories(service: Paths): Promise<{
   readonly directories: readonly LocatedDirectory[];
-  readonly unmatched: readonly UnmatchedPattern[];
+  readonly patternProblems: readonly PatternProblem[];
 }> {
   const found: Omit<LocatedDirectory, 'name'>[] = [];
-  const unmatched: UnmatchedPattern[] = [];
+  const patternProblems: PatternProblem[] = [];
   for (const kind of ['files', 'models'] as const) {
     for (const config of kind === 'files' ? service.directories : service.models) {
-      const paths = await matchingPaths(service.root, config.path);
-      if (paths.length === 0) unmatched.push({ service: service.name, pattern: config.path });
+      const { paths, code } = await matchingPaths(service.root, config.path);
+      if (paths.length === 0 || code !== undefined) {
+        patternProblems.push({ kind, pattern: config.path, code });
+      }
       for (const configuredPath of paths) {
         const located = locate(configuredPath);
         const twice = found.some(
@@ -57,37 +61,50 @@ export async function locateDirectories(service: Paths): Promise<{
       }
     }
   }
-  return { directories: withNames(found, service.root), unmatched };
+  return { directories: withNames(found, service.root), patternProblems };
 }
 
 const SPECIAL = /[*?[\]{}()!]/;
 
-async function matchingPaths(root: string, pattern: string): Promise<string[]> {
+interface Matches {
+  readonly paths: readonly string[];
+  /** Why not everything could be looked at. */
+  readonly code?: string;
+}
+
+async function matchingPaths(root: string, pattern: string): Promise<Matches> {
+  const plain = (): Matches => ({ paths: [resolve(root, pattern.replace(/\\(.)/g, '$1'))] });
   // fast-glob costs 30 ms to load, and most paths are plain.
-  if (!SPECIAL.test(pattern.replace(/\\./g, ''))) {
-    return [resolve(root, pattern.replace(/\\(.)/g, '$1'))];
-  }
+  if (!SPECIAL.test(pattern.replace(/\\./g, ''))) return plain();
   const { glob, isDynamicPattern } = (await import('fast-glob')).default;
-  if (!isDynamicPattern(pattern)) return [resolve(root, pattern.replace(/\\(.)/g, '$1'))];
-  const matches = await glob(pattern, {
-    cwd: root,
-    onlyDirectories: true,
-    followSymbolicLinks: false,
-    dot: true,
-    absolute: true,
-    unique: true,
-    suppressErrors: true,
-  });
+  if (!isDynamicPattern(pattern)) return plain();
+  const find = (suppressErrors: boolean): Promise<string[]> =>
+    glob(pattern, {
+      cwd: root,
+      onlyDirectories: true,
+      followSymbolicLinks: false,
+      dot: true,
+      absolute: true,
+      unique: true,
+      suppressErrors,
+    });
   const parts = pattern.split('/');
   const fixed = parts.slice(
     0,
     parts.findIndex((part) => SPECIAL.test(part)),
   );
   const base = resolve(root, fixed.length === 1 && fixed[0] === '' ? '/' : fixed.join('/'));
-  return matches
-    .map((path) => resolve(path))
-    .filter((path) => leadsThroughNoLink(base, path))
-    .toSorted();
+  const settle = (matches: readonly string[]): readonly string[] =>
+    matches
+      .map((path) => resolve(path))
+      .filter((path) => leadsThroughNoLink(base, path))
+      .toSorted();
+  try {
+    return { paths: settle(await find(false)) };
+  } catch (error) {
+    // One sibling that may not be read: the others match all the same, and it is said.
+    return { paths: settle(await find(true)), code: systemCode(error) };
+  }
 }
 
 /**

@@ -160,7 +160,8 @@ export function toRedisError(error: unknown, secrets: readonly string[]): RedisE
 }
 
 function redact(text: string, secrets: readonly string[]): string {
-  let safe = text;
+  // Redis repeats the arguments of a command that it does not know, AUTH's too.
+  let safe = text.replace(/,? with args beginning with:.*$/s, '');
   for (const secret of secrets) if (secret !== '') safe = safe.replaceAll(secret, '***');
   return safe;
 }

@@ -71,24 +71,42 @@ export interface RemovedJobs {
   readonly results: number;
 }
 
+/** The keys that go with a batch of jobs, and whom to tell when those cannot be removed. */
+export interface JobResults {
+  readonly keysOf: (jobId: Buffer) => readonly Buffer[];
+  /** Called once; the jobs go on without their results. */
+  readonly failed: (error: unknown) => void;
+}
+
 /**
- * Removes the jobs, and for each of them the keys that `resultsOf` names (its task id is the job id).
- * Both counts are what UNLINK said. The UNLINK of a batch runs beside the SCAN of the next.
+ * Removes the jobs, and for each of them its results (its task id is the job id). Both counts are
+ * what UNLINK said. The UNLINKs of a batch run beside the SCAN of the next.
  * @throws RedisError, or the signal's reason between two batches; `onProgress` has the counts so far.
  */
 export async function removeJobs(
   redis: RedisConnection,
   jobs: JobKeys,
-  resultsOf: ((jobId: Buffer) => readonly Buffer[]) | undefined,
+  results: JobResults | undefined,
   onProgress: (removed: RemovedJobs, keys: readonly Buffer[]) => void,
   signal: AbortSignal,
 ): Promise<RemovedJobs> {
   let removed: RemovedJobs = { jobs: 0, results: 0 };
+  let working = results;
   for await (const { keys, ids } of scanJobs(redis, jobs, signal)) {
-    const results = resultsOf === undefined ? [] : ids.flatMap(resultsOf);
-    const [jobCount, resultCount] = await Promise.all([redis.unlink(keys), redis.unlink(results)]);
-    removed = { jobs: removed.jobs + jobCount, results: removed.results + resultCount };
+    const [jobCount, resultCount] = await Promise.allSettled([
+      redis.unlink(keys),
+      redis.unlink(working === undefined ? [] : ids.flatMap(working.keysOf)),
+    ]);
+    if (jobCount.status === 'rejected') throw jobCount.reason;
+    removed = {
+      jobs: removed.jobs + jobCount.value,
+      results: removed.results + (resultCount.status === 'fulfilled' ? resultCount.value : 0),
+    };
     onProgress(removed, keys);
+    if (resultCount.status === 'rejected') {
+      working?.failed(resultCount.reason);
+      working = undefined;
+    }
   }
   return removed;
 }

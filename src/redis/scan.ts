@@ -16,15 +16,18 @@ export async function* scanKeys(
 ): AsyncGenerator<readonly Buffer[]> {
   const match = Buffer.concat([escapeGlob(prefix), Buffer.from('*')]);
   for (const send of redis.primaries()) {
-    const fetch = (cursor: Buffer | string): Promise<Reply> =>
-      send('SCAN', cursor, 'MATCH', match, 'COUNT', COUNT);
+    const fetch = (cursor: Buffer | string): Promise<Reply> => {
+      const reply = send('SCAN', cursor, 'MATCH', match, 'COUNT', COUNT);
+      // A rejection while nobody waits for it is seen at the next turn, or not wanted any more.
+      reply.catch(() => undefined);
+      return reply;
+    };
+    signal.throwIfAborted();
     let pending: Promise<Reply> | undefined = fetch('0');
     while (pending !== undefined) {
       signal.throwIfAborted();
       const [cursor, keys] = (await pending) as unknown as readonly [Buffer, readonly Buffer[]];
       pending = cursor.toString() === '0' ? undefined : fetch(cursor);
-      // A rejection while the consumer is busy is seen at the next turn, not as unhandled.
-      pending?.catch(() => undefined);
       const own = keys.filter((key) => startsWith(key, prefix));
       if (own.length > 0) yield own;
     }

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { parseArguments, parseSize } from './cli.ts';
+import type { Request } from './commands/request.ts';
+
+function request(...argv: string[]): Request {
+  const parsed = parseArguments(argv, '1.2.3');
+  if (parsed.is !== 'request') throw new Error(parsed.text);
+  return parsed.request;
+}
+
+describe('argv becomes a request', () => {
+  test.each<[string[], object]>([
+    [['all'], { command: 'wipe', targets: ['all'], yes: false, dryRun: false, strict: false }],
+    [['a', 'b', '-y'], { targets: ['a', 'b'], yes: true }],
+    [['all', '-n', '-c', 'x.json'], { dryRun: true, configFile: 'x.json' }],
+    [['all', '--json'], { format: 'json' }],
+    [['all', '--format', 'json'], { format: 'json' }],
+    [['all'], { format: 'table', kinds: ['jobs', 'queue', 'files', 'models'] }],
+    [['all', '--only', 'models,jobs'], { kinds: ['jobs', 'models'] }],
+    [['all', '--only', 'models', '--only', 'jobs'], { kinds: ['jobs', 'models'] }],
+    [['all', '--skip', 'models', '--skip', 'jobs'], { kinds: ['queue', 'files'] }],
+    [['all', '--keep-models'], { kinds: ['jobs', 'queue', 'files'] }],
+    [['all', '--only', 'files,models', '--skip', 'models'], { kinds: ['files'] }],
+    [
+      ['all', '--max-files', '5', '--max-bytes', '1.5G', '--max-jobs', '0'],
+      { caps: { files: 5, bytes: 1.5 * 2 ** 30, jobs: 0 } },
+    ],
+    [['all', '--no-color', '-q'], { color: false, quiet: true }],
+    [['stats', 'all', '--json'], { command: 'stats', targets: ['all'], format: 'json' }],
+    [['-c', 'x.json', 'stats', 'all'], { command: 'stats', configFile: 'x.json' }],
+  ])('%j', (argv, expected) => {
+    expect(request(...argv)).toMatchObject(expected);
+  });
+});
+
+describe('what cannot be meant is a usage error', () => {
+  test.each([
+    [['all', '--only', 'everything'], '"everything" is none of'],
+    [['all', '--only', 'models', '--keep-models'], 'nothing to remove'],
+    [['all', '--json', '--format', 'table'], 'exclude each other'],
+    [['all', '-q', '-v'], 'cannot be used with'],
+    [['all', '--max-files', '-1'], 'whole number'],
+    [['all', '--max-bytes', 'much'], 'a size like'],
+    [['--yes', 'stats', 'all'], '--yes is not for stats'],
+    [['all', '--yess'], 'Did you mean --yes?'],
+  ])('%j', (argv, message) => {
+    expect(() => parseArguments(argv, '1.2.3')).toThrow(message);
+  });
+});
+
+test.each([
+  ['500', 500],
+  ['1k', 1024],
+  ['500MB', 500 * 2 ** 20],
+  ['512MiB', 512 * 2 ** 20],
+  ['1.5 T', 1.5 * 2 ** 40],
+])('a size of %s', (text, bytes) => {
+  expect(parseSize(text)).toBe(bytes);
+});
