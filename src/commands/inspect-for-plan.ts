@@ -6,6 +6,7 @@ import { startsWith } from '../redis/scan.ts';
 import { collectFailures } from '../report/failures.ts';
 import type { Failure, Kind, ServiceCensus } from '../report/types.ts';
 import { inspectService } from './inspect-service.ts';
+import type { InspectProgress } from './inspect-service.ts';
 import { onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
@@ -24,8 +25,9 @@ export async function inspectForPlan(
   kinds: readonly Kind[],
   results: 'count results' | 'without results',
   signal: AbortSignal,
+  progress?: InspectProgress,
 ): Promise<ServiceCensus> {
-  const census = await inspectService(service, kinds, signal);
+  const census = await inspectService(service, kinds, signal, progress);
   const failures = collectFailures();
   for (const failure of census.failures.first) failures.add(failure);
   const unlisted = census.failures.total - census.failures.first.length;

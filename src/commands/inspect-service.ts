@@ -13,6 +13,9 @@ import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import { mountWarning, strangeKeyWarning } from './warnings.ts';
 
+/** Files and bytes counted in the directory at hand. */
+export type InspectProgress = (files: number, bytes: number) => void;
+
 /**
  * What a service holds now of the chosen kinds; the plan, the dry run, `stats` and the proof after a
  * wipe all look through this. It does not count results, see `inspectForPlan`. Changes nothing. What could not be looked at is among the failures.
@@ -22,6 +25,7 @@ export async function inspectService(
   service: OpenService,
   kinds: readonly Kind[],
   signal: AbortSignal,
+  progress?: InspectProgress,
 ): Promise<ServiceCensus> {
   const failures = collectFailures();
   for (const failure of service.failures) failures.add(failure);
@@ -30,7 +34,7 @@ export async function inspectService(
   };
   const warnings = service.warnings.map(({ text }) => text);
   const { jobs, tasks } = await countInRedis(service, kinds, report, warnings, signal);
-  const directories = await countDirectories(service, report, warnings, signal);
+  const directories = await countDirectories(service, report, warnings, signal, progress);
   const total = (kind: 'files' | 'models'): number =>
     directories.reduce((sum, one) => sum + (one.kind === kind ? one.files : 0), 0);
   return {
@@ -97,6 +101,7 @@ async function countDirectories(
   report: (failure: Failure) => void,
   warnings: string[],
   signal: AbortSignal,
+  progress: InspectProgress | undefined,
 ): Promise<DirectoryCensus[]> {
   const census: DirectoryCensus[] = [];
   // One file can have names in several directories; it frees its blocks once.
@@ -119,6 +124,7 @@ async function countDirectories(
         onFailure: (item, code) => {
           report(directoryFailure(located, printable(item) || '.', code));
         },
+        ...(progress === undefined ? {} : { progress }),
         signal,
       });
       warnings.push(...mounts.map((mount) => mountWarning(name, mount)));

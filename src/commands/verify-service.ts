@@ -26,7 +26,14 @@ export async function verifyService(
   observer: Observer,
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const census = await inspectService({ ...service, failures: [], warnings: [] }, kinds, signal);
+  const census = await inspectService(
+    { ...service, failures: [], warnings: [] },
+    kinds,
+    signal,
+    (done, bytes) => {
+      observer.progress({ service: service.config.name, step: 'verify', done, bytes });
+    },
+  );
   for (const failure of newFailures(census, tally)) tally.failures.add(failure);
   const remaining = remainingOf(census);
   const results = await countAllResults(service, kinds, tally, signal);

@@ -72,7 +72,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
   try {
     signal.throwIfAborted();
     if (request.strict) await enforceStrict(services, request.kinds, signal);
-    const plan = await makePlan(request, config.file, services, signal);
+    const plan = await makePlan(request, config.file, services, observer, signal);
     if (plan !== undefined) enforceCaps(plan.services, request.caps);
     if (request.dryRun && plan !== undefined) {
       const report = plannedReport({ ...run, finishedAt: new Date() }, plan.services);
@@ -116,12 +116,17 @@ async function makePlan(
   request: WipeRequest,
   configFile: string,
   services: readonly OpenService[],
+  observer: Observer,
   signal: AbortSignal,
 ): Promise<Plan | undefined> {
   if (request.yes && !request.dryRun && !isCapped(request.caps)) return undefined;
   const results = request.dryRun ? 'count results' : 'without results';
   const census = await Promise.all(
-    services.map(async (service) => inspectForPlan(service, request.kinds, results, signal)),
+    services.map(async (service) =>
+      inspectForPlan(service, request.kinds, results, signal, (done, bytes) => {
+        observer.progress({ service: service.config.name, step: 'inspect', done, bytes });
+      }),
+    ),
   );
   return { configFile, services: census.map((one) => chosenOf(one, request.kinds)) };
 }

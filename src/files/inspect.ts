@@ -7,6 +7,8 @@ import type { Boundaries } from './walk.ts';
 /** Called for what could not be looked at or removed; `item` is relative to the directory, as bytes. */
 export type OnFailure = (item: Buffer, code: string) => void;
 
+const FILES_BETWEEN_REPORTS = 500;
+
 export interface DirectoryContents {
   /** Everything but directories, at every depth, except what stays. */
   readonly files: number;
@@ -30,6 +32,8 @@ export async function inspectDirectory(
     /** How many names of a file with several were seen so far, over all directories; grows. */
     readonly seenNames: Map<string, number>;
     readonly onFailure: OnFailure;
+    /** Running totals, every few hundred files. */
+    readonly progress?: (files: number, bytes: number) => void;
     readonly signal: AbortSignal;
   },
 ): Promise<DirectoryContents> {
@@ -48,6 +52,7 @@ export async function inspectDirectory(
           if (stat === undefined) return 'gone';
           if (stat.isDirectory()) return 'directory';
           files += 1;
+          if (files % FILES_BETWEEN_REPORTS === 0) how.progress?.(files, bytes);
           if (isLastName(at, name, stat.nlink)) bytes += stat.blocks * 512;
           return 'gone';
         } catch (error) {
