@@ -3,6 +3,7 @@ import type { RedisConnection } from './connect.ts';
 import { scanKeys, startsWith } from './scan.ts';
 
 const EXISTS_BATCH = 1000;
+const TOLD_APART = 100_000;
 
 /** Which keys are a service's jobs. */
 export interface JobKeys {
@@ -32,15 +33,25 @@ export async function* scanJobs(
   }
 }
 
-/** How many job keys there are now. A SCAN during a rehash can see a key twice. */
+/**
+ * How many job keys there are now. A SCAN while Redis resizes its table shows keys twice, so up to
+ * 100 000 keys are told apart; what more there are is counted as it comes, in constant memory.
+ */
 export async function countJobs(
   redis: RedisConnection,
   jobs: JobKeys,
   signal: AbortSignal,
 ): Promise<number> {
-  let count = 0;
-  for await (const { keys } of scanJobs(redis, jobs, signal)) count += keys.length;
-  return count;
+  const seen = new Set<string>();
+  let more = 0;
+  for await (const { keys } of scanJobs(redis, jobs, signal)) {
+    for (const key of keys) {
+      const name = key.toString('latin1');
+      if (seen.size < TOLD_APART) seen.add(name);
+      else if (!seen.has(name)) more += 1;
+    }
+  }
+  return seen.size + more;
 }
 
 /** How many of these keys exist. @throws RedisError. */

@@ -52,7 +52,8 @@ export function lookAt(folder: string, redis: TestRedis): Evidence {
 
 function scan(redis: TestRedis, db: number, pattern: string): string[] {
   const output = redis.cli('-n', String(db), '--scan', '--pattern', pattern);
-  return output.split('\n').filter((key) => key !== '');
+  // A SCAN while Redis resizes its table can show a key twice.
+  return [...new Set(output.split('\n'))].filter((key) => key !== '');
 }
 
 /** Celery keeps the messages in flight of all queues of a database in one hash. */

@@ -17,9 +17,10 @@ export function redisCounts(redis: TestRedis, name: ServiceName): RedisCounts {
   const { db, keyPrefix, queue } = SERVICES[name];
   const cli = (...args: readonly string[]): string => redis.cli('-n', String(db), ...args);
   const scan = (pattern: string): string[] =>
-    cli('--scan', '--pattern', pattern)
-      .split('\n')
-      .filter((key) => key !== '' && !key.includes('foreign'));
+    // A SCAN while Redis resizes its table can show a key twice.
+    [...new Set(cli('--scan', '--pattern', pattern).split('\n'))].filter(
+      (key) => key !== '' && !key.includes('foreign'),
+    );
   return {
     jobs: scan(`${keyPrefix}*`).length,
     results: scan('celery-task-meta-*').length,
