@@ -33,6 +33,16 @@ describe('argv becomes a request', () => {
   });
 });
 
+test.each([
+  { argv: ['help'] },
+  { argv: ['help', 'stats'] },
+  { argv: ['stats', '-h'] },
+  { argv: ['-V'] },
+])('$argv is a text on stdout', ({ argv }) => {
+  const parsed = parseArguments(argv, '1.2.3');
+  expect(parsed).toMatchObject({ is: 'text', stream: 'stdout', exitCode: 0 });
+});
+
 describe('what cannot be meant is a usage error', () => {
   test.each([
     [['all', '--only', 'everything'], '"everything" is none of'],

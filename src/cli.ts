@@ -95,6 +95,7 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     .usage('[options] <target...>\n       media-cleanup stats <target...>')
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this page')
+    .helpCommand('help [command]', 'print the page of a command')
     .enablePositionalOptions()
     .argument('[target...]', 'service names out of the config, or `all`')
     .addOption(configOption())
