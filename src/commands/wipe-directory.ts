@@ -5,6 +5,7 @@ import { counted } from '../report/text.ts';
 import { megabytes } from '../report/totals.ts';
 import { directoryFailure } from './open-services.ts';
 import type { OpenedDirectory } from './open-services.ts';
+import { logRemoved } from './step-log.ts';
 import { mountWarning } from './warnings.ts';
 import type { StepContext } from './wipe-service.ts';
 
@@ -57,12 +58,12 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
     bytesFreed: erased.bytesFreed,
   });
   for (const mount of erased.mounts) step.warn(mountWarning(name, mount));
-  observer.log({
-    level: 'INFO',
-    service,
-    step: kind,
-    message: `🗑️  ${name}: ${counted(erased.deleted, kind === 'models' ? 'model' : 'file')} deleted (${megabytes(erased.bytesFreed)}MB freed)`,
-    figures: { deleted: erased.deleted, bytes_freed: erased.bytesFreed },
-  });
+  const { deleted, bytesFreed } = erased;
+  logRemoved(
+    step,
+    kind,
+    `${name}: ${counted(deleted, kind === 'models' ? 'model' : 'file')} deleted (${megabytes(bytesFreed)}MB freed)`,
+    { deleted, bytes_freed: bytesFreed },
+  );
   signal.throwIfAborted();
 }

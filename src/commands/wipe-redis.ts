@@ -4,6 +4,7 @@ import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
 import { printable } from '../report/printable.ts';
 import { counted, grouped } from '../report/text.ts';
 import { onLink, resultsLink, stepFailure } from './links.ts';
+import { logRemoved } from './step-log.ts';
 import { nothingMatchedWarnings, sharedMessagesWarning, strangeKeyWarning } from './warnings.ts';
 import type { StepContext } from './wipe-service.ts';
 
@@ -37,13 +38,7 @@ export async function wipeQueue(step: StepContext): Promise<void> {
   );
   if (done !== undefined) {
     const queued = tally.queued - before;
-    observer.log({
-      level: 'INFO',
-      service: name,
-      step: 'queue',
-      message: `🗑️  Celery: ${counted(queued, 'queued task')} purged`,
-      figures: { queued },
-    });
+    logRemoved(step, 'queue', `Celery: ${counted(queued, 'queued task')} purged`, { queued });
   }
 }
 
@@ -62,6 +57,8 @@ export async function wipeInFlight(step: StepContext): Promise<void> {
         shared += batch.shared;
         if (batch.deliveryTags.length === 0) continue;
         tally.inFlight += await removeInFlight(broker, batch.deliveryTags, keys.broker);
+        const done = tally.inFlight - before;
+        observer.progress({ service: name, step: 'in-flight', done, bytes: 0 });
         for (const id of batch.taskIds) observer.item?.(name, 'in-flight', `task ${id}`);
         await removeResults(step, batch.taskIds);
       }
@@ -71,13 +68,8 @@ export async function wipeInFlight(step: StepContext): Promise<void> {
   );
   if (done !== undefined) {
     const inFlight = tally.inFlight - before;
-    observer.log({
-      level: 'INFO',
-      service: name,
-      step: 'in-flight',
-      message: `🗑️  Celery: ${counted(inFlight, 'in-flight task')} removed`,
-      figures: { inFlight },
-    });
+    const message = `Celery: ${counted(inFlight, 'in-flight task')} removed`;
+    logRemoved(step, 'in-flight', message, { inFlight });
   }
 }
 
@@ -121,19 +113,14 @@ export async function wipeJobs(step: StepContext): Promise<void> {
   if (done !== undefined && keys.jobs.prefixes.length > 0) {
     const jobs = tally.jobs - before.jobs;
     const results = tally.results - before.results;
-    observer.log({
-      level: 'INFO',
-      service: name,
-      step: 'jobs',
-      message: `🗑️  Redis: ${grouped(jobs)} jobs removed${results > 0 ? `, ${counted(results, 'result')} removed` : ''}`,
-      figures: { jobs, results },
-    });
+    const also = results > 0 ? `, ${counted(results, 'result')} removed` : '';
+    logRemoved(step, 'jobs', `Redis: ${grouped(jobs)} jobs removed${also}`, { jobs, results });
   }
 }
 
 /** `results: "all"`: every result of the database, whosever it is. */
 export async function wipeAllResults(step: StepContext): Promise<void> {
-  const { service, keys, tally, observer, signal } = step;
+  const { service, keys, tally, signal } = step;
   if (keys.results !== 'all') return;
   const removed = await onLink(
     resultsLink(service),
@@ -143,13 +130,8 @@ export async function wipeAllResults(step: StepContext): Promise<void> {
   );
   if (removed === undefined) return;
   tally.results += removed;
-  observer.log({
-    level: 'INFO',
-    service: service.config.name,
-    step: 'results',
-    message: `🗑️  Redis: ${counted(removed, 'other result')} removed`,
-    figures: { results: removed },
-  });
+  const message = `Redis: ${counted(removed, 'other result')} removed`;
+  logRemoved(step, 'results', message, { results: removed });
 }
 
 async function removeResults(step: StepContext, taskIds: readonly string[]): Promise<void> {

@@ -6,8 +6,8 @@ import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
 import type { Verdict } from './verify-service.ts';
+import { logWarning } from './step-log.ts';
 import { warning } from './warnings.ts';
-import type { Warning } from './warnings.ts';
 import { wipeDirectory } from './wipe-directory.ts';
 import { wipeAllResults, wipeInFlight, wipeJobs, wipeQueue } from './wipe-redis.ts';
 
@@ -92,11 +92,6 @@ export async function wipeService(
       if (directory.located.kind === kind) await wipeDirectory(step, directory);
     }
   }
-}
-
-/** With `--quiet` a note is not shown. */
-export function logWarning(service: string, { text, weight }: Warning, observer: Observer): void {
-  observer.log({ level: 'WARNING', service, step: weight, message: `${service}: ${text}` });
 }
 
 /** What the report says of a service. */

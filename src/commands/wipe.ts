@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load.ts';
 import { CannotStart } from '../errors.ts';
 import { errorLine } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
-import { chosenOf, plannedReport } from '../report/planned.ts';
+import { plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
 import type { Kind, ServiceCensus, ServiceReport, WipeReport } from '../report/types.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
@@ -14,11 +14,12 @@ import { refreshLink } from './links.ts';
 import { closeServices, openServices } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import type { WipeRequest } from './request.ts';
+import { logWarning } from './step-log.ts';
 import { enforceStrict } from './strict.ts';
 import type { Surroundings } from './surroundings.ts';
 import { chooseServices } from './targets.ts';
 import { countLeft, verifyService } from './verify-service.ts';
-import { logWarning, serviceReport, startTally, wipeService } from './wipe-service.ts';
+import { serviceReport, startTally, wipeService } from './wipe-service.ts';
 
 /** What the plan shows before the question. */
 export interface Plan {
@@ -128,7 +129,7 @@ async function makePlan(
       }),
     ),
   );
-  return { configFile, services: census.map((one) => chosenOf(one, request.kinds)) };
+  return { configFile, services: census };
 }
 
 function announceStart(kinds: readonly Kind[], configFile: string, observer: Observer): void {

@@ -20,8 +20,6 @@ export function collectFailures(): FailureCollector {
   };
 }
 
-export const NO_FAILURES: FailureList = { first: [], total: 0 };
-
 /** One list of several, in their order. */
 export function joinFailures(lists: readonly FailureList[]): FailureList {
   return {

@@ -145,7 +145,7 @@ test.each([
     0,
     'video-downloader: removing models in Models  12,345 removed, 0 s',
   ],
-  [{ ...FILES, step: 'plan', bytes: 0 }, 0, 'video-downloader: counting  12,345 counted, 0 s'],
+  [{ ...FILES, step: 'inspect', bytes: 0 }, 0, 'video-downloader: counting  12,345 counted, 0 s'],
   [{ ...FILES, step: 'other', bytes: 0 }, 0, 'video-downloader: other  12,345 done, 0 s'],
 ])('the text of %o', (progress, milliseconds, text) => {
   expect(progressText(progress, milliseconds)).toBe(text);

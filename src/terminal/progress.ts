@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import { logLine } from '../report/log-line.ts';
 import type { Observer } from '../report/observer.ts';
 import type { Style } from '../report/style.ts';
-import type { Environment } from './terminal.ts';
+import type { Environment } from '../config/find.ts';
 import { spinnerProgress } from './spinner.ts';
 
 /** An observer for the situation; `stop` before anything else is written to the same terminal. */

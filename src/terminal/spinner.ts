@@ -11,13 +11,10 @@ const RENDER_EVERY_MS = 100;
 const CLOCK_MS = 500;
 
 const WORKING: Readonly<Record<string, { readonly title: string; readonly done: string }>> = {
-  connect: { title: 'connecting', done: 'connected' },
   inspect: { title: 'counting', done: 'counted' },
-  plan: { title: 'counting', done: 'counted' },
   queue: { title: 'removing queued tasks', done: 'removed' },
   'in-flight': { title: 'removing in-flight tasks', done: 'removed' },
   jobs: { title: 'removing jobs', done: 'removed' },
-  results: { title: 'removing results', done: 'removed' },
   files: { title: 'removing files', done: 'removed' },
   models: { title: 'removing models', done: 'removed' },
   verify: { title: 'verifying', done: 'checked' },

@@ -1,7 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { colorLevel, hasUnicode, makeStyle, styleFor, widthOf } from './terminal.ts';
-import type { Environment, Terminal } from './terminal.ts';
+import type { Environment } from '../config/find.ts';
+import type { Terminal } from './terminal.ts';
 
 test.each<[string, boolean, Environment, boolean, number]>([
   ['a terminal', false, { TERM: 'xterm' }, true, 1],

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { Environment } from '../config/find.ts';
 import { plainStyle, ASCII_SYMBOLS, UNICODE_SYMBOLS } from '../report/style.ts';
 import type { Style } from '../report/style.ts';
 
@@ -16,7 +17,6 @@ export interface Terminal {
   readonly env: Environment;
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
 export type ColorLevel = 0 | 1 | 2 | 3;
 
 /** `--no-color`, then NO_COLOR (https://no-color.org), then FORCE_COLOR, then what the stream is. */

@@ -1,0 +1,110 @@
+import { scanInFlight } from '../celery/in-flight.ts';
+import { findQueueKeys, scanQueued } from '../celery/queue.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { countByPrefix, countExisting, scanJobs } from '../redis/jobs.ts';
+import { startsWith } from '../redis/scan.ts';
+import type { Failure, Kind } from '../report/types.ts';
+import { onLink, resultsLink } from './links.ts';
+import type { OpenService } from './open-services.ts';
+import type { ServiceKeys } from './service-keys.ts';
+
+const BATCH = 500;
+
+/** What counting the results of one service works with. */
+interface Look {
+  readonly service: OpenService;
+  readonly keys: ServiceKeys;
+  readonly report: (failure: Failure) => void;
+  readonly signal: AbortSignal;
+}
+
+/** The keys that may hold the result of a task. */
+type ResultKeys = (taskId: Buffer) => readonly Buffer[];
+
+/**
+ * The results that a wipe of these kinds would remove: of every job, of messages without a job, and
+ * with `results: "all"` every other one of the database. Changes nothing.
+ * @throws the signal's reason.
+ */
+export async function countResults(look: Look, kinds: readonly Kind[]): Promise<number> {
+  const { results, resultsOf } = look.keys.broker;
+  if (look.keys.results === 'none') return 0;
+  if (look.keys.results === 'own' || !kinds.includes('jobs')) {
+    return await countOwn(look, kinds, resultsOf);
+  }
+  const all = await count(look, async (redis) => countByPrefix(redis, results, look.signal));
+  // Own results can stand outside the prefix of all, and are not among those then.
+  const outside: ResultKeys = (id) => resultsOf(id).filter((key) => !startsWith(key, results));
+  return all + (await countOwn(look, kinds, outside));
+}
+
+async function countOwn(
+  look: Look,
+  kinds: readonly Kind[],
+  resultKeys: ResultKeys,
+): Promise<number> {
+  const prefixes = kinds.includes('jobs') ? look.keys.jobs.prefixes : [];
+  const jobs = { ...look.keys.jobs, prefixes };
+  const ofJobs = await count(look, async (redis) => {
+    let found = 0;
+    for await (const { ids } of scanJobs(redis, jobs, look.signal)) {
+      found += await countExisting(redis, ids.flatMap(resultKeys));
+    }
+    return found;
+  });
+  const taskIds = kinds.includes('queue') ? await messageTaskIds(look) : [];
+  const ofMessages = await count(look, async (redis) => {
+    const alone = await withoutJob(redis, taskIds, prefixes);
+    return await countExisting(
+      redis,
+      alone.flatMap((id) => resultKeys(Buffer.from(id))),
+    );
+  });
+  return ofJobs + ofMessages;
+}
+
+async function count(
+  { service, report }: Look,
+  work: (redis: RedisConnection) => Promise<number>,
+): Promise<number> {
+  return (
+    (await onLink(resultsLink(service), { target: 'Redis', name: 'results' }, report, work)) ?? 0
+  );
+}
+
+async function messageTaskIds(look: Look): Promise<readonly string[]> {
+  const { service, keys, report, signal } = look;
+  const taskIds = new Set<string>();
+  await onLink(service.broker, { target: 'Celery', name: 'queue' }, report, async (broker) => {
+    const found = await findQueueKeys(broker, keys.queues, keys.broker, signal);
+    for await (const ids of scanQueued(broker, found.keys, signal)) {
+      for (const id of ids) taskIds.add(id);
+    }
+    for await (const batch of scanInFlight(broker, keys.queues, keys.broker, signal)) {
+      for (const id of batch.taskIds) taskIds.add(id);
+    }
+  });
+  return [...taskIds];
+}
+
+/** The tasks that no job counts already. */
+async function withoutJob(
+  redis: RedisConnection,
+  taskIds: readonly string[],
+  prefixes: readonly string[],
+): Promise<readonly string[]> {
+  const alone: string[] = [];
+  for (let start = 0; start < taskIds.length; start += BATCH) {
+    const batch = taskIds.slice(start, start + BATCH);
+    const jobs = await Promise.all(
+      batch.map(async (id) =>
+        countExisting(
+          redis,
+          prefixes.map((prefix) => Buffer.from(prefix + id)),
+        ),
+      ),
+    );
+    alone.push(...batch.filter((_, index) => jobs[index] === 0));
+  }
+  return alone;
+}

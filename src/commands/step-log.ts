@@ -1,0 +1,21 @@
+import type { Observer } from '../report/observer.ts';
+import type { Warning } from './warnings.ts';
+import type { StepContext } from './wipe-service.ts';
+
+/** The log lines of a wipe's steps. */
+
+/** @param message in the contract's words, e.g. `Redis: 15 jobs removed`. */
+export function logRemoved(
+  { service, observer }: StepContext,
+  step: string,
+  message: string,
+  figures: Readonly<Record<string, number>>,
+): void {
+  const line = `🗑️  ${message}`;
+  observer.log({ level: 'INFO', service: service.config.name, step, message: line, figures });
+}
+
+/** With `--quiet` a note is not shown. */
+export function logWarning(service: string, { text, weight }: Warning, observer: Observer): void {
+  observer.log({ level: 'WARNING', service, step: weight, message: `${service}: ${text}` });
+}
