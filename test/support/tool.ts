@@ -1,5 +1,6 @@
 /** Runs the built command as an operator would, confined to the test's folder. */
-import { mkdirSync, chownSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chownSync, cpSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -9,6 +10,7 @@ import {
   type Result,
   type Running,
 } from './confine.ts';
+import { createFolder } from './folder.ts';
 
 export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 export const TOOL = join(REPOSITORY, 'bin/media-cleanup.js');
@@ -24,12 +26,31 @@ export function toolEnvironment(folder: string): Record<string, string> {
 }
 
 export async function runTool(args: readonly string[], options: ToolOptions): Promise<Result> {
-  return await confine([process.execPath, TOOL, ...args], prepared(options));
+  return await confine([process.execPath, toolFor(options), ...args], prepared(options));
 }
 
 /** For prompts and signals: stdin stays open until `endInput`. */
 export function startTool(args: readonly string[], options: ToolOptions): Running {
-  return startConfined([process.execPath, TOOL, ...args], prepared(options));
+  return startConfined([process.execPath, toolFor(options), ...args], prepared(options));
+}
+
+let readableCopy: string | undefined;
+
+/** Another user need not be able to enter the checkout: they get what is installed of it. */
+function toolFor({ user }: ToolOptions): string {
+  if (user === undefined) return TOOL;
+  readableCopy ??= makeReadableCopy();
+  return join(readableCopy, 'bin/media-cleanup.js');
+}
+
+function makeReadableCopy(): string {
+  const { path, remove } = createFolder();
+  process.once('exit', remove);
+  for (const part of ['bin', 'dist', 'package.json']) {
+    cpSync(join(REPOSITORY, part), join(path, part), { recursive: true });
+  }
+  execFileSync('chmod', ['-R', 'a+rX', path]);
+  return path;
 }
 
 function prepared(options: ToolOptions): ConfineOptions {
