@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+// Tests make files that other users read; a stricter umask of whoever starts them is not theirs.
+process.umask(0o022);
+
 // Where CI wants the figures; the console output stays as it is.
 const report = process.env['TEST_REPORT_FILE'];
 

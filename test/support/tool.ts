@@ -10,7 +10,7 @@ import {
   type Result,
   type Running,
 } from './confine.ts';
-import { createFolder } from './folder.ts';
+import { testFolder } from './folder.ts';
 
 export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 export const TOOL = join(REPOSITORY, 'bin/media-cleanup.js');
@@ -34,23 +34,15 @@ export function startTool(args: readonly string[], options: ToolOptions): Runnin
   return startConfined([process.execPath, toolFor(options), ...args], prepared(options));
 }
 
-let readableCopy: string | undefined;
-
-/** Another user need not be able to enter the checkout: they get what is installed of it. */
+/** Another user need not be able to enter the checkout: they get a copy of what an install has. */
 function toolFor({ user }: ToolOptions): string {
   if (user === undefined) return TOOL;
-  readableCopy ??= makeReadableCopy();
-  return join(readableCopy, 'bin/media-cleanup.js');
-}
-
-function makeReadableCopy(): string {
-  const { path, remove } = createFolder();
-  process.once('exit', remove);
+  const copy = testFolder();
   for (const part of ['bin', 'dist', 'package.json']) {
-    cpSync(join(REPOSITORY, part), join(path, part), { recursive: true });
+    cpSync(join(REPOSITORY, part), join(copy, part), { recursive: true });
   }
-  execFileSync('chmod', ['-R', 'a+rX', path]);
-  return path;
+  execFileSync('chmod', ['-R', 'a+rX', copy]);
+  return join(copy, 'bin/media-cleanup.js');
 }
 
 function prepared(options: ToolOptions): ConfineOptions {
