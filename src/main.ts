@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArguments, wantsJson } from './cli.ts';
+import { firstLine } from './terminal/first-line.ts';
 import { CannotStart, EXIT_CODE, errorCode, errorMessage } from './errors.ts';
 
 /** The only file that reads `process`: signals become an AbortSignal, errors an exit code. */
@@ -46,6 +47,8 @@ async function main(): Promise<number> {
       if (parsed.exitCode !== 0) await explainAsJson(new CannotStart('usage', NO_TARGET));
       return parsed.exitCode;
     }
+    const first = firstLine(parsed.request, process.stderr.isTTY, process.env['TERM']);
+    if (first !== undefined) process.stderr.write(first);
     const [{ runRequest }, { passwdHomes }] = await Promise.all([
       import('./terminal/run.ts'),
       import('./files/homes.ts'),

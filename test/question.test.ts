@@ -51,6 +51,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('the question', () => {
     const terminal = await asked(stack, ['all']);
     const screen = terminal.stdout();
     const host = `127.0.0.1:${stack.redis.port}`;
+    expect(screen.split(/\r?\n/)[0]).toBe('media-cleanup: getting ready');
     expect(screen).toContain('cleanup.config.json');
     expect(screen).toContain(`Redis ${host}/3: 3 jobs, 2 tasks queued, 1 in flight`);
     expect(screen).toContain(`Redis ${host}/1: 3 jobs, 2 tasks queued, 1 in flight`);

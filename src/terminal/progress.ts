@@ -3,6 +3,7 @@ import { logLine } from '../report/log-line.ts';
 import type { Observer } from '../report/observer.ts';
 import type { Style } from '../report/style.ts';
 import type { Environment } from '../config/find.ts';
+import { hasSpinner } from './first-line.ts';
 import { spinnerProgress } from './spinner.ts';
 
 /** An observer for the situation; `stop` before anything else is written to the same terminal. */
@@ -20,15 +21,16 @@ export interface ProgressOptions {
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly style: Style;
-  /** Said at once on a terminal, before anything has been looked at. */
+  /** What the spinner says before anything has been looked at. */
   readonly title: string;
 }
 
 /** Warnings when quiet, a spinner on a terminal, else (and when verbose) log lines of the contract. */
 export function makeProgress(options: ProgressOptions): ProgressView {
   if (options.quiet) return quietProgress(options.stderr);
-  const capable = options.stderrIsTTY && options.env['TERM'] !== 'dumb';
-  return capable && !options.verbose ? spinnerProgress(options) : logProgress(options);
+  return hasSpinner(options, options.stderrIsTTY, options.env['TERM'])
+    ? spinnerProgress(options)
+    : logProgress(options);
 }
 
 const nothing = (): void => undefined;

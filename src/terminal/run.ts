@@ -4,6 +4,7 @@ import type { Plan } from '../commands/wipe.ts';
 import { EXIT_CODE } from '../errors.ts';
 import { reportExitCode, reportMessage } from '../report/totals.ts';
 import type { ServiceCensus, WipeReport } from '../report/types.ts';
+import { titleOf } from './first-line.ts';
 import { makeProgress } from './progress.ts';
 import { styleFor } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
@@ -52,7 +53,7 @@ async function runWipe(
     quiet: request.quiet,
     verbose: request.verbose,
     style: errorStyle,
-    title: `media-cleanup: ${request.dryRun ? 'looking' : 'getting ready'}`,
+    title: titleOf(request),
   });
   const ask = async (plan: Plan): Promise<boolean> => {
     const [{ planText }, { confirmationWord }, { askTyped, wipeQuestion }] = await Promise.all([

@@ -54,7 +54,6 @@ export function spinnerProgress(options: ProgressOptions): ProgressView {
     });
   }, LOAD_AFTER_MS);
   timer.unref();
-  stderr.write(`${shown(options.title, style)}\n`);
 
   return {
     log: (entry) => {
