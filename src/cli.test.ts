@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseArguments, parseSize } from './cli.ts';
+import { parseArguments, parseDuration, parseSize } from './cli.ts';
 import type { Request } from './commands/request.ts';
 
 function request(...argv: string[]): Request {
@@ -25,6 +25,18 @@ describe('argv becomes a request', () => {
       ['all', '--max-files', '5', '--max-bytes', '1.5G', '--max-jobs', '0'],
       { caps: { files: 5, bytes: 1.5 * 2 ** 30, jobs: 0 } },
     ],
+    [['all'], { cancelRunning: true, waitIdle: 0, verifyFor: 0 }],
+    [['all', '--cancel-running'], { cancelRunning: true }],
+    [['all', '--no-cancel-running'], { cancelRunning: false }],
+    [
+      ['all', '--wait-idle', '40s', '--verify-for', '1h30m'],
+      { waitIdle: 40_000, verifyFor: 5_400_000 },
+    ],
+    [['doctor'], { command: 'doctor', targets: ['all'], fix: false, format: 'table' }],
+    [
+      ['doctor', 'a', '--fix', '--json'],
+      { command: 'doctor', targets: ['a'], fix: true, format: 'json' },
+    ],
     [['all', '--no-color', '-q'], { color: false, quiet: true }],
     [['stats', 'all', '--json'], { command: 'stats', targets: ['all'], format: 'json' }],
     [['-c', 'x.json', 'stats', 'all'], { command: 'stats', configFile: 'x.json' }],
@@ -37,6 +49,7 @@ test.each([
   { argv: ['help'] },
   { argv: ['help', 'stats'] },
   { argv: ['stats', '-h'] },
+  { argv: ['doctor', '-h'] },
   { argv: ['-V'] },
 ])('$argv is a text on stdout', ({ argv }) => {
   const parsed = parseArguments(argv, '1.2.3');
@@ -52,6 +65,9 @@ describe('what cannot be meant is a usage error', () => {
     [['all', '--max-files', '-1'], 'whole number'],
     [['all', '--max-bytes', 'much'], 'a size like'],
     [['--yes', 'stats', 'all'], '--yes is not for stats'],
+    [['--yes', 'doctor'], '--yes is not for doctor'],
+    [['all', '--fix'], 'unknown option'],
+    [['all', '--wait-idle', 'soon'], 'a duration like'],
     [['all', '--yess'], 'Did you mean --yes?'],
   ])('%j', (argv, message) => {
     expect(() => parseArguments(argv, '1.2.3')).toThrow(message);
@@ -66,4 +82,19 @@ test.each([
   ['1.5 T', 1.5 * 2 ** 40],
 ])('a size of %s', (text, bytes) => {
   expect(parseSize(text)).toBe(bytes);
+});
+
+test.each([
+  ['0', 0],
+  ['500ms', 500],
+  ['40s', 40_000],
+  ['1.5h', 5_400_000],
+  ['1h30m', 5_400_000],
+  ['7d', 604_800_000],
+])('a duration of %s', (text, milliseconds) => {
+  expect(parseDuration(text)).toBe(milliseconds);
+});
+
+test.each(['', '5', '5 s', 's', '-5s', '5sx', '1w'])('no duration: "%s"', (text) => {
+  expect(() => parseDuration(text)).toThrow('a duration like');
 });

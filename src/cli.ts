@@ -3,7 +3,7 @@ import { CannotStart } from './errors.ts';
 import { KINDS } from './report/types.ts';
 import type { Kind } from './report/types.ts';
 import type { Request } from './commands/request.ts';
-import { STATS_HELP, WIPE_HELP } from './help.ts';
+import { DOCTOR_HELP, STATS_HELP, WIPE_HELP } from './help.ts';
 
 /** What argv asks for: a command, or a text (help, version) and nothing else. */
 export type Parsed =
@@ -28,6 +28,10 @@ interface Flags {
   readonly maxFiles?: number;
   readonly maxBytes?: number;
   readonly maxJobs?: number;
+  readonly cancelRunning: boolean;
+  readonly waitIdle?: number;
+  readonly verifyFor?: number;
+  readonly fix?: true;
   readonly quiet?: true;
   readonly verbose?: true;
   readonly color: boolean;
@@ -70,7 +74,9 @@ export function parseArguments(argv: readonly string[], version: string): Parsed
     );
   }
   if (request === undefined) throw new Error('no command took these arguments');
-  if (request.targets.length > 0) return { is: 'request', request };
+  if (request.targets.length > 0 || request.command === 'doctor') {
+    return { is: 'request', request };
+  }
   const command = program.commands.find((one) => one.name() === request?.command);
   const text = (command ?? program).helpInformation({ error: true });
   const after = command === undefined ? WIPE_HELP : STATS_HELP;
@@ -92,7 +98,9 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     .description(
       'Reset the services of a media stack totally: every job, every queued and\nin-flight task, every file, every model. It asks first, and reports what went\nand what is left.',
     )
-    .usage('[options] <target...>\n       media-cleanup stats <target...>')
+    .usage(
+      '[options] <target...>\n       media-cleanup stats <target...>\n       media-cleanup doctor [target...]',
+    )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this page')
     .helpCommand('help [command]', 'print the page of a command')
@@ -110,6 +118,14 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     .option('--max-files <n>', 'touch nothing if there are more files', parseCount)
     .option('--max-bytes <size>', 'touch nothing if there is more to free, e.g. 20GB', parseSize)
     .option('--max-jobs <n>', 'touch nothing if there are more jobs', parseCount)
+    .option('--cancel-running', 'kill running tasks, hold the consumers meanwhile (default)', true)
+    .option('--no-cancel-running', 'leave running tasks and consumers alone')
+    .option(
+      '--wait-idle <duration>',
+      'wait for workers that cannot be interrupted, e.g. 10m',
+      parseDuration,
+    )
+    .option('--verify-for <duration>', 'keep looking so long after the wipe', parseDuration)
     .addOption(
       new Option('-q, --quiet', 'silent when all went well, the whole report when not').conflicts(
         'verbose',
@@ -129,11 +145,45 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
         kinds: kindsOf(flags),
         strict: flags.strict ?? false,
         caps: { files: flags.maxFiles, bytes: flags.maxBytes, jobs: flags.maxJobs },
+        cancelRunning: flags.cancelRunning,
+        waitIdle: flags.waitIdle ?? 0,
+        verifyFor: flags.verifyFor ?? 0,
         quiet: flags.quiet ?? false,
         verbose: flags.verbose ?? false,
         color: flags.color,
       });
     });
+  addStats(program, take);
+  addDoctor(program, take);
+  return program;
+}
+
+function addDoctor(program: Command, take: (request: Request) => void): void {
+  program
+    .command('doctor')
+    .description(
+      'Look whether all is well: config, connections, queues, workers, consumers that\nare held. Changes nothing, but for --fix.',
+    )
+    .usage('[options] [target...]')
+    .helpOption('-h, --help', 'print this page')
+    .argument('[target...]', 'service names out of the config; default: all')
+    .addOption(configOption())
+    .addOption(jsonOption())
+    .addOption(formatOption())
+    .option('--fix', 'tell held consumers to consume again')
+    .option('--no-color', 'no colours (also NO_COLOR)')
+    .addHelpText('after', DOCTOR_HELP)
+    .action((targets: readonly string[], flags: Flags, command: Command) => {
+      take({
+        command: 'doctor',
+        ...commonOf(program, flags, command),
+        targets: targets.length === 0 ? ['all'] : targets,
+        fix: flags.fix ?? false,
+      });
+    });
+}
+
+function addStats(program: Command, take: (request: Request) => void): void {
   program
     .command('stats')
     .description(
@@ -148,19 +198,24 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     .option('--no-color', 'no colours (also NO_COLOR)')
     .addHelpText('after', STATS_HELP)
     .action((targets: readonly string[], flags: Flags, command: Command) => {
-      rejectWipeFlags(program, command);
-      const outer: Flags = program.opts();
-      const configFile = flags.config ?? outer.config;
-      take({
-        command: 'stats',
-        targets,
-        configFile,
-        format: formatOf(flags.json || flags.format ? flags : outer),
-        verbose: false,
-        color: flags.color && outer.color,
-      });
+      take({ command: 'stats', ...commonOf(program, flags, command), targets });
     });
-  return program;
+}
+
+/** What may stand before the name of the command as well as behind it. */
+function commonOf(
+  program: Command,
+  flags: Flags,
+  command: Command,
+): Pick<Request, 'configFile' | 'format' | 'verbose' | 'color'> {
+  rejectWipeFlags(program, command);
+  const outer: Flags = program.opts();
+  return {
+    configFile: flags.config ?? outer.config,
+    format: formatOf(flags.json || flags.format ? flags : outer),
+    verbose: false,
+    color: flags.color && outer.color,
+  };
 }
 
 /** `media-cleanup --yes stats all` would read as if it wiped. */
@@ -242,6 +297,26 @@ export function parseSize(text: string): number {
     throw new InvalidArgumentError('It must be a size like 500MB, 20GB or a number of bytes.');
   }
   return Math.floor(Number(number) * factor);
+}
+
+const DURATIONS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** Milliseconds of `500ms`, `40s`, `10m`, `1.5h`, `7d`, `1h30m`; and of `0`. */
+export function parseDuration(text: string): number {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)];
+  if (text !== '0' && (text === '' || parts.map(([part]) => part).join('') !== text)) {
+    throw new InvalidArgumentError('It must be a duration like 40s, 10m, 1h30m or 7d.');
+  }
+  return parts.reduce(
+    (sum, [, number, unit]) => sum + Number(number) * (DURATIONS[unit ?? ''] ?? 0),
+    0,
+  );
 }
 
 function capital(text: string): string {

@@ -17,6 +17,7 @@ export const EXIT_CODE = {
   declined: 4,
   locked: 75,
   interrupted: 130,
+  SIGHUP: 129,
   SIGINT: 130,
   SIGTERM: 143,
 } as const;

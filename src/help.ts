@@ -19,7 +19,8 @@ Config: --config, else $MEDIA_CLEANUP_CONFIG, else ./cleanup.config.json,
 export const WIPE_HELP = `
 What it destroys, for each target, and there is no way back:
   jobs    every Redis key with the service's prefix, and the results of its tasks
-  queue   every message in its Celery queues, of all priorities, or in flight
+  queue   every message in its Celery queues, of all priorities, or in flight;
+          its running tasks are killed, its consumers held until the end
   files   everything inside its directories, at every depth; the directories stay
   models  everything inside its model directories (services download them again)
 Nothing outside the configured directories, keys and queues is touched: links
@@ -32,14 +33,33 @@ Examples:
   media-cleanup video-downloader --only jobs,queue --yes
   media-cleanup all --yes --keep-models   models stay
   media-cleanup all --yes --json | jq .status
+  media-cleanup all --yes --wait-idle 10m  wait for tasks that cannot be killed
   media-cleanup stats all                 what is there now
+  media-cleanup doctor                    is all well, who works on what
 
 When something goes wrong:
   "Redis/…: Connection refused"   start Redis, run again; the files were wiped
   "Permission denied"             run it as the owner of the files, or with sudo
   "no key begins with …"          keyPrefix in the config is not the service's
+  "does not answer"               a --pool=solo worker in a task: --wait-idle 10m
+  "came back during the wipe"     something still writes: stop the service
   It can be run again at any time: a second run removes what is left.
 ${EXIT_CODES}${CONFIG}`;
+
+export const DOCTOR_HELP = `
+It reads, and asks the workers over Redis what they do. With --fix it tells
+consumers to go on that a killed run has left held; nothing else is changed.
+
+Examples:
+  media-cleanup doctor
+  media-cleanup doctor video-downloader --fix
+  media-cleanup doctor --json | jq '.services[].checks[] | select(.status != "ok")'
+
+Exit codes:
+  0    all is well, perhaps with warnings
+  1    something is wrong: the lines with an arrow say what to do
+  2    usage or config error
+${CONFIG}`;
 
 export const STATS_HELP = `
 Changes nothing: it only looks, at Redis and at the directories.

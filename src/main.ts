@@ -9,21 +9,35 @@ import { CannotStart, EXIT_CODE, errorCode, errorMessage } from './errors.ts';
 /** The only file that reads `process`: signals become an AbortSignal, errors an exit code. */
 
 const NO_TARGET = 'No target: name services of the config, or all.';
+const RESUME_MS = 2_000;
 const installation = dirname(dirname(fileURLToPath(import.meta.url)));
 const argv = process.argv.slice(2);
 const interruption = new AbortController();
 const output = { lost: false };
-let interruptedBy: 'SIGINT' | 'SIGTERM' | undefined;
+const holds = { count: 0 };
+let interruptedBy: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | undefined;
+let impatience = 0;
 
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
+for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
-    if (interruptedBy !== undefined) process.exit(EXIT_CODE[name]);
-    interruptedBy ??= name;
+    if (interruptedBy !== undefined) {
+      hurry(EXIT_CODE[name]);
+      return;
+    }
+    interruptedBy = name;
     interruption.abort(
       new CannotStart('interrupted', `Interrupted by ${name} before anything was touched.`),
     );
   });
 }
+// A bug somewhere: consumers that are held must be told to go on all the same.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`media-cleanup: internal error, please report it\n${stackOf(error)}\n`);
+  process.exitCode = EXIT_CODE.failed;
+  if (interruption.signal.aborted) return;
+  interruption.abort(new CannotStart('interrupted', 'Stopped by an internal error.'));
+  if (holds.count === 0) process.exit(EXIT_CODE.failed);
+});
 // `| head` closes the pipe: not a reason to crash in the middle of a wipe.
 process.stderr.on('error', () => undefined);
 process.stdout.on('error', (error: unknown) => {
@@ -37,7 +51,18 @@ delete process.env['DEBUG'];
 const exitCode = await main();
 await Promise.all([process.stdout, process.stderr].map(written));
 // Not left to the event loop: a name server that does not answer would hold it for many seconds.
-process.exit(output.lost && exitCode === EXIT_CODE.done ? EXIT_CODE.failed : exitCode);
+const failed = output.lost || process.exitCode !== undefined;
+process.exit(failed && exitCode === EXIT_CODE.done ? EXIT_CODE.failed : exitCode);
+
+/** A second signal ends it at once, but for the moment that held consumers need to be resumed. */
+function hurry(code: number): void {
+  impatience += 1;
+  if (holds.count === 0 || impatience > 1) process.exit(code);
+  const started = Date.now();
+  setInterval(() => {
+    if (holds.count === 0 || Date.now() - started > RESUME_MS) process.exit(code);
+  }, 20);
+}
 
 async function main(): Promise<number> {
   try {
@@ -74,6 +99,7 @@ async function main(): Promise<number> {
         interpreter: process.execPath,
       },
       interruption.signal,
+      holds,
     );
     return interruptedBy === undefined ? code : EXIT_CODE[interruptedBy];
   } catch (error) {

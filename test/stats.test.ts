@@ -63,6 +63,10 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('stats', () => {
             size_mb: mb([paths[index] as string]),
           })),
           errors: [],
+          celery: {
+            ...{ listening: 0, waiting: 0, silent: 0, silent_names: [], trouble: null },
+            ...{ workers: [], held: [] },
+          },
         },
       ] as const;
     });

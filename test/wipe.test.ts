@@ -187,7 +187,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a wipe of everything', () =>
     expect(Object.keys(report.services)).toEqual(SERVICE_NAMES);
     for (const service of Object.values(report.services)) {
       expect(Object.keys(service).join(' ')).toBe(
-        'jobs_removed results_removed tasks_purged tasks_cancelled files_deleted models_deleted space_freed_mb bytes_freed bytes_held_open verified remaining errors warnings failures directories',
+        'jobs_removed results_removed tasks_purged tasks_cancelled files_deleted models_deleted space_freed_mb bytes_freed bytes_held_open verified remaining errors warnings failures directories came_back',
       );
       expect(Object.keys(service.tasks_purged)).toEqual(['queued', 'in_flight']);
       expect(Object.keys(service.remaining)).toEqual(['jobs', 'tasks', 'files', 'models']);

@@ -1,7 +1,7 @@
 import type { RedisConnection } from '../redis/connect.ts';
-import { parseBinding, queuesOf } from './keys.ts';
-import type { Binding, BrokerKeys } from './keys.ts';
+import type { BrokerKeys } from './keys.ts';
 import { parseUnacked } from './message.ts';
+import { createRouter, ownership } from './routes.ts';
 
 const COUNT = 200;
 
@@ -9,6 +9,7 @@ const COUNT = 200;
 export interface InFlight {
   readonly deliveryTags: readonly Buffer[];
   readonly taskIds: readonly string[];
+  readonly groupIds: readonly string[];
   /** Entries that go back to one of these queues and to another one: not among the others. */
   readonly shared: number;
 }
@@ -25,7 +26,7 @@ export async function* scanInFlight(
   signal: AbortSignal,
 ): AsyncGenerator<InFlight> {
   const own = new Set(queues);
-  const bindings = new Map<string, readonly Binding[]>();
+  const route = createRouter(broker, names);
   let cursor = '0';
   do {
     signal.throwIfAborted();
@@ -38,35 +39,23 @@ export async function* scanInFlight(
     )) as unknown as readonly [Buffer, readonly Buffer[]];
     const deliveryTags: Buffer[] = [];
     const taskIds: string[] = [];
+    const groupIds = new Set<string>();
     let shared = 0;
     for (let index = 0; index + 1 < flat.length; index += 2) {
       const entry = parseUnacked(flat[index + 1] as Buffer);
       if (entry === undefined) continue;
-      const goesTo = queuesOf(
-        entry.exchange,
-        entry.routingKey,
-        entry.exchange === '' ? [] : await bindingsOf(entry.exchange),
-      );
-      if (!goesTo.some((queue) => own.has(queue))) continue;
-      if (!goesTo.every((queue) => own.has(queue))) {
-        shared += 1;
-        continue;
-      }
+      const whose = ownership(await route(entry.exchange, entry.routingKey), own);
+      if (whose === 'shared') shared += 1;
+      if (whose !== 'own') continue;
       deliveryTags.push(flat[index] as Buffer);
       if (entry.taskId !== undefined) taskIds.push(entry.taskId);
+      if (entry.groupId !== undefined) groupIds.add(entry.groupId);
     }
-    if (deliveryTags.length + shared > 0) yield { deliveryTags, taskIds, shared };
+    if (deliveryTags.length + shared > 0) {
+      yield { deliveryTags, taskIds, groupIds: [...groupIds], shared };
+    }
     cursor = next.toString();
   } while (cursor !== '0');
-
-  async function bindingsOf(exchange: string): Promise<readonly Binding[]> {
-    const known = bindings.get(exchange);
-    if (known !== undefined) return known;
-    const members = (await broker.send('SMEMBERS', names.binding(exchange))) as unknown as Buffer[];
-    const parsed = members.map(parseBinding).filter((binding) => binding !== undefined);
-    bindings.set(exchange, parsed);
-    return parsed;
-  }
 }
 
 /**

@@ -8,17 +8,34 @@
 export const SEPARATOR = '\x06\x16';
 
 const RESULT = 'celery-task-meta-';
+const GROUP = 'celery-taskset-meta-';
+const CHORD = 'chord-unlock-';
+/** What the result backend sets behind a group's id: parts, counter, size (celery/backends/redis.py). */
+const GROUP_PARTS = ['', '.j', '.t', '.s'];
+const PIDBOX = '.celery.pidbox';
+/** Ours: see hold.ts. */
+const HELD = 'media-cleanup:held-consumers';
 
 export interface BrokerKeys {
   readonly unacked: Buffer;
   readonly unackedIndex: Buffer;
   /** Routing table of an exchange. Never deleted: without it new messages are dropped silently. */
   readonly binding: (exchange: string) => Buffer;
+  /** What the keys of all routing tables begin with. */
+  readonly bindings: Buffer;
   readonly queue: (name: string) => Buffer;
   /** Every key that may hold the result of a task. */
   readonly resultsOf: (taskId: Buffer) => readonly Buffer[];
   /** What the keys of all results begin with. */
   readonly results: Buffer;
+  /** Every key that may hold the state of a group or of a chord's header. */
+  readonly groupKeysOf: (groupId: string) => readonly Buffer[];
+  /** The channel that every worker of the database listens on (kombu's `keyprefix_fanout`). */
+  readonly mailbox: (db: number) => Buffer;
+  /** The list that replies to `oid` come in (kombu/pidbox.py `Mailbox.get_reply_queue`). */
+  readonly replies: (oid: string) => Buffer;
+  /** Where a hold is noted, so that the next run can end it; the only key of our own. */
+  readonly held: Buffer;
 }
 
 /** @param globalKeyPrefix the transport option `global_keyprefix`, or ''. */
@@ -29,14 +46,35 @@ export function brokerKeys(globalKeyPrefix: string): BrokerKeys {
   const apart = globalKeyPrefix === '' || /[:_.-]$/.test(globalKeyPrefix) ? '' : '_';
   const results = key(`${apart}${RESULT}`);
   const starts = globalKeyPrefix === '' ? [results] : [results, Buffer.from(RESULT)];
+  const groups = [GROUP, CHORD].flatMap((name) =>
+    globalKeyPrefix === '' ? [name] : [`${globalKeyPrefix}${apart}${name}`, name],
+  );
   return {
     unacked: key('unacked'),
     unackedIndex: key('unacked_index'),
     binding: (exchange) => key(`_kombu.binding.${exchange}`),
+    bindings: key('_kombu.binding.'),
     queue: (name) => key(name),
     resultsOf: (taskId) => starts.map((start) => Buffer.concat([start, taskId])),
     results,
+    groupKeysOf: (groupId) =>
+      groups.flatMap((start) => GROUP_PARTS.map((part) => Buffer.from(start + groupId + part))),
+    mailbox: (db) => key(`/${db}${PIDBOX}`),
+    replies: (oid) => key(`${oid}.reply${PIDBOX}`),
+    held: key(HELD),
   };
+}
+
+/** The worker whose mailbox a queue of the pidbox exchange is; undefined for other queues. */
+export function workerOfMailbox(queue: string): string | undefined {
+  return queue.endsWith(PIDBOX) && !queue.endsWith(`.reply${PIDBOX}`)
+    ? queue.slice(0, -PIDBOX.length)
+    : undefined;
+}
+
+/** Whether a queue carries tasks, and not remote control or events (celery/events/receiver.py). */
+export function isTaskQueue(queue: string): boolean {
+  return !queue.endsWith(PIDBOX) && !queue.startsWith('celeryev.');
 }
 
 /** What kombu needs to go on working, whatever a prefix matches. */
@@ -46,7 +84,7 @@ export function isProtectedKey(key: Buffer, globalKeyPrefix: string): boolean {
   return [prefix, ''].some(
     (start) =>
       text.startsWith(`${start}_kombu.binding.`) ||
-      ['unacked', 'unacked_index', 'unacked_mutex'].some((name) => text === start + name),
+      ['unacked', 'unacked_index', 'unacked_mutex', HELD].some((name) => text === start + name),
   );
 }
 

@@ -2,6 +2,8 @@
 export interface Message {
   /** Undefined when the message names none. */
   readonly taskId: string | undefined;
+  /** The group, or the chord whose header it belongs to. */
+  readonly groupId: string | undefined;
   readonly exchange: string | undefined;
   readonly routingKey: string | undefined;
 }
@@ -9,6 +11,7 @@ export interface Message {
 /** An entry of the `unacked` hash: `[message, exchange, routing_key]`. */
 export interface UnackedEntry {
   readonly taskId: string | undefined;
+  readonly groupId: string | undefined;
   readonly exchange: string;
   readonly routingKey: string;
 }
@@ -23,8 +26,10 @@ export function parseUnacked(bytes: Buffer): UnackedEntry | undefined {
   if (!Array.isArray(entry)) return undefined;
   const [raw, exchange, routingKey] = entry as readonly unknown[];
   if (typeof routingKey !== 'string') return undefined;
+  const message = readMessage(raw);
   return {
-    taskId: readMessage(raw)?.taskId,
+    taskId: message?.taskId,
+    groupId: message?.groupId,
     // kombu writes null for the default exchange in places.
     exchange: typeof exchange === 'string' ? exchange : '',
     routingKey,
@@ -36,24 +41,23 @@ function readMessage(value: unknown): Message | undefined {
   const properties = asRecord(message?.['properties']);
   if (message === undefined || properties === undefined) return undefined;
   const delivery = asRecord(properties['delivery_info']);
+  const headers = asRecord(message['headers']);
+  const body = asText(headers?.['id']) === undefined ? readBody(message['body']) : undefined;
   return {
-    taskId:
-      asText(asRecord(message['headers'])?.['id']) ??
-      bodyTaskId(message['body']) ??
-      asText(properties['correlation_id']),
+    taskId: asText(headers?.['id']) ?? asText(body?.['id']) ?? asText(properties['correlation_id']),
+    groupId: asText(headers?.['group']) ?? asText(body?.['taskset']),
     exchange: asString(delivery?.['exchange']),
     routingKey: asString(delivery?.['routing_key']),
   };
 }
 
-/** Protocol 1 has the id in its body: base64 of a JSON object. */
-function bodyTaskId(body: unknown): string | undefined {
-  if (typeof body !== 'string') return undefined;
-  const value = parseJson(Buffer.from(body, 'base64'));
-  return asText(asRecord(value)?.['id']);
+/** Protocol 1 has the ids in its body: base64 of a JSON object. */
+function readBody(body: unknown): Readonly<Record<string, unknown>> | undefined {
+  return typeof body === 'string' ? asRecord(parseJson(Buffer.from(body, 'base64'))) : undefined;
 }
 
-function parseJson(bytes: Buffer): unknown {
+/** Undefined when it is no JSON. */
+export function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString()) as unknown;
   } catch {
@@ -61,7 +65,7 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
-function asRecord(value: unknown): Readonly<Record<string, unknown>> | undefined {
+export function asRecord(value: unknown): Readonly<Record<string, unknown>> | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : undefined;
@@ -71,6 +75,7 @@ function asString(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function asText(value: unknown): string | undefined {
+/** Undefined for an empty text too. */
+export function asText(value: unknown): string | undefined {
   return asString(value) || undefined;
 }

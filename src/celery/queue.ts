@@ -60,6 +60,12 @@ async function isAddressedTo(
   return message?.routingKey === queue;
 }
 
+/** What a batch of messages names. */
+export interface MessageIds {
+  readonly taskIds: readonly string[];
+  readonly groupIds: readonly string[];
+}
+
 /** The number of messages in these lists now. */
 export async function countQueued(
   broker: RedisConnection,
@@ -70,12 +76,12 @@ export async function countQueued(
   return count;
 }
 
-/** The task ids of the messages in these lists, batch by batch; messages stay. @throws RedisError. */
+/** The ids of the messages in these lists, batch by batch; messages stay. @throws RedisError. */
 export async function* scanQueued(
   broker: RedisConnection,
   keys: readonly Buffer[],
   signal: AbortSignal,
-): AsyncGenerator<readonly string[]> {
+): AsyncGenerator<MessageIds> {
   for (const key of keys) {
     for (let start = 0; ; start += BATCH) {
       signal.throwIfAborted();
@@ -85,28 +91,34 @@ export async function* scanQueued(
         start,
         start + BATCH - 1,
       )) as unknown as readonly Buffer[];
-      yield taskIdsOf(messages);
+      yield idsOf(messages);
       if (messages.length < BATCH) break;
     }
   }
 }
 
-function taskIdsOf(messages: readonly Buffer[]): readonly string[] {
-  return messages.map((message) => parseMessage(message)?.taskId).filter((id) => id !== undefined);
+function idsOf(messages: readonly Buffer[]): MessageIds {
+  const parsed = messages.map(parseMessage);
+  const present = (ids: readonly (string | undefined)[]): readonly string[] =>
+    ids.filter((id) => id !== undefined);
+  return {
+    taskIds: present(parsed.map((message) => message?.taskId)),
+    groupIds: [...new Set(present(parsed.map((message) => message?.groupId)))],
+  };
 }
 
 /**
  * Takes every message out of these lists, in batches that are read and cut in one transaction, so
  * that the count is of what went and the task ids are known. A producer that goes on does not keep
  * it here: what comes after twice the first length is left for the next look.
- * @param onBatch gets the task ids of the messages just removed.
+ * @param onBatch gets the ids of the messages just removed.
  * @returns the number of messages removed.
  * @throws RedisError, or the signal's reason between two batches.
  */
 export async function purgeQueues(
   broker: RedisConnection,
   keys: readonly Buffer[],
-  onBatch: (taskIds: readonly string[], purged: number) => Promise<void>,
+  onBatch: (ids: MessageIds, purged: number) => Promise<void>,
   signal: AbortSignal,
 ): Promise<number> {
   let purged = 0;
@@ -120,7 +132,7 @@ export async function purgeQueues(
       ])) as unknown as readonly [readonly Buffer[]];
       taken += messages.length;
       purged += messages.length;
-      await onBatch(taskIdsOf(messages), purged);
+      await onBatch(idsOf(messages), purged);
       if (messages.length < BATCH) break;
     }
   }

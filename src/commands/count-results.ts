@@ -77,8 +77,8 @@ async function messageTaskIds(look: Look): Promise<readonly string[]> {
   const taskIds = new Set<string>();
   await onLink(service.broker, { target: 'Celery', name: 'queue' }, report, async (broker) => {
     const found = await findQueueKeys(broker, keys.queues, keys.broker, signal);
-    for await (const ids of scanQueued(broker, found.keys, signal)) {
-      for (const id of ids) taskIds.add(id);
+    for await (const batch of scanQueued(broker, found.keys, signal)) {
+      for (const id of batch.taskIds) taskIds.add(id);
     }
     for await (const batch of scanInFlight(broker, keys.queues, keys.broker, signal)) {
       for (const id of batch.taskIds) taskIds.add(id);

@@ -1,16 +1,19 @@
 import { collectFailures } from '../report/failures.ts';
+import { NO_WORKERS } from '../report/types.ts';
 import type { Failure, Kind, ServiceCensus } from '../report/types.ts';
 import { countResults } from './count-results.ts';
 import { inspectService } from './inspect-service.ts';
 import type { InspectProgress } from './inspect-service.ts';
 import { onLink } from './links.ts';
+import { inspectWorkers } from './look-at-workers.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import { nothingMatchedWarnings } from './warnings.ts';
+import { workersWarnings } from './worker-warnings.ts';
 
 /**
- * What people read before they decide: the look of `inspectService`, the results that would go, and
- * a warning when the prefix matches nothing. Changes nothing.
+ * What people read before they decide: the look of `inspectService`, who works on it, the results
+ * that would go, and a warning when the prefix matches nothing. Changes nothing.
  * @throws the signal's reason.
  */
 export async function inspectForPlan(
@@ -40,10 +43,15 @@ export async function inspectForPlan(
     );
     warnings.push(...(found ?? []));
   }
+  const workers = kinds.includes('queue')
+    ? await inspectWorkers(service, report, signal)
+    : NO_WORKERS;
+  warnings.push(...workersWarnings(service, workers));
   const list = failures.list();
   return {
     ...census,
     results: counted,
+    workers,
     warnings,
     failures: { ...list, total: list.total + unlisted },
   };

@@ -6,6 +6,7 @@ import type { OpenDirectory } from '../files/open-directory.ts';
 import { countJobs } from '../redis/jobs.ts';
 import { collectFailures } from '../report/failures.ts';
 import { printable } from '../report/printable.ts';
+import { NO_WORKERS } from '../report/types.ts';
 import type { DirectoryCensus, Failure, Kind, ServiceCensus } from '../report/types.ts';
 import { onLink } from './links.ts';
 import { directoryFailure } from './open-services.ts';
@@ -16,9 +17,14 @@ import { mountWarning, strangeKeyWarning } from './warnings.ts';
 /** Files and bytes counted in the directory at hand. */
 export type InspectProgress = (files: number, bytes: number) => void;
 
+/** Called for everything that a look finds: a job's key, a task, a file. */
+export type Found = (kind: Kind, name: () => string) => void;
+
 /**
  * What a service holds now of the chosen kinds; the plan, the dry run, `stats` and the proof after a
- * wipe all look through this. It does not count results, see `inspectForPlan`. Changes nothing. What could not be looked at is among the failures.
+ * wipe all look through this. It does not count results nor ask workers, see `inspectForPlan`.
+ * Changes nothing. What could not be looked at is among the failures.
+ * @param found gets the name of everything that is there, where somebody wants to know.
  * @throws the signal's reason.
  */
 export async function inspectService(
@@ -26,6 +32,7 @@ export async function inspectService(
   kinds: readonly Kind[],
   signal: AbortSignal,
   progress?: InspectProgress,
+  found?: Found,
 ): Promise<ServiceCensus> {
   const failures = collectFailures();
   for (const failure of service.failures) failures.add(failure);
@@ -33,8 +40,8 @@ export async function inspectService(
     failures.add(failure);
   };
   const warnings = service.warnings.map(({ text }) => text);
-  const { jobs, tasks } = await countInRedis(service, kinds, report, warnings, signal);
-  const directories = await countDirectories(service, report, warnings, signal, progress);
+  const { jobs, tasks } = await countInRedis(service, kinds, report, warnings, signal, found);
+  const directories = await countDirectories(service, report, warnings, signal, progress, found);
   const total = (kind: 'files' | 'models'): number =>
     directories.reduce((sum, one) => sum + (one.kind === kind ? one.files : 0), 0);
   return {
@@ -42,6 +49,7 @@ export async function inspectService(
     jobs,
     results: 0,
     tasks,
+    workers: NO_WORKERS,
     files: total('files'),
     models: total('models'),
     bytes: directories.reduce((sum, one) => sum + one.bytes, 0),
@@ -59,11 +67,12 @@ async function countInRedis(
   report: (failure: Failure) => void,
   warnings: string[],
   signal: AbortSignal,
+  found: Found | undefined,
 ): Promise<Pick<ServiceCensus, 'jobs' | 'tasks'>> {
   const keys = serviceKeys(service.config);
   const jobs = kinds.includes('jobs')
     ? await onLink(service.redis, { target: 'Redis', name: 'jobs' }, report, async (redis) =>
-        countJobs(redis, keys.jobs, signal),
+        countJobs(redis, keys.jobs, signal, (key) => found?.('jobs', () => printable(key))),
       )
     : 0;
   if (!kinds.includes('queue') || keys.queues.length === 0) {
@@ -74,11 +83,15 @@ async function countInRedis(
     { target: 'Celery', name: 'queue' },
     report,
     async (broker) => {
-      const found = await findQueueKeys(broker, keys.queues, keys.broker, signal);
-      for (const { key, type } of found.strange) {
+      const lists = await findQueueKeys(broker, keys.queues, keys.broker, signal);
+      for (const { key, type } of lists.strange) {
         warnings.push(strangeKeyWarning(broker.label, key, type));
       }
-      return await countQueued(broker, found.keys);
+      const count = await countQueued(broker, lists.keys);
+      if (count > 0) {
+        for (const key of lists.keys) found?.('queue', () => `queue ${printable(key)}`);
+      }
+      return count;
     },
   );
   const inFlight = await onLink(
@@ -89,6 +102,7 @@ async function countInRedis(
       let count = 0;
       for await (const batch of scanInFlight(broker, keys.queues, keys.broker, signal)) {
         count += batch.deliveryTags.length;
+        for (const id of batch.taskIds) found?.('queue', () => `task ${printable(id)}`);
       }
       return count;
     },
@@ -102,6 +116,7 @@ async function countDirectories(
   warnings: string[],
   signal: AbortSignal,
   progress: InspectProgress | undefined,
+  found: Found | undefined,
 ): Promise<DirectoryCensus[]> {
   const census: DirectoryCensus[] = [];
   // One file can have names in several directories; it frees its blocks once.
@@ -125,6 +140,13 @@ async function countDirectories(
           report(directoryFailure(located, printable(item) || '.', code));
         },
         ...(progress === undefined ? {} : { progress }),
+        ...(found === undefined
+          ? {}
+          : {
+              found: (item: () => Buffer) => {
+                found(kind, () => `${name}/${printable(item())}`);
+              },
+            }),
         signal,
       });
       warnings.push(...mounts.map((mount) => mountWarning(name, mount)));

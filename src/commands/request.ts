@@ -1,7 +1,7 @@
 import type { Kind } from '../report/types.ts';
 
 /** What the operator asked for, typed; made from argv by cli.ts. */
-export type Request = WipeRequest | StatsRequest;
+export type Request = WipeRequest | StatsRequest | DoctorRequest;
 
 interface Common {
   readonly targets: readonly string[];
@@ -19,11 +19,23 @@ export interface WipeRequest extends Common {
   readonly kinds: readonly Kind[];
   readonly strict: boolean;
   readonly caps: Caps;
+  /** Hold the consumers and cancel what they run. */
+  readonly cancelRunning: boolean;
+  /** Milliseconds to wait for workers that cannot be interrupted. */
+  readonly waitIdle: number;
+  /** Milliseconds to go on looking after the wipe; 0: until one clean look. */
+  readonly verifyFor: number;
   readonly quiet: boolean;
 }
 
 export interface StatsRequest extends Common {
   readonly command: 'stats';
+}
+
+export interface DoctorRequest extends Common {
+  readonly command: 'doctor';
+  /** Tell held consumers to go on; everything else is only looked at. */
+  readonly fix: boolean;
 }
 
 /** The most that may be there to be removed; undefined: no limit. */

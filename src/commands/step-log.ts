@@ -6,11 +6,13 @@ import type { StepContext } from './wipe-service.ts';
 
 /** @param message in the contract's words, e.g. `Redis: 15 jobs removed`. */
 export function logRemoved(
-  { service, observer }: StepContext,
+  { service, observer, tally }: StepContext,
   step: string,
   message: string,
   figures: Readonly<Record<string, number>>,
 ): void {
+  // After the first pass only what came back is news.
+  if (tally.pass > 1 && Object.values(figures).every((figure) => figure === 0)) return;
   const line = `🗑️  ${message}`;
   observer.log({ level: 'INFO', service: service.config.name, step, message: line, figures });
 }

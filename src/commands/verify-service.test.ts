@@ -1,18 +1,26 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { testFolder } from '../../test/support/folder.ts';
 import { locateDirectories } from '../files/resolve.ts';
 import type { Observer } from '../report/observer.ts';
+import type { Remaining } from '../report/types.ts';
+import { createCrew } from './crew.ts';
 import { closeServices, openServices } from './open-services.ts';
-import { verifyService } from './verify-service.ts';
+import { proveService } from './verify-service.ts';
 import type { Verdict } from './verify-service.ts';
-import { startTally } from './wipe-service.ts';
+import { startStep, startTally, wipeService } from './wipe-service.ts';
 
 const QUIET: Observer = { log: () => undefined, progress: () => undefined };
 
-/** Opens a service with `data` and `late` as a wipe does, then looks at it after `meanwhile`. */
-async function verdictAfter(folder: string, meanwhile: () => void): Promise<Verdict> {
+interface Proof extends Verdict {
+  readonly warnings: readonly string[];
+  readonly cameBack: Remaining;
+  readonly passes: number;
+}
+
+/** Opens a service with `data` and `late` as a wipe does, wipes and proves it, with `meanwhile` in between. */
+async function verdictAfter(folder: string, meanwhile: () => void): Promise<Proof> {
   const directory = (path: string) => ({ path, mustBeMounted: false, marker: undefined, keep: [] });
   const config = {
     name: 'service',
@@ -30,8 +38,13 @@ async function verdictAfter(folder: string, meanwhile: () => void): Promise<Verd
   const [service] = services;
   if (service === undefined) throw new Error('nothing was opened');
   try {
+    const tally = startTally(service);
+    const step = startStep(service, tally, QUIET, signal);
+    await wipeService(step, ['files']);
     meanwhile();
-    return await verifyService(service, ['files'], startTally(service), QUIET, signal);
+    const crew = createCrew(step, true, () => undefined);
+    const verdict = await proveService(step, crew, ['files'], 0);
+    return { ...verdict, warnings: tally.warnings, cameBack: tally.cameBack, passes: tally.pass };
   } finally {
     closeServices(services);
   }
@@ -45,7 +58,39 @@ function emptyData(): string {
 
 test('empty is verified', async () => {
   const verdict = await verdictAfter(emptyData(), () => undefined);
-  expect(verdict).toMatchObject({ verified: true, remaining: { files: 0 } });
+  expect(verdict).toMatchObject({ verified: true, remaining: { files: 0 }, passes: 1 });
+});
+
+test('what came back is removed, said, and looked for once more', async () => {
+  const folder = emptyData();
+  const verdict = await verdictAfter(folder, () => {
+    writeFileSync(join(folder, 'data/ghost'), '');
+  });
+  expect(verdict).toMatchObject({ verified: true, cameBack: { files: 1 }, passes: 2 });
+  expect(verdict.warnings).toContainEqual(
+    expect.stringContaining('came back during the wipe: 1 file, removed again'),
+  );
+  expect(existsSync(join(folder, 'data/ghost'))).toBe(false);
+});
+
+test('who goes on writing is given up after three passes, and what is there is named', async () => {
+  const folder = emptyData();
+  let timer: NodeJS.Timeout | undefined;
+  const started = performance.now();
+  const verdict = await verdictAfter(folder, () => {
+    let count = 0;
+    timer = setInterval(() => {
+      count += 1;
+      writeFileSync(join(folder, `data/ghost-${count}`), '');
+    }, 20);
+  });
+  clearInterval(timer);
+  expect(verdict).toMatchObject({ verified: false, passes: 3 });
+  expect(verdict.remaining.files).toBeGreaterThan(0);
+  expect(verdict.warnings).toContainEqual(
+    expect.stringMatching(/^still there: \d+ files? \(Data\/ghost-\d+/),
+  );
+  expect(performance.now() - started).toBeLessThan(5_000);
 });
 
 test.each([

@@ -1,13 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { countByPrefix } from '../redis/jobs.ts';
 import { counted } from '../report/text.ts';
 import { remainingCount } from '../report/totals.ts';
+import { NOTHING_LEFT } from '../report/types.ts';
 import type { Failure, Kind, Remaining, ServiceCensus } from '../report/types.ts';
-import type { Observer } from '../report/observer.ts';
-import { countByPrefix } from '../redis/jobs.ts';
+import { refreshCrew, reportStragglers } from './crew.ts';
+import type { Crew } from './crew.ts';
 import { inspectService } from './inspect-service.ts';
+import type { Found } from './inspect-service.ts';
 import { onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
-import type { WipeTally } from './wipe-service.ts';
+import { removeResultsOf } from './wipe-redis.ts';
+import { removedSoFar, wipeService } from './wipe-service.ts';
+import type { StepContext, WipeTally } from './wipe-service.ts';
 
 export interface Verdict {
   /** Everything asked for was looked at again, and nothing was there. */
@@ -15,17 +21,94 @@ export interface Verdict {
   readonly remaining: Remaining;
 }
 
+/** The first removal and the two that follow when something came back. */
+const MOST_PASSES = 3;
 /**
- * Looks at everything a wipe was asked to remove once more. What cannot be looked at is not gone.
+ * A look counts only so long after the removal began: who saves something every 50 ms must not be
+ * missed because the wipe took 20.
+ */
+const SETTLE_MS = 100;
+/** Who brought something back may do so again: then it is watched for a while. */
+const WATCH_MS = 250;
+/** With `--verify-for`: from one look to the next. */
+const BETWEEN_LOOKS_MS = 200;
+
+/**
+ * Looks again, removes what came meanwhile, and looks again: until a look finds nothing, three times
+ * at most; with `verifyFor` for so many milliseconds, however often.
  * @throws the signal's reason.
  */
-export async function verifyService(
-  service: OpenService,
+export async function proveService(
+  step: StepContext,
+  crew: Crew,
   kinds: readonly Kind[],
-  tally: WipeTally,
-  observer: Observer,
-  signal: AbortSignal,
+  verifyFor: number,
 ): Promise<Verdict> {
+  const { tally, signal } = step;
+  const end = performance.now() + verifyFor;
+  for (;;) {
+    await pause(tally.passStarted + (tally.pass > 1 ? WATCH_MS : SETTLE_MS), signal);
+    await refreshCrew(crew);
+    // A task that was killed late leaves its result late.
+    await removeResultsOf(step, [...tally.cancelled]);
+    const look = await lookAgain(step, kinds);
+    const dirty = remainingCount(look.remaining) + look.results > 0;
+    const inTime = performance.now() < end;
+    if (dirty && (inTime || (verifyFor === 0 && tally.pass < MOST_PASSES))) {
+      const before = removedSoFar(tally);
+      await wipeService(step, kinds);
+      const back = difference(removedSoFar(tally), before);
+      tally.cameBack = sum(tally.cameBack, back);
+      if (remainingCount(back) > 0) continue;
+      // Nothing of it could be removed: trying on would not help.
+      if (!inTime) return await conclude(step, crew, await lookAgain(step, kinds));
+    } else if (!inTime) {
+      return await conclude(step, crew, look);
+    }
+    await pause(Math.min(performance.now() + BETWEEN_LOOKS_MS, end), signal);
+  }
+}
+
+interface Look extends Verdict {
+  /** Results still there, where all of the database were to go. */
+  readonly results: number;
+  readonly names: string;
+}
+
+async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verdict> {
+  const { service, tally, observer } = step;
+  const { name } = service.config;
+  const { remaining } = look;
+  const left = remainingCount(remaining);
+  if (remainingCount(tally.cameBack) > 0) step.warn(cameBackWarning(tally.cameBack));
+  if (left > 0) step.warn(`still there: ${look.names}`);
+  if (look.results > 0) {
+    step.warn(`Redis: ${counted(look.results, 'result')} still there or there again`);
+  }
+  const stragglers = await reportStragglers(crew);
+  const verified = look.verified && !stragglers;
+  const why =
+    left > 0
+      ? `${counted(left, 'item')} still there`
+      : stragglers
+        ? 'a worker may write again'
+        : 'not everything could be looked at';
+  observer.log({
+    level: verified ? 'INFO' : 'WARNING',
+    service: name,
+    step: 'verify',
+    message: verified
+      ? `Verified: ${name}: looked again, nothing is left`
+      : `Not verified: ${name}: ${why}`,
+    figures: { ...remaining },
+  });
+  return { verified, remaining };
+}
+
+/** @throws the signal's reason. */
+async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Look> {
+  const { service, tally, observer, signal } = step;
+  const names = collectNames();
   const census = await inspectService(
     { ...service, failures: [], warnings: [] },
     kinds,
@@ -33,12 +116,11 @@ export async function verifyService(
     (done, bytes) => {
       observer.progress({ service: service.config.name, step: 'verify', done, bytes });
     },
+    names.add,
   );
   for (const failure of newFailures(census, tally)) tally.failures.add(failure);
   const remaining = remainingOf(census);
   const results = await countAllResults(service, kinds, tally, signal);
-  if (results > 0)
-    tally.warnings.push(`Redis: ${counted(results, 'result')} still there or there again`);
   const blind =
     [service.redis, service.broker].some((link) => link !== undefined && !link.connection) ||
     service.directories.some(
@@ -49,20 +131,67 @@ export async function verifyService(
     service.failures.length === 0 &&
     census.failures.total === 0 &&
     remainingCount(remaining) === 0;
-  observer.log({
-    level: verified ? 'INFO' : 'WARNING',
-    service: service.config.name,
-    step: 'verify',
-    message: verified
-      ? `Verified: ${service.config.name}: looked again, nothing is left`
-      : `Not verified: ${service.config.name}: ${
-          remainingCount(remaining) > 0
-            ? `${counted(remainingCount(remaining), 'item')} still there`
-            : 'not everything could be looked at'
-        }`,
-    figures: { ...remaining },
-  });
-  return { verified, remaining };
+  return { verified, remaining, results, names: names.text(remaining) };
+}
+
+const NAMES_SHOWN = 5;
+
+/** The first names of each kind, for a sentence. */
+function collectNames(): { readonly add: Found; readonly text: (of: Remaining) => string } {
+  const first = new Map<Kind, Set<string>>();
+  return {
+    add(kind, name) {
+      const names = first.get(kind) ?? new Set();
+      first.set(kind, names);
+      if (names.size < NAMES_SHOWN) names.add(name());
+    },
+    text: ({ jobs, tasks, files, models }) =>
+      (
+        [
+          ['jobs', jobs, 'job'],
+          ['queue', tasks, 'task'],
+          ['files', files, 'file'],
+          ['models', models, 'model'],
+        ] as const
+      )
+        .filter(([, count]) => count > 0)
+        .map(([kind, count, noun]) => {
+          const names = [...(first.get(kind) ?? [])];
+          const more = kind !== 'queue' && count > names.length ? ', …' : '';
+          return `${counted(count, noun)} (${names.join(', ')}${more})`;
+        })
+        .join(', '),
+  };
+}
+
+function cameBackWarning({ jobs, tasks, files, models }: Remaining): string {
+  const parts = [
+    ...(jobs > 0 ? [counted(jobs, 'job')] : []),
+    ...(tasks > 0 ? [counted(tasks, 'task')] : []),
+    ...(files > 0 ? [counted(files, 'file')] : []),
+    ...(models > 0 ? [counted(models, 'model')] : []),
+  ];
+  return `came back during the wipe: ${parts.join(', ')}, removed again; something still writes: stop the service if it must stay empty`;
+}
+
+function difference(after: Remaining, before: Remaining): Remaining {
+  return {
+    jobs: after.jobs - before.jobs,
+    tasks: after.tasks - before.tasks,
+    files: after.files - before.files,
+    models: after.models - before.models,
+  };
+}
+
+function sum(one: Remaining, other: Remaining): Remaining {
+  return difference(one, difference(NOTHING_LEFT, other));
+}
+
+/** @param until by `performance.now()`. @throws the signal's reason. */
+async function pause(until: number, signal: AbortSignal): Promise<void> {
+  const milliseconds = until - performance.now();
+  if (milliseconds > 0) await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+  signal.throwIfAborted();
 }
 
 /** A second Ctrl-C ends it at once; whoever pressed it once waits this long for the figures. */
@@ -82,7 +211,7 @@ export async function countLeft(
   } catch (error) {
     if (!signal.aborted) throw error;
     tally.warnings.push('interrupted: what is left was not counted; media-cleanup stats does');
-    return { verified: false, remaining: { jobs: 0, tasks: 0, files: 0, models: 0 } };
+    return { verified: false, remaining: NOTHING_LEFT };
   }
 }
 

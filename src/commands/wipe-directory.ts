@@ -7,6 +7,7 @@ import { directoryFailure } from './open-services.ts';
 import type { OpenedDirectory } from './open-services.ts';
 import { logRemoved } from './step-log.ts';
 import { mountWarning } from './warnings.ts';
+import { noteDirectory } from './wipe-service.ts';
 import type { StepContext } from './wipe-service.ts';
 
 /**
@@ -19,13 +20,13 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
   const { tally, observer, signal } = step;
   signal.throwIfAborted();
   if (open === undefined) {
-    tally.directories.push({ name, path, kind, deleted: 0, bytesFreed: 0 });
+    noteDirectory(tally, { name, path, kind, deleted: 0, bytesFreed: 0 });
     return;
   }
   if (isMoved(open, path)) {
     // It was shown and confirmed at its path, and while the question was open it was moved away.
     step.report(directoryFailure(located, '.', 'EMOVED'));
-    tally.directories.push({ name, path, kind, deleted: 0, bytesFreed: 0 });
+    noteDirectory(tally, { name, path, kind, deleted: 0, bytesFreed: 0 });
     return;
   }
   const service = step.service.config.name;
@@ -50,15 +51,9 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
     },
     signal,
   );
-  tally.directories.push({
-    name,
-    path,
-    kind,
-    deleted: erased.deleted,
-    bytesFreed: erased.bytesFreed,
-  });
-  for (const mount of erased.mounts) step.warn(mountWarning(name, mount));
   const { deleted, bytesFreed } = erased;
+  noteDirectory(tally, { name, path, kind, deleted, bytesFreed });
+  for (const mount of erased.mounts) step.warn(mountWarning(name, mount));
   logRemoved(
     step,
     kind,

@@ -25,11 +25,11 @@ export async function wipeQueue(step: StepContext): Promise<void> {
       await purgeQueues(
         broker,
         found.keys,
-        async (taskIds, purged) => {
+        async ({ taskIds, groupIds }, purged) => {
           tally.queued = before + purged;
           observer.progress({ service: name, step: 'queue', done: purged, bytes: 0 });
           for (const id of taskIds) observer.item?.(name, 'queue', `task ${id}`);
-          await removeResults(step, taskIds);
+          await removeResultsOf(step, taskIds, groupIds);
         },
         signal,
       );
@@ -38,13 +38,22 @@ export async function wipeQueue(step: StepContext): Promise<void> {
   );
   if (done !== undefined) {
     const queued = tally.queued - before;
-    logRemoved(step, 'queue', `Celery: ${counted(queued, 'queued task')} purged`, { queued });
+    // Before the first pass: somebody is waited for, and must find nothing to go on with.
+    if (tally.pass > 0 || queued > 0)
+      logRemoved(step, 'queue', `Celery: ${counted(queued, 'queued task')} purged`, { queued });
   }
 }
 
-/** Removes the service's own messages that workers hold unacknowledged, and their results. */
-export async function wipeInFlight(step: StepContext): Promise<void> {
+/** So many ids are kept for revoking; the revocation list of a worker has room for 50 000. */
+const KEPT_IDS = 10_000;
+
+/**
+ * Removes the service's own messages that workers hold unacknowledged, and their results.
+ * @returns the ids of their tasks, the first 10 000.
+ */
+export async function wipeInFlight(step: StepContext): Promise<readonly string[]> {
   const { service, keys, tally, observer, signal } = step;
+  const ids: string[] = [];
   const before = tally.inFlight;
   const name = service.config.name;
   const done = await onLink(
@@ -60,7 +69,8 @@ export async function wipeInFlight(step: StepContext): Promise<void> {
         const done = tally.inFlight - before;
         observer.progress({ service: name, step: 'in-flight', done, bytes: 0 });
         for (const id of batch.taskIds) observer.item?.(name, 'in-flight', `task ${id}`);
-        await removeResults(step, batch.taskIds);
+        ids.push(...batch.taskIds.slice(0, KEPT_IDS - ids.length));
+        await removeResultsOf(step, batch.taskIds, batch.groupIds);
       }
       if (shared > 0) step.warn(sharedMessagesWarning(broker.label, shared));
       return true;
@@ -69,8 +79,10 @@ export async function wipeInFlight(step: StepContext): Promise<void> {
   if (done !== undefined) {
     const inFlight = tally.inFlight - before;
     const message = `Celery: ${counted(inFlight, 'in-flight task')} removed`;
-    logRemoved(step, 'in-flight', message, { inFlight });
+    // The cancelling of tasks looks here first, and finds nothing most of the time.
+    if (tally.pass > 0 || inFlight > 0) logRemoved(step, 'in-flight', message, { inFlight });
   }
+  return ids;
 }
 
 /** Removes the job keys and their results; warns when nothing matched in a database that is in use. */
@@ -104,8 +116,8 @@ export async function wipeJobs(step: StepContext): Promise<void> {
         },
         signal,
       );
-      if (tally.jobs === 0 && keys.jobs.prefixes.length > 0) {
-        (await nothingMatchedWarnings(redis, service)).forEach(step.warn);
+      if (tally.pass === 1 && tally.jobs === 0 && keys.jobs.prefixes.length > 0) {
+        for (const text of await nothingMatchedWarnings(redis, service)) step.warn(text);
       }
       return true;
     },
@@ -134,14 +146,25 @@ export async function wipeAllResults(step: StepContext): Promise<void> {
   logRemoved(step, 'results', message, { results: removed });
 }
 
-async function removeResults(step: StepContext, taskIds: readonly string[]): Promise<void> {
+/** Results of tasks, and what is kept of their groups and chords; the latter is not counted. */
+export async function removeResultsOf(
+  step: StepContext,
+  taskIds: readonly string[],
+  groupIds: readonly string[] = [],
+): Promise<void> {
   const { service, keys, tally } = step;
-  if (keys.results === 'none' || taskIds.length === 0) return;
+  if (keys.results === 'none' || taskIds.length + groupIds.length === 0) return;
   const removed = await onLink(
     resultsLink(service),
     { target: 'Redis', name: 'results' },
     step.report,
-    async (redis) => redis.unlink(taskIds.flatMap((id) => keys.broker.resultsOf(Buffer.from(id)))),
+    async (redis) => {
+      const [results] = await Promise.all([
+        redis.unlink(taskIds.flatMap((id) => keys.broker.resultsOf(Buffer.from(id)))),
+        redis.unlink(groupIds.flatMap(keys.broker.groupKeysOf)),
+      ]);
+      return results;
+    },
   );
   tally.results += removed ?? 0;
 }

@@ -1,13 +1,14 @@
 import { collectFailures, errorLine } from '../report/failures.ts';
 import type { FailureCollector } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
-import type { DirectoryReport, Failure, Kind, ServiceReport } from '../report/types.ts';
+import { NOTHING_LEFT } from '../report/types.ts';
+import type { DirectoryReport, Failure, Kind, Remaining, ServiceReport } from '../report/types.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
 import type { Verdict } from './verify-service.ts';
 import { logWarning } from './step-log.ts';
-import { warning } from './warnings.ts';
+import type { Warning } from './warnings.ts';
 import { wipeDirectory } from './wipe-directory.ts';
 import { wipeAllResults, wipeInFlight, wipeJobs, wipeQueue } from './wipe-redis.ts';
 
@@ -17,6 +18,13 @@ export interface WipeTally {
   results: number;
   queued: number;
   inFlight: number;
+  /** Ids of the tasks that were killed or dropped by their worker. */
+  readonly cancelled: Set<string>;
+  /** 0 before the first deletion, 1 in the wipe proper, more when something came back. */
+  pass: number;
+  /** When the last pass began, by `performance.now()`. */
+  passStarted: number;
+  cameBack: Remaining;
   readonly directories: DirectoryReport[];
   readonly failures: FailureCollector;
   readonly warnings: string[];
@@ -30,7 +38,8 @@ export interface StepContext {
   readonly observer: Observer;
   readonly signal: AbortSignal;
   readonly report: (failure: Failure) => void;
-  readonly warn: (text: string) => void;
+  /** What has been said already is not said again. */
+  readonly warn: (text: string, weight?: Warning['weight']) => void;
 }
 
 export function startTally(service: OpenService): WipeTally {
@@ -41,44 +50,65 @@ export function startTally(service: OpenService): WipeTally {
     results: 0,
     queued: 0,
     inFlight: 0,
+    cancelled: new Set(),
+    pass: 0,
+    passStarted: 0,
+    cameBack: NOTHING_LEFT,
     directories: [],
     failures,
     warnings: service.warnings.map(({ text }) => text),
   };
 }
 
-/**
- * Removes the chosen kinds of one service in the contract's order: queue, in-flight messages, jobs
- * and results, files, models. A failure is recorded and the rest goes on. Fills `tally` as it goes.
- * @throws the signal's reason; `tally` then holds what was removed.
- */
-export async function wipeService(
+/** What the steps of one service's wipe share. */
+export function startStep(
   service: OpenService,
-  kinds: readonly Kind[],
   tally: WipeTally,
   observer: Observer,
   signal: AbortSignal,
-): Promise<void> {
-  const step: StepContext = {
+): StepContext {
+  const { name } = service.config;
+  return {
     service,
     keys: serviceKeys(service.config),
     tally,
     observer,
     signal,
     report(failure) {
+      // What could not be removed the first time cannot be removed the second time either.
+      if (tally.pass > 1 && isKnown(failure, tally.failures)) return;
       tally.failures.add(failure);
       observer.log({
         level: 'ERROR',
-        service: service.config.name,
+        service: name,
         step: failure.target,
         message: errorLine(failure),
       });
     },
-    warn(text) {
+    warn(text, weight = 'warning') {
+      if (tally.warnings.includes(text)) return;
       tally.warnings.push(text);
-      logWarning(service.config.name, warning(text), observer);
+      logWarning(name, { text, weight }, observer);
     },
   };
+}
+
+function isKnown({ target, item }: Failure, failures: FailureCollector): boolean {
+  const { first, total } = failures.list();
+  return (
+    total > first.length || first.some((other) => other.target === target && other.item === item)
+  );
+}
+
+/**
+ * Removes the chosen kinds of one service in the contract's order: queue, in-flight messages, jobs
+ * and results, files, models. A failure is recorded and the rest goes on. Fills the tally as it
+ * goes; a second pass removes what came since.
+ * @throws the signal's reason; the tally then holds what was removed.
+ */
+export async function wipeService(step: StepContext, kinds: readonly Kind[]): Promise<void> {
+  step.tally.pass += 1;
+  step.tally.passStarted = performance.now();
   if (kinds.includes('queue') && step.keys.queues.length > 0) {
     await wipeQueue(step);
     await wipeInFlight(step);
@@ -88,24 +118,53 @@ export async function wipeService(
     await wipeAllResults(step);
   }
   for (const kind of ['files', 'models'] as const) {
-    for (const directory of service.directories) {
+    for (const directory of step.service.directories) {
       if (directory.located.kind === kind) await wipeDirectory(step, directory);
     }
   }
 }
 
-/** What the report says of a service. */
-export function serviceReport(name: string, tally: WipeTally, verdict: Verdict): ServiceReport {
+/** What was removed until now, in the kinds that a look counts. */
+export function removedSoFar(tally: WipeTally): Remaining {
   const sum = (kind: 'files' | 'models'): number =>
     tally.directories.reduce((total, one) => total + (one.kind === kind ? one.deleted : 0), 0);
+  return {
+    jobs: tally.jobs,
+    tasks: tally.queued + tally.inFlight,
+    files: sum('files'),
+    models: sum('models'),
+  };
+}
+
+/** Adds to what is noted of a directory; with the first note it gets its place in the report. */
+export function noteDirectory(tally: WipeTally, added: DirectoryReport): void {
+  const index = tally.directories.findIndex(
+    ({ path, kind }) => path === added.path && kind === added.kind,
+  );
+  const known = tally.directories[index];
+  if (known === undefined) {
+    tally.directories.push(added);
+    return;
+  }
+  tally.directories[index] = {
+    ...known,
+    deleted: known.deleted + added.deleted,
+    bytesFreed: known.bytesFreed + added.bytesFreed,
+  };
+}
+
+/** What the report says of a service. */
+export function serviceReport(name: string, tally: WipeTally, verdict: Verdict): ServiceReport {
+  const removed = removedSoFar(tally);
   return {
     name,
     jobsRemoved: tally.jobs,
     resultsRemoved: tally.results,
     tasksPurged: { queued: tally.queued, inFlight: tally.inFlight },
-    tasksCancelled: 0,
-    filesDeleted: sum('files'),
-    modelsDeleted: sum('models'),
+    tasksCancelled: tally.cancelled.size,
+    cameBack: tally.cameBack,
+    filesDeleted: removed.files,
+    modelsDeleted: removed.models,
     bytesFreed: tally.directories.reduce((total, one) => total + one.bytesFreed, 0),
     bytesHeldOpen: 0,
     verified: verdict.verified,

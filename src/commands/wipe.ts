@@ -7,6 +7,7 @@ import { plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
 import type { Kind, ServiceCensus, ServiceReport, WipeReport } from '../report/types.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
+import { createCrew, holdConsumers, resumeConsumers } from './crew.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
 import { guardTargets } from './guard-targets.ts';
@@ -18,8 +19,9 @@ import { logWarning } from './step-log.ts';
 import { enforceStrict } from './strict.ts';
 import type { Surroundings } from './surroundings.ts';
 import { chooseServices } from './targets.ts';
-import { countLeft, verifyService } from './verify-service.ts';
-import { serviceReport, startTally, wipeService } from './wipe-service.ts';
+import { countLeft, proveService } from './verify-service.ts';
+import type { Verdict } from './verify-service.ts';
+import { serviceReport, startStep, startTally, wipeService } from './wipe-service.ts';
 
 /** What the plan shows before the question. */
 export interface Plan {
@@ -39,6 +41,12 @@ export interface WipeIo {
   /** Undefined: nobody can be asked. */
   readonly ask: ((plan: Plan) => Promise<boolean>) | undefined;
   readonly signal: AbortSignal;
+  readonly holds: Holds;
+}
+
+/** How many consumers wait for us to tell them to go on: whoever ends the process must know. */
+export interface Holds {
+  count: number;
 }
 
 /**
@@ -76,7 +84,9 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     const plan = await makePlan(request, config.file, services, observer, signal);
     if (plan !== undefined) enforceCaps(plan.services, request.caps);
     if (request.dryRun && plan !== undefined) {
-      const report = plannedReport({ ...run, finishedAt: new Date() }, plan.services);
+      const { cancelRunning } = request;
+      const finishedAt = new Date();
+      const report = plannedReport({ ...run, cancelRunning, finishedAt }, plan.services);
       return { report, plan };
     }
     if (!request.yes && plan !== undefined && !(await io.ask?.(plan))) {
@@ -84,7 +94,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     }
     if (!request.yes) await refreshLinks(services, signal);
     if (!certain) announceStart(request.kinds, config.file, observer);
-    const reports = await wipeAll(services, request, observer, signal);
+    const reports = await wipeAll(services, request, io);
     const report: WipeReport = {
       ...run,
       status: signal.aborted ? 'interrupted' : finishedStatus(reports),
@@ -143,45 +153,68 @@ function announceStart(kinds: readonly Kind[], configFile: string, observer: Obs
   observer.log({ level: 'INFO', step: 'service', message: `Config: ${configFile}` });
 }
 
+/**
+ * Holds the consumers of all services before anything is removed, since one service's tasks may
+ * make jobs for another; proves all of them when everything is removed; and resumes the consumers
+ * in every way out.
+ */
 async function wipeAll(
   services: readonly OpenService[],
   request: WipeRequest,
-  observer: Observer,
-  signal: AbortSignal,
+  io: Pick<WipeIo, 'observer' | 'signal' | 'holds'>,
 ): Promise<readonly ServiceReport[]> {
-  const runs = services.map((service) => ({ service, tally: startTally(service) }));
-  for (const { service, tally } of runs) {
-    announce(service, observer);
-    await untilAborted(signal, undefined, async () => {
-      await wipeService(service, request.kinds, tally, observer, signal);
+  const { observer, signal, holds } = io;
+  const held = new Map<string, number>();
+  const runs = services.map((service) => {
+    const { name } = service.config;
+    const step = startStep(service, startTally(service), observer, signal);
+    const crew = createCrew(step, request.cancelRunning, (count) => {
+      held.set(name, count);
+      holds.count = [...held.values()].reduce((sum, one) => sum + one, 0);
     });
+    return { service, step, crew };
+  });
+  const verdicts = new Map<OpenService, Verdict>();
+  try {
+    for (const { service } of runs) announce(service, observer);
+    await untilAborted(signal, async () => {
+      if (request.kinds.includes('queue')) {
+        await settleAll(runs.map(async ({ crew }) => holdConsumers(crew, request.waitIdle)));
+      }
+      for (const { step } of runs) await wipeService(step, request.kinds);
+      await settleAll(
+        runs.map(async ({ service, step, crew }) => {
+          verdicts.set(service, await proveService(step, crew, request.kinds, request.verifyFor));
+        }),
+      );
+    });
+  } finally {
+    await Promise.all(runs.map(async ({ crew }) => resumeConsumers(crew)));
   }
   return await Promise.all(
-    runs.map(async ({ service, tally }) => {
-      const verdict = await untilAborted(signal, undefined, async () =>
-        verifyService(service, request.kinds, tally, observer, signal),
-      );
-      return serviceReport(
+    runs.map(async ({ service, step: { tally } }) =>
+      serviceReport(
         service.config.name,
         tally,
-        verdict ?? (await countLeft(service, request.kinds, tally)),
-      );
-    }),
+        verdicts.get(service) ?? (await countLeft(service, request.kinds, tally)),
+      ),
+    ),
   );
 }
 
+/** All of them end before the first that failed is told: what they use is closed then. */
+async function settleAll(work: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
 /** An abort ends the work and keeps what was done; anything else thrown is a bug and goes on. */
-async function untilAborted<T>(
-  signal: AbortSignal,
-  otherwise: T,
-  work: () => Promise<T>,
-): Promise<T> {
-  if (signal.aborted) return otherwise;
+async function untilAborted(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
   try {
-    return await work();
+    signal.throwIfAborted();
+    await work();
   } catch (error) {
-    if (error === signal.reason) return otherwise;
-    throw error;
+    if (error !== signal.reason) throw error;
   }
 }
 

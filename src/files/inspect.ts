@@ -34,6 +34,8 @@ export async function inspectDirectory(
     readonly onFailure: OnFailure;
     /** Running totals, every few hundred files. */
     readonly progress?: (files: number, bytes: number) => void;
+    /** Called for every file, with its path relative to the directory. */
+    readonly found?: (item: () => Buffer) => void;
     readonly signal: AbortSignal;
   },
 ): Promise<DirectoryContents> {
@@ -52,6 +54,7 @@ export async function inspectDirectory(
           if (stat === undefined) return 'gone';
           if (stat.isDirectory()) return 'directory';
           files += 1;
+          how.found?.(path);
           if (files % FILES_BETWEEN_REPORTS === 0) how.progress?.(files, bytes);
           if (isLastName(at, name, stat.nlink)) bytes += stat.blocks * 512;
           return 'gone';

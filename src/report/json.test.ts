@@ -111,6 +111,7 @@ describe('the report', () => {
     const run = {
       cleanupId: 'x',
       kinds: ['jobs', 'models'] as const,
+      cancelRunning: true,
       startedAt: new Date(0),
       finishedAt: new Date(7),
     };

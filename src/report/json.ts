@@ -1,7 +1,10 @@
 import type { CannotStart, StopReason } from '../errors.ts';
 import { errorLine, errorLines, joinFailures, withCount } from './failures.ts';
 import { megabytes, reportMessage, totalsOf } from './totals.ts';
-import type { ServiceCensus, ServiceReport, WipeReport } from './types.ts';
+import { worst } from './diagnosis.ts';
+import type { Diagnosis } from './diagnosis.ts';
+import { MAX_LISTED } from './types.ts';
+import type { ServiceCensus, ServiceReport, TaskCensus, WipeReport, Workers } from './types.ts';
 
 /** The JSON documents of the contract, section 4: names and order of the fields are exact. */
 
@@ -71,6 +74,70 @@ function serviceJson(service: ServiceReport) {
       deleted: directory.deleted,
       bytes_freed: directory.bytesFreed,
     })),
+    came_back: { ...service.cameBack },
+  };
+}
+
+/** The first tasks of each worker are named, all are counted. */
+function workersJson(workers: Workers) {
+  return {
+    listening: workers.listening,
+    waiting: workers.waiting ?? null,
+    silent: workers.silent,
+    silent_names: workers.silentNames,
+    trouble: workers.trouble ?? null,
+    workers: workers.own.map(({ name, pid, queues, tasks }) => {
+      const of = (state: TaskCensus['state']): number =>
+        tasks.filter((task) => task.state === state).length;
+      return {
+        name,
+        pid: pid ?? null,
+        queues,
+        active: of('active'),
+        reserved: of('reserved'),
+        scheduled: of('scheduled'),
+        tasks: tasks.slice(0, MAX_LISTED).map((task) => ({
+          id: task.id,
+          name: task.name,
+          state: task.state,
+          pid: task.pid ?? null,
+          runtime_s: task.runtimeSeconds === undefined ? null : Math.round(task.runtimeSeconds),
+          eta: task.eta ?? null,
+        })),
+      };
+    }),
+    held: workers.held.map(({ worker, queue }) => ({ worker, queue })),
+  };
+}
+
+export function diagnosisJson(diagnosis: Diagnosis) {
+  return {
+    version: 1,
+    status: diagnosis.status,
+    config: diagnosis.configFile,
+    resumed: diagnosis.resumed.map(({ worker, queue }) => ({ worker, queue })),
+    services: Object.fromEntries(
+      diagnosis.services.map(({ name, checks, queues, census }) => [
+        name,
+        {
+          status: worst(checks),
+          checks: checks.map(({ name: check, status, message, hint }) => ({
+            check,
+            status,
+            message,
+            hint,
+          })),
+          tasks: { queued: census.tasks.queued, in_flight: census.tasks.inFlight },
+          queues: queues.map(({ name: queue, queued, consumers, held }) => ({
+            name: queue,
+            queued,
+            consumers,
+            held,
+          })),
+          celery: workersJson(census.workers),
+        },
+      ]),
+    ),
   };
 }
 
@@ -94,6 +161,7 @@ export function statsJson(services: readonly ServiceCensus[]) {
             size_mb: megabytes(directory.bytes),
           })),
           errors: errorLines(service.failures),
+          celery: workersJson(service.workers),
         },
       ]),
     ),

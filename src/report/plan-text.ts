@@ -5,6 +5,7 @@ import { problemLines } from './problem-lines.ts';
 import type { Style } from './style.ts';
 import { counted, grouped, shown, wrap } from './text.ts';
 import { KINDS } from './types.ts';
+import { workerLines } from './workers-text.ts';
 import type { Kind, ServiceCensus } from './types.ts';
 
 /** What a wipe would remove, shown before the question and by a dry run. Nothing unchosen is in it. */
@@ -23,6 +24,7 @@ export function planText(
       '',
       style.bold(shown(service.name, style)),
       ...summaryLines(service, run.kinds, style),
+      ...workerLines(service.workers, 2, style),
       ...(directories.get(service) ?? []),
       ...problemLines(service, style),
     ]),

@@ -1,10 +1,12 @@
-import type { Kind, ServiceCensus, ServiceReport, WipeReport } from './types.ts';
+import { NO_WORKERS, NOTHING_LEFT } from './types.ts';
+import type { Kind, ServiceCensus, ServiceReport, WipeReport, Workers } from './types.ts';
 
 /** The dry run's report: what would be removed, and all of it still there. */
 export function plannedReport(
   run: {
     readonly cleanupId: string;
     readonly kinds: readonly Kind[];
+    readonly cancelRunning: boolean;
     readonly startedAt: Date;
     readonly finishedAt: Date;
   },
@@ -17,7 +19,7 @@ export function plannedReport(
     kinds: run.kinds,
     startedAt: run.startedAt,
     finishedAt: run.finishedAt,
-    services: services.map((service) => plannedService(chosenOf(service, run.kinds))),
+    services: services.map((service) => plannedService(chosenOf(service, run.kinds), run)),
   };
 }
 
@@ -27,6 +29,7 @@ export function chosenOf(census: ServiceCensus, kinds: readonly Kind[]): Service
   const directories = census.directories.filter((directory) => kinds.includes(directory.kind));
   return {
     ...census,
+    workers: kinds.includes('queue') ? census.workers : NO_WORKERS,
     jobs: kinds.includes('jobs') ? census.jobs : 0,
     tasks: kinds.includes('queue') ? census.tasks : { queued: 0, inFlight: 0 },
     files: kinds.includes('files') ? census.files : 0,
@@ -37,13 +40,22 @@ export function chosenOf(census: ServiceCensus, kinds: readonly Kind[]): Service
   };
 }
 
-function plannedService(census: ServiceCensus): ServiceReport {
+/** How many tasks its workers have in their hands. */
+function tasksOf({ own }: Workers): number {
+  return own.reduce((sum, { tasks }) => sum + tasks.length, 0);
+}
+
+function plannedService(
+  census: ServiceCensus,
+  run: { readonly cancelRunning: boolean },
+): ServiceReport {
   return {
     name: census.name,
     jobsRemoved: census.jobs,
     resultsRemoved: census.results,
     tasksPurged: census.tasks,
-    tasksCancelled: 0,
+    tasksCancelled: run.cancelRunning ? tasksOf(census.workers) : 0,
+    cameBack: NOTHING_LEFT,
     filesDeleted: census.files,
     modelsDeleted: census.models,
     bytesFreed: census.bytes,

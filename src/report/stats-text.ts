@@ -6,6 +6,7 @@ import { problemLines } from './problem-lines.ts';
 import type { Style } from './style.ts';
 import { shown, wrap } from './text.ts';
 import type { ServiceCensus } from './types.ts';
+import { workerLines } from './workers-text.ts';
 
 /** `stats` for people: one table of services, then each service's directories with their sizes. */
 export function statsText(services: readonly ServiceCensus[], style: Style): string {
@@ -13,7 +14,11 @@ export function statsText(services: readonly ServiceCensus[], style: Style): str
   const lines = [
     ...gridLines(statsGrid(services, style), style),
     ...services.flatMap((service) => {
-      const own = [...(directories.get(service) ?? []), ...problemLines(service, style)];
+      const own = [
+        ...workerLines(service.workers, 2, style),
+        ...(directories.get(service) ?? []),
+        ...problemLines(service, style),
+      ];
       return ['', ...titleLines(service, style), ...own];
     }),
   ];

@@ -32,6 +32,8 @@ export interface Remaining {
   readonly models: number;
 }
 
+export const NOTHING_LEFT: Remaining = { jobs: 0, tasks: 0, files: 0, models: 0 };
+
 export interface DirectoryReport {
   /** As shown to people: `Uploads`. */
   readonly name: string;
@@ -42,12 +44,70 @@ export interface DirectoryReport {
   readonly bytesFreed: number;
 }
 
+/** A task that a worker has in its hands, of a queue of this service. */
+export interface TaskCensus {
+  readonly id: string;
+  /** Name of its function. */
+  readonly name: string;
+  readonly state: 'active' | 'reserved' | 'scheduled';
+  /** Of the process that runs it. */
+  readonly pid: number | undefined;
+  /** Of a running task, by the worker's clock and ours. */
+  readonly runtimeSeconds: number | undefined;
+  /** ISO 8601, of a scheduled task. */
+  readonly eta: string | undefined;
+}
+
+export interface WorkerCensus {
+  /** `worker@host` */
+  readonly name: string;
+  readonly pid: number | undefined;
+  /** Queues of this service that it consumes now. */
+  readonly queues: readonly string[];
+  readonly tasks: readonly TaskCensus[];
+}
+
+/** Who works for a service, as Redis and the workers say. */
+export interface Workers {
+  /** Those that answered and consume a queue of this service, or have a task of it. */
+  readonly own: readonly WorkerCensus[];
+  /** How many listen on the database, also for other services. */
+  readonly listening: number;
+  /** Clients blocked on a queue of the database, whoever's; undefined when that may not be seen. */
+  readonly waiting: number | undefined;
+  /** How many listen and did not answer, and the names that they may have. */
+  readonly silent: number;
+  readonly silentNames: readonly string[];
+  /** Consumers that an earlier run told to stop, and did not tell to go on. */
+  readonly held: readonly { readonly worker: string; readonly queue: string }[];
+  /**
+   * Workers that listen and consume nothing at all, and so may be what a queue lacks: only where no
+   * other queue than this service's was ever declared.
+   */
+  readonly idle: readonly string[];
+  /** Why nobody could be asked. */
+  readonly trouble: string | undefined;
+}
+
+export const NO_WORKERS: Workers = {
+  own: [],
+  listening: 0,
+  waiting: undefined,
+  silent: 0,
+  silentNames: [],
+  held: [],
+  idle: [],
+  trouble: undefined,
+};
+
 export interface ServiceReport {
   readonly name: string;
   readonly jobsRemoved: number;
   readonly resultsRemoved: number;
   readonly tasksPurged: { readonly queued: number; readonly inFlight: number };
   readonly tasksCancelled: number;
+  /** Of the removed ones: what was not there any more and then again, while the wipe went on. */
+  readonly cameBack: Remaining;
   readonly filesDeleted: number;
   readonly modelsDeleted: number;
   readonly bytesFreed: number;
@@ -91,6 +151,7 @@ export interface ServiceCensus {
   /** Results of these jobs and tasks; counted for a plan only. */
   readonly results: number;
   readonly tasks: { readonly queued: number; readonly inFlight: number };
+  readonly workers: Workers;
   readonly files: number;
   readonly models: number;
   readonly bytes: number;

@@ -1,6 +1,6 @@
-import type { Request, StatsRequest, WipeRequest } from '../commands/request.ts';
+import type { DoctorRequest, Request, StatsRequest, WipeRequest } from '../commands/request.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
-import type { Plan } from '../commands/wipe.ts';
+import type { Holds, Plan } from '../commands/wipe.ts';
 import { EXIT_CODE } from '../errors.ts';
 import { reportExitCode, reportMessage } from '../report/totals.ts';
 import type { ServiceCensus, WipeReport } from '../report/types.ts';
@@ -19,10 +19,35 @@ export async function runRequest(
   terminal: Terminal,
   surroundings: Surroundings,
   signal: AbortSignal,
+  holds: Holds,
 ): Promise<number> {
-  return request.command === 'stats'
-    ? await runStats(request, terminal, surroundings, signal)
-    : await runWipe(request, terminal, surroundings, signal);
+  switch (request.command) {
+    case 'stats':
+      return await runStats(request, terminal, surroundings, signal);
+    case 'doctor':
+      return await runDoctor(request, terminal, surroundings, signal);
+    case 'wipe':
+      return await runWipe(request, terminal, surroundings, signal, holds);
+  }
+}
+
+async function runDoctor(
+  request: DoctorRequest,
+  terminal: Terminal,
+  surroundings: Surroundings,
+  signal: AbortSignal,
+): Promise<number> {
+  const { doctor } = await import('../commands/doctor.ts');
+  const diagnosis = await doctor(request, surroundings, signal);
+  if (request.format === 'json') {
+    const { diagnosisJson, jsonText } = await import('../report/json.ts');
+    terminal.stdout.write(jsonText(diagnosisJson(diagnosis)));
+  } else {
+    const { diagnosisText } = await import('../report/diagnosis-text.ts');
+    const style = await styleFor(terminal, 'stdout', !request.color);
+    terminal.stdout.write(diagnosisText(diagnosis, style));
+  }
+  return diagnosis.status === 'problem' ? EXIT_CODE.failed : EXIT_CODE.done;
 }
 
 async function runStats(
@@ -44,6 +69,7 @@ async function runWipe(
   terminal: Terminal,
   surroundings: Surroundings,
   signal: AbortSignal,
+  holds: Holds,
 ): Promise<number> {
   const errorStyle = await styleFor(terminal, 'stderr', !request.color);
   const progress = makeProgress({
@@ -84,6 +110,7 @@ async function runWipe(
       observer: progress,
       ask: terminal.stdinIsTTY ? ask : undefined,
       signal,
+      holds,
     });
     progress.stop();
     const code = report.status === 'interrupted' ? EXIT_CODE.failed : reportExitCode(report);

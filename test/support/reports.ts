@@ -1,4 +1,4 @@
-import { KINDS } from '../../src/report/types.ts';
+import { KINDS, NO_WORKERS } from '../../src/report/types.ts';
 import type {
   Failure,
   FailureList,
@@ -38,6 +38,7 @@ export const TRANSCRIBER: ServiceReport = {
   resultsRemoved: 15,
   tasksPurged: { queued: 3, inFlight: 1 },
   tasksCancelled: 1,
+  cameBack: NONE,
   filesDeleted: 49,
   modelsDeleted: 3,
   bytesFreed: 1725118054,
@@ -152,6 +153,7 @@ function census(
     jobs: counts.jobs,
     results: counts.jobs,
     tasks: { queued: counts.queued, inFlight: counts.inFlight },
+    workers: NO_WORKERS,
     files: sum('files'),
     models: sum('models'),
     bytes: directories.reduce((total, [, , , , bytes]) => total + bytes, 0),

@@ -1,0 +1,106 @@
+import type { RedisConnection } from '../redis/connect.ts';
+import { SEPARATOR } from './keys.ts';
+import type { BrokerKeys } from './keys.ts';
+import { removeReplyList } from './mailbox.ts';
+import type { Mailbox } from './mailbox.ts';
+import { asRecord, asText, parseJson } from './message.ts';
+import type { Worker } from './workers.ts';
+
+/**
+ * A consumer that was told to stop for a wipe. Noted in Redis before it is told, and until it
+ * consumes again, so that a run that is killed does not leave it standing for ever.
+ */
+export interface Hold {
+  readonly worker: string;
+  readonly queue: string;
+}
+
+export interface NotedHold extends Hold {
+  /** Seconds since 1970, by the clock of Redis. */
+  readonly since: number;
+  /** The reply list of the run that noted it. */
+  readonly oid: string | undefined;
+}
+
+/** @throws RedisError. */
+export async function noteHolds(
+  broker: RedisConnection,
+  names: BrokerKeys,
+  holds: readonly Hold[],
+  oid: string,
+): Promise<void> {
+  if (holds.length === 0) return;
+  const value = JSON.stringify({ since: await serverTime(broker), oid });
+  await broker.send('HSET', names.held, ...holds.flatMap((hold) => [fieldOf(hold), value]));
+}
+
+/** @throws RedisError. */
+export async function readHolds(
+  broker: RedisConnection,
+  names: BrokerKeys,
+): Promise<readonly NotedHold[]> {
+  const flat = (await broker.send('HGETALL', names.held)) as unknown as readonly Buffer[];
+  const holds: NotedHold[] = [];
+  for (let index = 0; index + 1 < flat.length; index += 2) {
+    const [worker, queue] = (flat[index] as Buffer).toString().split(SEPARATOR);
+    const note = asRecord(parseJson(flat[index + 1] as Buffer));
+    if (worker === undefined || queue === undefined) continue;
+    const since = typeof note?.['since'] === 'number' ? note['since'] : 0;
+    holds.push({ worker, queue, since, oid: asText(note?.['oid']) });
+  }
+  return holds;
+}
+
+/** Removes the notes, and with them what the runs left that noted them. @throws RedisError. */
+export async function forgetHolds(
+  broker: RedisConnection,
+  names: BrokerKeys,
+  holds: readonly (Hold & { readonly oid?: string | undefined })[],
+): Promise<void> {
+  if (holds.length === 0) return;
+  await broker.send('HDEL', names.held, ...holds.map(fieldOf));
+  const oids = new Set(holds.map(({ oid }) => oid).filter((oid) => oid !== undefined));
+  for (const oid of oids) await removeReplyList(broker, names, oid);
+}
+
+/**
+ * Whether a noted hold still stands, as far as the worker's own answers tell: it consumes by itself
+ * once it was restarted.
+ * @param now seconds since 1970, by the clock of Redis.
+ */
+export function isStanding(hold: NotedHold, worker: Worker, now: number): boolean {
+  if (worker.queues?.includes(hold.queue) === true) return false;
+  // Both are durations, so that clocks need not agree; one second is lost by rounding.
+  return worker.uptime === undefined || worker.uptime + 1 >= now - hold.since;
+}
+
+/** Seconds since 1970. @throws RedisError. */
+export async function serverTime(broker: RedisConnection): Promise<number> {
+  const [seconds] = (await broker.send('TIME')) as unknown as readonly Buffer[];
+  return Number(seconds);
+}
+
+/** Tells workers to leave a queue; what else they consume stays. @throws RedisError. */
+export async function tellToLeave(
+  mailbox: Mailbox,
+  queue: string,
+  workers: readonly string[],
+): ReturnType<Mailbox['send']> {
+  return mailbox.send('cancel_consumer', { queue }, workers);
+}
+
+/**
+ * Tells workers to consume a queue again. They know it by its name, with exchange and routing key
+ * as they have them (celery/worker/consumer/consumer.py `add_task_queue`). @throws RedisError.
+ */
+export async function tellToConsume(
+  mailbox: Mailbox,
+  queue: string,
+  workers: readonly string[],
+): ReturnType<Mailbox['send']> {
+  return mailbox.send('add_consumer', { queue }, workers);
+}
+
+function fieldOf({ worker, queue }: Hold): string {
+  return worker + SEPARATOR + queue;
+}

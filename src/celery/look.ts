@@ -1,0 +1,130 @@
+import type { RedisConnection } from '../redis/connect.ts';
+import { RedisError } from '../redis/errors.ts';
+import { waitingClients } from './clients.ts';
+import type { WaitingClient } from './clients.ts';
+import { isStanding, readHolds, serverTime } from './hold.ts';
+import type { NotedHold } from './hold.ts';
+import type { BrokerKeys } from './keys.ts';
+import { countListeners, openMailbox } from './mailbox.ts';
+import type { Mailbox } from './mailbox.ts';
+import { declaredWorkers } from './routes.ts';
+import { enquire } from './workers.ts';
+import type { Enquiry, Worker } from './workers.ts';
+
+/** How long after the last reply nobody else is waited for; as `celery inspect` does it. */
+const SILENCE_MS = 1_000;
+
+/** Who works on a database, as far as Redis and the workers themselves tell. */
+export interface WorkerLook {
+  /** Workers that listen to remote control, answering or not. */
+  readonly listening: number;
+  /** Undefined when this user may not see the clients. */
+  readonly waiting: readonly WaitingClient[] | undefined;
+  /** Holds that a run noted and did not end. */
+  readonly holds: readonly NotedHold[];
+  /** Why nobody could be asked. */
+  readonly trouble: RedisError | undefined;
+  /** Undefined when nobody listens, or could be asked. The caller closes it. */
+  readonly mailbox: Mailbox | undefined;
+  readonly enquiry: Enquiry | undefined;
+}
+
+/**
+ * Asks all workers of the database who they are and what they do. Leaves nothing in Redis once the
+ * mailbox is closed, and writes nothing where nobody listens.
+ * @throws RedisError of the connection, or the signal's reason.
+ */
+export async function lookAtWorkers(
+  broker: RedisConnection,
+  names: BrokerKeys,
+  db: number,
+  signal: AbortSignal,
+): Promise<WorkerLook> {
+  const [listening, waiting, holds] = await Promise.all([
+    refusable(countListeners(broker, names, db)),
+    refusable(waitingClients(broker, db)),
+    refusable(readHolds(broker, names)),
+  ]);
+  const known = {
+    waiting: waiting instanceof RedisError ? undefined : waiting,
+    holds: holds instanceof RedisError ? [] : holds,
+  };
+  const nobody = { ...known, listening: 0, trouble: undefined, mailbox: undefined };
+  if (listening instanceof RedisError) return { ...nobody, trouble: listening, enquiry: undefined };
+  if (listening === 0) return { ...nobody, enquiry: undefined };
+  const mailbox = await refusable(openMailbox(broker, names, db));
+  if (mailbox instanceof RedisError) {
+    return { ...nobody, listening, trouble: mailbox, enquiry: undefined };
+  }
+  try {
+    const enquiry = await enquire(mailbox);
+    await mailbox.receiveUntil(() => enquiry.isComplete(), SILENCE_MS, signal);
+    return { ...known, listening, trouble: undefined, mailbox, enquiry };
+  } catch (error) {
+    await mailbox.close().catch(() => undefined);
+    if (!isRefusal(error)) throw error;
+    return { ...nobody, listening, trouble: error, enquiry: undefined };
+  }
+}
+
+/** A worker that is gone for so long does not come back with a hold. */
+const HOLD_ENDS_S = 24 * 3600;
+
+/**
+ * Which noted holds of these queues still stand, by what the workers say, and which are over: their
+ * worker consumes again, or was restarted. One that does not listen now may come back: neither.
+ * @throws RedisError.
+ */
+export async function judgeHolds(
+  broker: RedisConnection,
+  look: Pick<WorkerLook, 'holds' | 'enquiry'>,
+  queues: readonly string[],
+): Promise<{ readonly standing: readonly NotedHold[]; readonly over: readonly NotedHold[] }> {
+  const noted = look.holds.filter(({ queue }) => queues.includes(queue));
+  if (noted.length === 0) return { standing: [], over: [] };
+  const now = await serverTime(broker);
+  const workers = look.enquiry?.workers() ?? [];
+  const silent = look.enquiry?.silent() ?? 0;
+  const judged = noted.map((hold) => {
+    const worker = workers.find(({ name }) => name === hold.worker);
+    if (worker !== undefined) return { hold, is: isStanding(hold, worker, now) };
+    return { hold, is: silent > 0 ? true : now - hold.since > HOLD_ENDS_S ? false : undefined };
+  });
+  return {
+    standing: judged.filter(({ is }) => is === true).map(({ hold }) => hold),
+    over: judged.filter(({ is }) => is === false).map(({ hold }) => hold),
+  };
+}
+
+/**
+ * Names that those may have who did not answer: of every declared mailbox but the ones that did.
+ * More than there are silent ones when workers were killed.
+ * @throws RedisError.
+ */
+export async function silentNames(
+  broker: RedisConnection,
+  names: BrokerKeys,
+  enquiry: Enquiry,
+): Promise<readonly string[]> {
+  if (enquiry.silent() === 0) return [];
+  const answered = new Set(enquiry.workers().map((worker: Worker) => worker.name));
+  const declared = await refusable(declaredWorkers(broker, names));
+  if (declared instanceof RedisError) return [];
+  return declared.filter((name) => !answered.has(name)).toSorted();
+}
+
+/** Anything but the loss of the connection: Redis answers, and says no. */
+async function refusable<T>(work: Promise<T>): Promise<T | RedisError> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isRefusal(error)) return error;
+    throw error;
+  }
+}
+
+const LOST = new Set(['ETIMEDOUT', 'ECONNRESET', 'ECONNREFUSED', 'EPROTO']);
+
+function isRefusal(error: unknown): error is RedisError {
+  return error instanceof RedisError && !LOST.has(error.code);
+}

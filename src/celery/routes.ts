@@ -1,0 +1,67 @@
+import type { RedisConnection } from '../redis/connect.ts';
+import { scanKeys } from '../redis/scan.ts';
+import { isTaskQueue, parseBinding, queuesOf, workerOfMailbox } from './keys.ts';
+import type { Binding, BrokerKeys } from './keys.ts';
+
+/** The queues that a message with this exchange and routing key goes to, as kombu routes it. */
+export type Router = (exchange: string, routingKey: string) => Promise<readonly string[]>;
+
+/** Reads each routing table once. The router throws RedisError. */
+export function createRouter(broker: RedisConnection, names: BrokerKeys): Router {
+  const known = new Map<string, readonly Binding[]>();
+  return async (exchange, routingKey) => {
+    if (exchange === '') return queuesOf(exchange, routingKey, []);
+    let bindings = known.get(exchange);
+    if (bindings === undefined) {
+      bindings = await readBindings(broker, names.binding(exchange));
+      known.set(exchange, bindings);
+    }
+    return queuesOf(exchange, routingKey, bindings);
+  };
+}
+
+/** How a message belongs to a set of queues: to them alone, to them and others, or to others. */
+export function ownership(
+  goesTo: readonly string[],
+  own: ReadonlySet<string>,
+): 'own' | 'shared' | 'foreign' {
+  if (!goesTo.some((queue) => own.has(queue))) return 'foreign';
+  return goesTo.every((queue) => own.has(queue)) ? 'own' : 'shared';
+}
+
+/**
+ * Every task queue that anybody has ever declared in this database, consumers of it or not. Scans
+ * the keyspace. @throws RedisError, or the signal's reason.
+ */
+export async function declaredQueues(
+  broker: RedisConnection,
+  names: BrokerKeys,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const queues = new Set<string>();
+  for await (const keys of scanKeys(broker, names.bindings, signal)) {
+    for (const key of keys) {
+      for (const { queue } of await readBindings(broker, key)) {
+        if (isTaskQueue(queue)) queues.add(queue);
+      }
+    }
+  }
+  return queues;
+}
+
+/**
+ * Names of the workers that have declared a mailbox: those that listen, and those that were killed
+ * since. @throws RedisError.
+ */
+export async function declaredWorkers(
+  broker: RedisConnection,
+  names: BrokerKeys,
+): Promise<readonly string[]> {
+  const bindings = await readBindings(broker, names.binding('celery.pidbox'));
+  return bindings.map(({ queue }) => workerOfMailbox(queue)).filter((name) => name !== undefined);
+}
+
+async function readBindings(broker: RedisConnection, key: Buffer): Promise<readonly Binding[]> {
+  const members = (await broker.send('SMEMBERS', key)) as unknown as readonly Buffer[];
+  return members.map(parseBinding).filter((binding) => binding !== undefined);
+}

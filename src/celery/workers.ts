@@ -1,0 +1,145 @@
+import type { Mailbox, Sent } from './mailbox.ts';
+import { asRecord, asText } from './message.ts';
+
+/** What workers say of themselves. */
+
+export type TaskState = 'active' | 'reserved' | 'scheduled';
+
+export interface WorkerTask {
+  readonly id: string;
+  /** Name of the task's function: `downloader.fetch`. */
+  readonly name: string;
+  readonly state: TaskState;
+  readonly exchange: string;
+  readonly routingKey: string;
+  /** Of the process that runs it. */
+  readonly pid: number | undefined;
+  /** Seconds since 1970, by the worker's clock. */
+  readonly startedAt: number | undefined;
+  /** ISO 8601, of a scheduled task. */
+  readonly eta: string | undefined;
+}
+
+export interface Worker {
+  /** `worker@host` */
+  readonly name: string;
+  readonly pid: number | undefined;
+  /** Seconds since it was started. */
+  readonly uptime: number | undefined;
+  /** Every queue that it consumes now; undefined when it did not say. */
+  readonly queues: readonly string[] | undefined;
+  /** Tasks of all its queues; undefined when it did not say all. */
+  readonly tasks: readonly WorkerTask[] | undefined;
+}
+
+/** Questions that are under way; what is known grows with every `mailbox.receive()`. */
+export interface Enquiry {
+  /** How many workers have the questions: at least so many listen. */
+  readonly reached: number;
+  /** Those that have answered something, by name. */
+  workers(): readonly Worker[];
+  /** How many of those have answered nothing. */
+  silent(): number;
+  /** Everyone that was reached has answered everything. */
+  isComplete(): boolean;
+}
+
+const TASK_STATES = ['active', 'reserved', 'scheduled'] as const;
+
+/**
+ * Asks workers for pid, queues and tasks (celery/worker/control.py); the answers are still to come.
+ * @param to names of workers; undefined: everyone that listens.
+ * @throws RedisError.
+ */
+export async function enquire(mailbox: Mailbox, to?: readonly string[]): Promise<Enquiry> {
+  const ask = async (method: string, args = {}): Promise<Sent> => mailbox.send(method, args, to);
+  // Arguments of tasks are not wanted; of the others Celery cannot leave them out.
+  const [stats, queues, revoked, ...tasks] = await Promise.all([
+    ask('stats'),
+    ask('active_queues'),
+    ask('revoked'),
+    ask('active', { safe: true }),
+    ask('reserved'),
+    ask('scheduled'),
+  ]);
+  const all = [stats, queues, revoked, ...tasks];
+  // A broadcast reaches whoever listens; of those that are named the names are counted.
+  const reached = to?.length ?? Math.max(...all.map((sent) => sent.reached));
+  return {
+    reached,
+    workers() {
+      const names = new Set(all.flatMap(({ replies }) => [...replies.keys()]));
+      return [...names].toSorted().map((name): Worker => {
+        const info = asRecord(stats.replies.get(name));
+        return {
+          name,
+          pid: asNumber(info?.['pid']),
+          uptime: asNumber(info?.['uptime']),
+          queues: readQueues(queues.replies.get(name)),
+          tasks: readTasks(
+            tasks.map(({ replies }) => replies.get(name)),
+            readIds(revoked.replies.get(name)),
+          ),
+        };
+      });
+    },
+    silent: () => Math.max(0, reached - Math.max(...all.map(({ answered }) => answered))),
+    isComplete: () => all.every(({ answered }) => answered >= reached),
+  };
+}
+
+function readQueues(reply: unknown): readonly string[] | undefined {
+  if (!Array.isArray(reply)) return undefined;
+  return reply.map((queue: unknown) => asText(asRecord(queue)?.['name'])).filter(isPresent);
+}
+
+function readIds(reply: unknown): ReadonlySet<unknown> {
+  return new Set(Array.isArray(reply) ? reply : []);
+}
+
+/**
+ * @param replies to `active`, `reserved` and `scheduled`.
+ * @param revoked ids; a scheduled task that is revoked stays in its list until its time, and then
+ *   is dropped: it is nobody's work any more.
+ */
+function readTasks(
+  replies: readonly unknown[],
+  revoked: ReadonlySet<unknown>,
+): readonly WorkerTask[] | undefined {
+  const tasks: WorkerTask[] = [];
+  for (const [index, reply] of replies.entries()) {
+    if (!Array.isArray(reply)) return undefined;
+    const state = TASK_STATES[index] as TaskState;
+    const named = reply.map((task) => readTask(task, state)).filter(isPresent);
+    tasks.push(...named.filter(({ id }) => state !== 'scheduled' || !revoked.has(id)));
+  }
+  return tasks;
+}
+
+/** As in `Request.info` (celery/worker/request.py); a scheduled one has it below `request`. */
+function readTask(value: unknown, state: TaskState): WorkerTask | undefined {
+  const outer = asRecord(value);
+  const info = state === 'scheduled' ? asRecord(outer?.['request']) : outer;
+  const delivery = asRecord(info?.['delivery_info']);
+  const id = asText(info?.['id']);
+  const routingKey = asText(delivery?.['routing_key']);
+  if (id === undefined || routingKey === undefined) return undefined;
+  return {
+    id,
+    name: asText(info?.['name']) ?? asText(info?.['type']) ?? 'unknown',
+    state,
+    exchange: asText(delivery?.['exchange']) ?? '',
+    routingKey,
+    pid: asNumber(info?.['worker_pid']),
+    startedAt: asNumber(info?.['time_start']),
+    eta: asText(outer?.['eta']),
+  };
+}
+
+function asNumber(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+function isPresent<T>(value: T | undefined): value is T {
+  return value !== undefined;
+}

@@ -1,0 +1,486 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { revoke } from '../celery/cancel.ts';
+import { endWaits, waitingClients } from '../celery/clients.ts';
+import { forgetHolds, noteHolds, tellToConsume, tellToLeave } from '../celery/hold.ts';
+import type { Hold } from '../celery/hold.ts';
+import { judgeHolds, lookAtWorkers, silentNames } from '../celery/look.ts';
+import type { WorkerLook } from '../celery/look.ts';
+import { openMailbox, removeReplyList } from '../celery/mailbox.ts';
+import type { Mailbox } from '../celery/mailbox.ts';
+import { declaredQueues } from '../celery/routes.ts';
+import { enquire } from '../celery/workers.ts';
+import type { WorkerTask } from '../celery/workers.ts';
+import { connectRedis } from '../redis/connect.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { RedisError } from '../redis/errors.ts';
+import { counted } from '../report/text.ts';
+import { onLink } from './links.ts';
+import { canHaveWorkers, databaseOf, ownWorkers } from './look-at-workers.ts';
+import type { OwnWorker, WorkersTask } from './look-at-workers.ts';
+import { logRemoved } from './step-log.ts';
+import {
+  cannotAskWarning,
+  laterWarnings,
+  noRemoteControlWarning,
+  notCancelledWarning,
+  partedConsumersWarning,
+  silentWorkersFailure,
+  stubbornTasksFailure,
+  unconfirmedWarning,
+} from './worker-warnings.ts';
+import { removeResultsOf, wipeInFlight, wipeQueue } from './wipe-redis.ts';
+import type { StepContext } from './wipe-service.ts';
+
+/**
+ * The workers of one service for the time of a wipe: told to stop consuming, their tasks of this
+ * service killed, and at the end told to go on. Whatever happens in between, `resumeConsumers` must
+ * be called.
+ */
+export interface Crew {
+  readonly step: StepContext;
+  readonly cancel: boolean;
+  look: WorkerLook | undefined;
+  /** To be told to consume again. */
+  held: readonly Hold[];
+  /** Of those the ones that did not answer, and got both messages unseen. */
+  readonly blind: Set<string>;
+  /** Ids of tasks that are revoked already. */
+  readonly revoked: Set<string>;
+  /** Tasks that go on after their worker was told to kill them: no pool but prefork can. */
+  stubborn: readonly WorkersTask[];
+  /** Told to the outside while consumers are held. */
+  readonly onHold: (held: number) => void;
+}
+
+/** How long killed tasks may take to leave their worker, and dropped ones to be dropped. */
+const CANCEL_MS = 5_000;
+const ANSWER_MS = 1_000;
+/** Without the permission to end waits: as long as kombu's own BRPOP waits, and a bit. */
+const BRPOP_MS = 1_100;
+const IDLE_POLL_MS = 100;
+
+export function createCrew(
+  step: StepContext,
+  cancel: boolean,
+  onHold: (held: number) => void,
+): Crew {
+  return {
+    step,
+    cancel,
+    look: undefined,
+    held: [],
+    blind: new Set(),
+    revoked: new Set(),
+    stubborn: [],
+    onHold,
+  };
+}
+
+/**
+ * Holds the consumers and cancels the tasks of one service; then waits up to `waitIdle` milliseconds
+ * for workers that cannot be interrupted. A failure is reported, and the wipe goes on without.
+ * @throws the signal's reason.
+ */
+export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void> {
+  const { step } = crew;
+  const { service, keys, signal } = step;
+  const { broker: link } = service;
+  if (!canHaveWorkers(link) || keys.queues.length === 0) return;
+  await onLink(link, { target: 'Celery', name: 'workers' }, step.report, async (broker) => {
+    const look = await lookAtWorkers(broker, keys.broker, databaseOf(link.target), signal);
+    crew.look = look;
+    if (look.trouble !== undefined) step.warn(cannotAskWarning(link, keys, look.trouble.message));
+    else if (look.listening === 0 && (look.waiting?.length ?? 0) > 0)
+      step.warn(noRemoteControlWarning(link, look.waiting?.length ?? 0));
+    if (!crew.cancel) {
+      await warnOfRunning(crew, broker);
+      return;
+    }
+    await takeOver(crew, broker);
+    await holdSilent(crew, broker);
+    await cancelRound(crew, broker);
+    if (waitIdle === 0 || isIdle(crew)) return;
+    // Whoever is waited for must not find another task when it has ended this one.
+    await wipeQueue(step);
+    await waitUntilIdle(crew, broker, waitIdle);
+  });
+}
+
+/** With `--no-cancel-running`: what goes on while everything else is removed. */
+async function warnOfRunning(crew: Crew, broker: RedisConnection): Promise<void> {
+  const { step, look } = crew;
+  if (look?.enquiry === undefined) return;
+  const workers = await ownWorkers(broker, step.keys, look.enquiry.workers());
+  const warning = notCancelledWarning(workers, look.enquiry.silent());
+  if (warning !== undefined) step.warn(warning);
+}
+
+/** What a run that was killed has held, we hold now, so that it is resumed with ours. */
+async function takeOver(crew: Crew, broker: RedisConnection): Promise<void> {
+  const { step, look } = crew;
+  if (look === undefined) return;
+  const { standing, over } = await judgeHolds(broker, look, step.keys.queues);
+  await forgetHolds(broker, step.keys.broker, over);
+  for (const { worker, queue } of standing) {
+    const message = `Celery: ${worker} is held from ${queue} by an earlier run: resumed at the end`;
+    log(crew, 'hold', message);
+  }
+  if (standing.length > 0) setHeld(crew, [...crew.held, ...standing]);
+}
+
+/**
+ * Workers that did not answer read their messages when their task has ended. What they consume is
+ * certain only where a single queue was ever declared: telling another service's worker to consume
+ * ours would make it reject our tasks.
+ */
+async function holdSilent(crew: Crew, broker: RedisConnection): Promise<void> {
+  const { step, look } = crew;
+  const { keys, signal } = step;
+  if (look?.enquiry === undefined || look.mailbox === undefined) return;
+  const silent = await silentNames(broker, keys.broker, look.enquiry);
+  if (silent.length === 0) return;
+  const declared = [...(await declaredQueues(broker, keys.broker, signal))];
+  const [queue] = declared;
+  if (queue === undefined || declared.length > 1 || !keys.queues.includes(queue)) return;
+  const holds = silent.map((worker) => ({ worker, queue }));
+  await noteHolds(broker, keys.broker, holds, look.mailbox.oid);
+  setHeld(crew, [...crew.held, ...holds]);
+  for (const worker of silent) crew.blind.add(worker);
+  await tellToLeave(look.mailbox, queue, silent);
+}
+
+/**
+ * Tells the workers that are known by now to leave the service's queues, and kills what they have of
+ * it. Called again when others have answered.
+ */
+async function cancelRound(crew: Crew, broker: RedisConnection): Promise<void> {
+  const { step, look } = crew;
+  if (look?.enquiry === undefined || look.mailbox === undefined) return;
+  const { mailbox } = look;
+  const known = await ownWorkers(broker, step.keys, look.enquiry.workers());
+  await leaveQueues(crew, broker, known);
+  const names = namesOf(crew, known);
+  let own = await askAgain(crew, broker, names);
+  // What is in flight goes before anything is killed: kombu gives back nothing that is not there.
+  const inFlight = await wipeInFlight(step);
+  await revokeNew(crew, mailbox, inFlight, undefined);
+  const cancelled = new Map<string, WorkersTask>();
+  const end = performance.now() + CANCEL_MS;
+  for (let pause = 5; ; pause = Math.min(2 * pause, 100)) {
+    const tasks = tasksOf(own);
+    for (const task of tasks) if (!cancelled.has(task.id)) cancelled.set(task.id, task);
+    const ids = tasks.map(({ id }) => id);
+    await revokeNew(crew, mailbox, ids, names);
+    if (tasks.length === 0 || performance.now() > end) break;
+    await sleep(pause);
+    step.signal.throwIfAborted();
+    own = await askAgain(crew, broker, names);
+  }
+  await noteCancelled(crew, own, cancelled);
+}
+
+async function noteCancelled(
+  crew: Crew,
+  own: readonly OwnWorker[],
+  cancelled: ReadonlyMap<string, WorkersTask>,
+): Promise<void> {
+  const { step } = crew;
+  crew.stubborn = tasksOf(own);
+  const stubborn = new Set(crew.stubborn.map(({ id }) => id));
+  const gone = [...cancelled.values()].filter(({ id }) => !stubborn.has(id));
+  const fresh = gone.filter(({ id }) => !step.tally.cancelled.has(id));
+  for (const { id } of fresh) step.tally.cancelled.add(id);
+  // A killed or dropped task leaves the result "revoked".
+  await removeResultsOf(
+    step,
+    gone.map(({ id }) => id),
+  );
+  if (fresh.length === 0) return;
+  const of = (state: WorkerTask['state']): number =>
+    fresh.filter((task) => task.state === state).length;
+  const [active, reserved, scheduled] = [of('active'), of('reserved'), of('scheduled')];
+  logRemoved(
+    step,
+    'cancel',
+    `Celery: ${counted(fresh.length, 'task')} cancelled (${active} running, ${reserved} reserved, ${scheduled} scheduled)`,
+    { active, reserved, scheduled },
+  );
+  for (const warning of laterWarnings(fresh)) step.warn(warning.text, warning.weight);
+}
+
+function tasksOf(own: readonly OwnWorker[]): readonly WorkersTask[] {
+  return own.flatMap(({ worker, tasks }) =>
+    tasks.map((task) => Object.assign({ worker: worker.name }, task)),
+  );
+}
+
+/** Notes, tells, waits until they have left, and ends what they still wait for. */
+async function leaveQueues(
+  crew: Crew,
+  broker: RedisConnection,
+  own: readonly OwnWorker[],
+): Promise<void> {
+  const { step, look } = crew;
+  const { keys, signal, service } = step;
+  const mailbox = look?.mailbox;
+  if (mailbox === undefined || service.broker === undefined) return;
+  const isHeld = (name: string, queue: string): boolean =>
+    crew.held.some((hold) => hold.worker === name && hold.queue === queue);
+  const holds = own.flatMap(({ worker: { name }, queues }) =>
+    queues.filter((queue) => !isHeld(name, queue)).map((queue) => ({ worker: name, queue })),
+  );
+  if (holds.length === 0) return;
+  await noteHolds(broker, keys.broker, holds, mailbox.oid);
+  setHeld(crew, [...crew.held, ...holds]);
+  const told = await Promise.all(
+    keys.queues.map(async (queue) => {
+      const workers = holds.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
+      return { sent: await tellToLeave(mailbox, queue, workers), workers };
+    }),
+  );
+  await mailbox.receiveUntil(
+    () => told.every(({ sent, workers }) => sent.answered >= workers.length),
+    ANSWER_MS,
+    signal,
+  );
+  // The answer comes a turn of the worker's loop before the deed; the next one comes after it.
+  const names = [...new Set(holds.map(({ worker }) => worker))];
+  const after = await askAgain(crew, broker, names);
+  const db = databaseOf(service.broker.target);
+  try {
+    await endWaits(broker, await waitingClients(broker, db));
+  } catch (error) {
+    if (!(error instanceof RedisError)) throw error;
+    await sleep(BRPOP_MS);
+  }
+  const consuming = after
+    .filter(({ queues }) => queues.length > 0)
+    .map(({ worker }) => worker.name);
+  if (consuming.length > 0) step.warn(partedConsumersWarning(consuming));
+  for (const queue of keys.queues) {
+    const workers = holds.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
+    if (workers.length === 0) continue;
+    log(crew, 'hold', `Celery: ${workers.join(', ')} told to stop consuming ${queue}`);
+  }
+}
+
+/** What these workers consume and have now. */
+async function askAgain(
+  crew: Crew,
+  broker: RedisConnection,
+  names: readonly string[],
+): Promise<readonly OwnWorker[]> {
+  const mailbox = crew.look?.mailbox;
+  if (mailbox === undefined || names.length === 0) return [];
+  const again = await enquire(mailbox, names);
+  await mailbox.receiveUntil(() => again.isComplete(), ANSWER_MS, crew.step.signal);
+  return await ownWorkers(broker, crew.step.keys, again.workers());
+}
+
+async function revokeNew(
+  crew: Crew,
+  mailbox: Mailbox,
+  taskIds: readonly string[],
+  to: readonly string[] | undefined,
+): Promise<void> {
+  const fresh = taskIds.filter((id) => !crew.revoked.has(id));
+  for (const id of fresh) crew.revoked.add(id);
+  await revoke(mailbox, fresh, to);
+}
+
+function namesOf(crew: Crew, own: readonly OwnWorker[]): readonly string[] {
+  const held = crew.held.map(({ worker }) => worker).filter((name) => !crew.blind.has(name));
+  return [...new Set([...own.map(({ worker }) => worker.name), ...held])];
+}
+
+/**
+ * Takes in who has answered since: their task has ended, so what they hold can be cancelled now.
+ * @returns whether nobody is left who may write again.
+ */
+async function catchUp(crew: Crew, broker: RedisConnection): Promise<boolean> {
+  const { look } = crew;
+  if (look?.enquiry === undefined || look.mailbox === undefined) return true;
+  const before = look.enquiry.silent();
+  await look.mailbox.receive();
+  const newcomers = look.enquiry.silent() < before;
+  // What they have read by now has been read in its order.
+  if (newcomers) for (const { name } of look.enquiry.workers()) crew.blind.delete(name);
+  if (newcomers || crew.stubborn.length > 0) await cancelRound(crew, broker);
+  return isIdle(crew);
+}
+
+/** Nobody is left who may write again. */
+function isIdle({ look, stubborn }: Crew): boolean {
+  return (look?.enquiry?.silent() ?? 0) === 0 && stubborn.length === 0;
+}
+
+async function waitUntilIdle(
+  crew: Crew,
+  broker: RedisConnection,
+  milliseconds: number,
+): Promise<void> {
+  const { step, look } = crew;
+  const end = performance.now() + milliseconds;
+  const name = step.service.config.name;
+  let said = false;
+  while (!(await catchUp(crew, broker))) {
+    const left = end - performance.now();
+    if (left <= 0) return;
+    const busy = (look?.enquiry?.silent() ?? 0) + crew.stubborn.length;
+    if (!said) {
+      log(
+        crew,
+        'wait',
+        `Celery: waiting up to ${Math.ceil(left / 1000)} s for ${counted(busy, 'worker')} to finish`,
+      );
+    }
+    said = true;
+    step.observer.progress({ service: name, step: 'wait', done: busy, bytes: 0 });
+    await sleep(Math.min(IDLE_POLL_MS, left));
+    step.signal.throwIfAborted();
+  }
+}
+
+/** Before a look: whoever has answered meanwhile is dealt with. @throws the signal's reason. */
+export async function refreshCrew(crew: Crew): Promise<void> {
+  if (!crew.cancel || crew.look?.mailbox === undefined) return;
+  await onLink(
+    crew.step.service.broker,
+    { target: 'Celery', name: 'workers' },
+    crew.step.report,
+    async (broker) => catchUp(crew, broker),
+  );
+}
+
+/** Whether somebody may write again; said in the report, with what it means. */
+export async function reportStragglers(crew: Crew): Promise<boolean> {
+  const { step, look } = crew;
+  if (!crew.cancel || look?.enquiry === undefined) return false;
+  const { enquiry } = look;
+  if (crew.stubborn.length > 0) step.report(stubbornTasksFailure(crew.stubborn));
+  if (enquiry.silent() > 0) {
+    const names = await onLink(
+      step.service.broker,
+      { target: 'Celery', name: 'workers' },
+      step.report,
+      async (broker) => silentNames(broker, step.keys.broker, enquiry),
+    );
+    step.report(silentWorkersFailure(names ?? [], enquiry.silent()));
+  }
+  return !isIdle(crew);
+}
+
+const RESUME_TRIES = 3;
+const RESUME_PAUSE_MS = 300;
+
+/**
+ * Tells every held consumer to go on, on a new connection where the old one is lost. Never throws
+ * and listens to no signal: it is what must happen in every way out.
+ */
+export async function resumeConsumers(crew: Crew): Promise<void> {
+  const { step } = crew;
+  const link = step.service.broker;
+  try {
+    if (crew.held.length > 0 && link !== undefined) {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          await resume(crew, link.connection, databaseOf(link.target));
+          break;
+        } catch (error) {
+          if (!(error instanceof RedisError)) throw error;
+          link.connection?.close();
+          link.connection = undefined;
+          if (attempt === RESUME_TRIES) throw error;
+          await sleep(RESUME_PAUSE_MS * attempt);
+          link.connection = await connectRedis(link.target, new AbortController().signal).catch(
+            () => undefined,
+          );
+        }
+      }
+    } else {
+      await crew.look?.mailbox?.close();
+    }
+  } catch (error) {
+    const queues = [...new Set(crew.held.map(({ queue }) => queue))].join(', ');
+    if (crew.held.length > 0) {
+      step.report({
+        target: 'Celery',
+        item: queues,
+        code: error instanceof RedisError ? error.code : 'ERR',
+        reason: `Its consumers are still held: ${error instanceof Error ? error.message : String(error)}`,
+        hint: 'when Redis answers again: media-cleanup doctor --fix',
+      });
+    }
+  } finally {
+    crew.onHold(0);
+  }
+}
+
+async function resume(crew: Crew, broker: RedisConnection | undefined, db: number): Promise<void> {
+  const { step, look } = crew;
+  const names = step.keys.broker;
+  if (broker === undefined) throw new RedisError('ECONNRESET', 'Connection lost', '');
+  const mailbox = await openMailbox(broker, names, db);
+  try {
+    const confirmed = await tellAll(crew.held, crew.blind, mailbox);
+    // Both messages of a silent worker lie in its mailbox in the right order.
+    const done = crew.held.filter((hold) => confirmed.has(hold) || crew.blind.has(hold.worker));
+    await forgetHolds(broker, names, done);
+    const open = crew.held.filter((hold) => !done.includes(hold));
+    for (const { worker, queue } of open) step.warn(unconfirmedWarning(worker, queue));
+    for (const queue of new Set(crew.held.map((hold) => hold.queue))) {
+      const workers = done.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
+      if (workers.length > 0)
+        log(crew, 'resume', `Celery: ${workers.join(', ')} told to consume ${queue} again`);
+    }
+  } finally {
+    await mailbox.close();
+    // By this connection: the one that it was opened on may be lost.
+    if (look?.mailbox !== undefined) await removeReplyList(broker, names, look.mailbox.oid);
+  }
+}
+
+/**
+ * Tells workers to consume again.
+ * @param silent names of those that will not answer now.
+ * @returns those that confirmed it. @throws RedisError.
+ */
+export async function tellAll(
+  holds: readonly Hold[],
+  silent: ReadonlySet<string>,
+  mailbox: Mailbox,
+): Promise<ReadonlySet<Hold>> {
+  const queues = [...new Set(holds.map(({ queue }) => queue))];
+  const told = await Promise.all(
+    queues.map(async (queue) => {
+      const own = holds.filter((hold) => hold.queue === queue);
+      const sent = await tellToConsume(
+        mailbox,
+        queue,
+        own.map(({ worker }) => worker),
+      );
+      return { own, sent };
+    }),
+  );
+  await mailbox.receiveUntil(
+    () =>
+      told.every(({ own, sent }) =>
+        own.every(({ worker }) => silent.has(worker) || sent.replies.has(worker)),
+      ),
+    ANSWER_MS,
+    new AbortController().signal,
+  );
+  return new Set(
+    told.flatMap(({ own, sent }) => own.filter(({ worker }) => sent.replies.has(worker))),
+  );
+}
+
+function setHeld(crew: Crew, held: readonly Hold[]): void {
+  crew.held = held;
+  crew.onHold(held.length);
+}
+
+function log(crew: Crew, step: string, message: string): void {
+  const { observer, service } = crew.step;
+  observer.log({ level: 'INFO', service: service.config.name, step, message });
+}

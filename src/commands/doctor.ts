@@ -1,0 +1,230 @@
+import { forgetHolds } from '../celery/hold.ts';
+import type { Hold } from '../celery/hold.ts';
+import { openMailbox } from '../celery/mailbox.ts';
+import { countQueued, findQueueKeys } from '../celery/queue.ts';
+import { findConfigFile } from '../config/find.ts';
+import { loadConfig } from '../config/load.ts';
+import { locateDirectories } from '../files/resolve.ts';
+import { worst } from '../report/diagnosis.ts';
+import type { Check, Diagnosis, QueueDiagnosis, ServiceDiagnosis } from '../report/diagnosis.ts';
+import { collectFailures, errorLine } from '../report/failures.ts';
+import { counted } from '../report/text.ts';
+import type { Failure, Workers } from '../report/types.ts';
+import { tellAll } from './crew.ts';
+import type { Located } from './guard-targets.ts';
+import { inspectService } from './inspect-service.ts';
+import { onLink } from './links.ts';
+import { databaseOf, inspectWorkers } from './look-at-workers.ts';
+import { closeServices, openServices } from './open-services.ts';
+import type { OpenService } from './open-services.ts';
+import type { DoctorRequest } from './request.ts';
+import { serviceKeys } from './service-keys.ts';
+import type { Surroundings } from './surroundings.ts';
+import { chooseServices } from './targets.ts';
+import { workersWarnings } from './worker-warnings.ts';
+
+const REDIS_KINDS = ['jobs', 'queue'] as const;
+const FIX = 'media-cleanup doctor --fix';
+
+/**
+ * Whether all is well with config, connections, queues and workers. Changes nothing, but with `fix`
+ * tells consumers to go on that are held.
+ * @throws CannotStart for a config or usage error, or the signal's reason.
+ */
+export async function doctor(
+  request: DoctorRequest,
+  surroundings: Surroundings,
+  signal: AbortSignal,
+): Promise<Diagnosis> {
+  const { env, workingDirectory: cwd } = surroundings;
+  const config = loadConfig({ file: findConfigFile({ flag: request.configFile, env, cwd }), env });
+  const targets = chooseServices(config, request.targets);
+  const located = new Map<string, Located>();
+  for (const target of targets) located.set(target.name, await locateDirectories(target));
+  const services = await openServices(config.services, targets, located, REDIS_KINDS, signal);
+  try {
+    const resumed: Hold[] = [];
+    const diagnoses: ServiceDiagnosis[] = [];
+    for (const service of services) {
+      const first = await diagnose(service, signal);
+      const held = request.fix ? heldConsumers(first) : [];
+      const fixed = held.length === 0 ? [] : await resumeHeld(service, held, signal);
+      resumed.push(...fixed);
+      diagnoses.push(fixed.length === 0 ? first : await diagnose(service, signal));
+    }
+    const status = worst(diagnoses.flatMap(({ checks }) => checks));
+    return { configFile: config.file, status, services: diagnoses, resumed };
+  } finally {
+    closeServices(services);
+  }
+}
+
+async function diagnose(service: OpenService, signal: AbortSignal): Promise<ServiceDiagnosis> {
+  const failures = collectFailures();
+  const report = (failure: Failure): void => {
+    failures.add(failure);
+  };
+  const quiet = { ...service, failures: [], warnings: [], directories: [] };
+  const { tasks } = await inspectService(quiet, ['queue'], signal);
+  const workers = await inspectWorkers(service, report, signal);
+  const queues = await diagnoseQueues(service, workers, report, signal);
+  const checks: Check[] = [
+    ...linkChecks(service),
+    ...failures.list().first.map((failure) => problemOf('celery', failure)),
+    ...queues.map((queue) => queueCheck(queue, workers)),
+    ...workersChecks(service, workers),
+  ];
+  return { name: service.config.name, checks, queues, census: { tasks, workers } };
+}
+
+function linkChecks(service: OpenService): readonly Check[] {
+  const answers = (name: string, label: string): Check => ({
+    name,
+    status: 'ok',
+    message: `${label} answers`,
+    hint: '',
+  });
+  const { redis, broker, config } = service;
+  if (redis === undefined && broker === undefined && service.failures.length === 0) {
+    return [{ name: 'redis', status: 'ok', message: 'none configured', hint: '' }];
+  }
+  return [
+    ...(redis?.connection === undefined ? [] : [answers('redis', redis.label)]),
+    ...(broker === redis || broker?.connection === undefined
+      ? []
+      : [answers('broker', broker.label)]),
+    ...service.failures.map((failure) => problemOf('redis', failure)),
+    ...(config.celery === undefined
+      ? [{ name: 'queue', status: 'ok' as const, message: 'none configured', hint: '' }]
+      : []),
+  ];
+}
+
+function problemOf(name: string, failure: Failure): Check {
+  return { name, status: 'problem', message: errorLine(failure), hint: failure.hint };
+}
+
+async function diagnoseQueues(
+  service: OpenService,
+  workers: Workers,
+  report: (failure: Failure) => void,
+  signal: AbortSignal,
+): Promise<readonly QueueDiagnosis[]> {
+  const keys = serviceKeys(service.config);
+  const found = await onLink(
+    service.broker,
+    { target: 'Celery', name: 'queue' },
+    report,
+    async (broker) => {
+      const queues: QueueDiagnosis[] = [];
+      for (const name of keys.queues) {
+        const lists = await findQueueKeys(broker, [name], keys.broker, signal);
+        const queued = await countQueued(broker, lists.keys);
+        const consumers = workers.own.filter(({ queues: own }) => own.includes(name));
+        const noted = workers.held.filter(({ queue }) => queue === name);
+        const held = noted.map(({ worker }) => worker);
+        queues.push({
+          name,
+          queued,
+          consumers: consumers.map((worker) => worker.name),
+          // Nobody noted it, and still somebody is there who consumes nothing.
+          held: held.length + consumers.length > 0 ? held : workers.idle,
+        });
+      }
+      return queues;
+    },
+  );
+  return found ?? [];
+}
+
+function queueCheck(queue: QueueDiagnosis, workers: Workers): Check {
+  const { name, queued, consumers, held } = queue;
+  const messages = `${name}: ${counted(queued, 'message')}`;
+  if (consumers.length > 0) {
+    return {
+      name: 'queue',
+      status: 'ok',
+      message: `${messages}, consumed by ${consumers.join(', ')}`,
+      hint: '',
+    };
+  }
+  const noted = workers.held.some((hold) => hold.queue === name);
+  if (held.length > 0) {
+    const why = noted
+      ? 'a run told it to stop and was killed'
+      : 'it was told to stop, or lost the queue when it reconnected to Redis (celery #7733)';
+    return {
+      name: 'held',
+      status: noted || queued > 0 ? 'problem' : 'warning',
+      message: `${messages} and no consumer: ${held.join(', ')} does not consume it, ${why}`,
+      hint: FIX,
+    };
+  }
+  if (queued === 0) {
+    return { name: 'queue', status: 'ok', message: `${messages}, no consumer`, hint: '' };
+  }
+  if (workers.silent > 0) {
+    const message = `${messages}, no consumer but perhaps one that does not answer`;
+    return { name: 'queue', status: 'warning', message, hint: 'look again when it answers' };
+  }
+  return {
+    name: 'queue',
+    status: workers.listening > 0 ? 'problem' : 'warning',
+    message: `${messages} and no consumer`,
+    hint:
+      workers.listening > 0
+        ? `start its worker, or tell one to: celery -A <app> control add_consumer ${name} -d <worker>`
+        : 'start its worker; or wipe it',
+  };
+}
+
+function workersChecks(service: OpenService, workers: Workers): readonly Check[] {
+  if (service.broker?.connection === undefined || service.config.celery === undefined) return [];
+  const warnings = workersWarnings(service, { ...workers, held: [] });
+  const names = workers.own.map((worker) => worker.name).join(', ');
+  const found: Check = {
+    name: 'workers',
+    status: 'ok',
+    message: names === '' ? 'none at work' : names,
+    hint: '',
+  };
+  return [
+    ...(names === '' && warnings.length > 0 ? [] : [found]),
+    ...warnings.map((text): Check => {
+      const message = text.replace(/^Celery: /, '');
+      return { name: 'workers', status: 'warning', message, hint: '' };
+    }),
+  ];
+}
+
+function heldConsumers({ queues }: ServiceDiagnosis): readonly Hold[] {
+  return queues.flatMap(({ name, held }) => held.map((worker) => ({ worker, queue: name })));
+}
+
+/** @returns those that confirmed it, or will read it when their task has ended. */
+async function resumeHeld(
+  service: OpenService,
+  held: readonly Hold[],
+  signal: AbortSignal,
+): Promise<readonly Hold[]> {
+  const { broker: link } = service;
+  const keys = serviceKeys(service.config);
+  const resumed = await onLink(
+    link,
+    { target: 'Celery', name: 'workers' },
+    () => undefined,
+    async (broker) => {
+      signal.throwIfAborted();
+      const db = link === undefined ? 0 : databaseOf(link.target);
+      const mailbox = await openMailbox(broker, keys.broker, db);
+      try {
+        const confirmed = await tellAll(held, new Set(), mailbox);
+        await forgetHolds(broker, keys.broker, [...confirmed]);
+        return [...confirmed];
+      } finally {
+        await mailbox.close();
+      }
+    },
+  );
+  return resumed ?? [];
+}

@@ -1,0 +1,124 @@
+import { ownTasks } from '../celery/cancel.ts';
+import { judgeHolds, lookAtWorkers, silentNames } from '../celery/look.ts';
+import type { WorkerLook } from '../celery/look.ts';
+import { declaredQueues } from '../celery/routes.ts';
+import type { Worker, WorkerTask } from '../celery/workers.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import type { RedisTarget } from '../redis/target.ts';
+import { NO_WORKERS } from '../report/types.ts';
+import type { Failure, TaskCensus, WorkerCensus, Workers } from '../report/types.ts';
+import { onLink } from './links.ts';
+import type { Link } from './links.ts';
+import type { OpenService } from './open-services.ts';
+import { serviceKeys } from './service-keys.ts';
+import type { ServiceKeys } from './service-keys.ts';
+
+/** A worker, and which of its tasks are the service's. */
+export interface OwnWorker {
+  readonly worker: Worker;
+  readonly queues: readonly string[];
+  readonly tasks: readonly WorkerTask[];
+}
+
+/** A task, and the name of the worker that has it. */
+export type WorkersTask = WorkerTask & { readonly worker: string };
+
+/** Kombu's channels have a database; a cluster has none but 0. */
+export function databaseOf(target: RedisTarget): number {
+  return target.kind === 'cluster' ? 0 : target.db;
+}
+
+/** Celery has no broker on a Redis Cluster (kombu speaks to one server), so nobody is there. */
+export function canHaveWorkers(link: Link | undefined): link is Link {
+  return link !== undefined && link.target.kind !== 'cluster';
+}
+
+/**
+ * Who works for this service, and on what. Changes nothing, leaves nothing.
+ * @throws the signal's reason.
+ */
+export async function inspectWorkers(
+  service: OpenService,
+  report: (failure: Failure) => void,
+  signal: AbortSignal,
+): Promise<Workers> {
+  const { broker: link } = service;
+  const keys = serviceKeys(service.config);
+  if (!canHaveWorkers(link) || keys.queues.length === 0) return NO_WORKERS;
+  const found = await onLink(
+    link,
+    { target: 'Celery', name: 'workers' },
+    report,
+    async (broker) => {
+      const look = await lookAtWorkers(broker, keys.broker, databaseOf(link.target), signal);
+      try {
+        return await describeWorkers(broker, keys, look, signal);
+      } finally {
+        await look.mailbox?.close();
+      }
+    },
+  );
+  return found ?? NO_WORKERS;
+}
+
+async function describeWorkers(
+  broker: RedisConnection,
+  keys: ServiceKeys,
+  look: WorkerLook,
+  signal: AbortSignal,
+): Promise<Workers> {
+  const { enquiry } = look;
+  const { standing } = await judgeHolds(broker, look, keys.queues);
+  const own = enquiry === undefined ? [] : await ownWorkers(broker, keys, enquiry.workers());
+  return {
+    own: own.map(workerCensus),
+    listening: look.listening,
+    waiting: look.waiting?.length,
+    silent: enquiry?.silent() ?? 0,
+    silentNames: enquiry === undefined ? [] : await silentNames(broker, keys.broker, enquiry),
+    held: standing.map(({ worker, queue }) => ({ worker, queue })),
+    idle: await idleWorkers(broker, keys, look, signal),
+    trouble: look.trouble?.message,
+  };
+}
+
+async function idleWorkers(
+  broker: RedisConnection,
+  keys: ServiceKeys,
+  look: WorkerLook,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const idle = (look.enquiry?.workers() ?? []).filter(({ queues }) => queues?.length === 0);
+  if (idle.length === 0) return [];
+  const declared = await declaredQueues(broker, keys.broker, signal);
+  const isOwn = [...declared].every((queue) => keys.queues.includes(queue));
+  return isOwn ? idle.map(({ name }) => name) : [];
+}
+
+/** Those that consume a queue of the service, or have a task of it. @throws RedisError. */
+export async function ownWorkers(
+  broker: RedisConnection,
+  keys: ServiceKeys,
+  workers: readonly Worker[],
+): Promise<readonly OwnWorker[]> {
+  const all = await Promise.all(
+    workers.map(async (worker) => ({
+      worker,
+      queues: keys.queues.filter((queue) => worker.queues?.includes(queue)),
+      tasks: await ownTasks(broker, keys.broker, keys.queues, worker),
+    })),
+  );
+  return all.filter(({ queues, tasks }) => queues.length + tasks.length > 0);
+}
+
+function workerCensus({ worker, queues, tasks }: OwnWorker): WorkerCensus {
+  return { name: worker.name, pid: worker.pid, queues, tasks: tasks.map(taskCensus) };
+}
+
+function taskCensus({ id, name, state, pid, startedAt, eta }: WorkerTask): TaskCensus {
+  const runtimeSeconds =
+    state === 'active' && startedAt !== undefined
+      ? Math.max(0, Date.now() / 1000 - startedAt)
+      : undefined;
+  return { id, name, state, pid, runtimeSeconds, eta };
+}

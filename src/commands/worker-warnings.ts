@@ -1,0 +1,137 @@
+import type { WorkerTask } from '../celery/workers.ts';
+import { counted } from '../report/text.ts';
+import type { Failure, Workers } from '../report/types.ts';
+import type { Link } from './links.ts';
+import { databaseOf } from './look-at-workers.ts';
+import type { OwnWorker, WorkersTask } from './look-at-workers.ts';
+import type { OpenService } from './open-services.ts';
+import { serviceKeys } from './service-keys.ts';
+import type { ServiceKeys } from './service-keys.ts';
+import { warning } from './warnings.ts';
+import type { Warning } from './warnings.ts';
+
+/** What workers may still do after a wipe, one sentence each with its remedy. */
+
+const WRITES_AGAIN = 'its job, result and file are written again when it ends';
+
+export function cannotAskWarning(link: Link, keys: ServiceKeys, trouble: string): string {
+  const channel = keys.broker.mailbox(databaseOf(link.target)).toString();
+  return `Celery: the workers on ${link.label} could not be asked or stopped (${trouble}): if a task runs now, ${WRITES_AGAIN}; stop the workers, or allow it: ACL SETUSER … +publish &${channel} and write access to _kombu.binding.reply.celery.pidbox and *.reply.celery.pidbox`;
+}
+
+export function noRemoteControlWarning(link: Link, waiting: number): string {
+  return `Celery: ${counted(waiting, 'consumer')} on ${link.label} ${waiting === 1 ? 'waits' : 'wait'} for messages, but no worker listens to remote control: if a task runs now, ${WRITES_AGAIN}; stop the workers, or set worker_enable_remote_control`;
+}
+
+/** Of a look before a wipe, or of `stats`. */
+export function workersWarnings(service: OpenService, workers: Workers): readonly string[] {
+  const { broker: link } = service;
+  if (link === undefined) return [];
+  const { trouble, listening, waiting = 0, silent, silentNames, held } = workers;
+  const queues = [...new Set(held.map(({ queue }) => queue))];
+  return [
+    ...(trouble === undefined
+      ? []
+      : [cannotAskWarning(link, serviceKeys(service.config), trouble)]),
+    ...(trouble === undefined && listening === 0 && waiting > 0
+      ? [noRemoteControlWarning(link, waiting)]
+      : []),
+    ...(silent === 0
+      ? []
+      : [
+          `Celery: ${whoIsSilent(silentNames, silent)} does not answer: busy with a task that cannot be interrupted (--pool=solo), or stuck; --wait-idle waits for it`,
+        ]),
+    ...queues.map((queue) => heldWarning(queue, held)),
+  ];
+}
+
+export function heldWarning(
+  queue: string,
+  held: readonly { readonly worker: string; readonly queue: string }[],
+): string {
+  const workers = held.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
+  return `Celery: ${workers.join(', ')} does not consume ${queue}: an earlier run told it to stop and was killed; the next wipe or media-cleanup doctor --fix resumes it`;
+}
+
+export function notCancelledWarning(
+  workers: readonly OwnWorker[],
+  silent: number,
+): string | undefined {
+  const tasks = workers.flatMap((one) => one.tasks);
+  const running = tasks.filter(({ state }) => state === 'active').length;
+  const parts = [
+    ...(tasks.length === 0
+      ? []
+      : [`${counted(tasks.length, 'task')} (${running} running) left to the workers`]),
+    ...(silent === 0 ? [] : [`${counted(silent, 'worker')} busy or stuck`]),
+  ];
+  if (parts.length === 0) return undefined;
+  return `Celery: ${parts.join(', ')} because of --no-cancel-running: what they work on is written again when it ends`;
+}
+
+export function partedConsumersWarning(workers: readonly string[]): string {
+  return `Celery: ${workers.join(', ')} went on consuming although told to stop: what it took meanwhile is written again when it ends`;
+}
+
+export function unconfirmedWarning(worker: string, queue: string): string {
+  return `Celery: ${worker} has not confirmed that it consumes ${queue} again: it does once it reads its messages; see media-cleanup doctor`;
+}
+
+/** How long a worker remembers what was revoked (celery/worker/state.py `REVOKE_EXPIRES`). */
+const REMEMBERED_S = 10_800;
+
+/** Scheduled tasks stay in the memory of their worker. */
+export function laterWarnings(cancelled: readonly WorkersTask[]): readonly Warning[] {
+  const scheduled = cancelled.filter(({ state }) => state === 'scheduled');
+  return [...new Set(scheduled.map(({ worker }) => worker))].flatMap((name) => {
+    const tasks = scheduled.filter(({ worker }) => worker === name);
+    const late = tasks.filter((task) => secondsUntil(task) > REMEMBERED_S).length;
+    const note: Warning = {
+      text: `Celery: ${name} drops ${counted(tasks.length, 'revoked task')} when their time comes, and stores the result "revoked" for each; restart it to have nothing of that`,
+      weight: 'note',
+    };
+    if (late === 0) return [note];
+    return [
+      note,
+      warning(
+        `Celery: ${name} holds ${counted(late, 'revoked task')} due in more than 3 hours, and may have forgotten by then that they are revoked: restart it before`,
+      ),
+    ];
+  });
+}
+
+function secondsUntil(task: WorkerTask): number {
+  const time = Date.parse(task.eta ?? '');
+  return Number.isNaN(time) ? 0 : (time - Date.now()) / 1000;
+}
+
+/** @param names that they may have: more than there are when workers were killed. */
+export function silentWorkersFailure(names: readonly string[], count: number): Failure {
+  return {
+    target: 'Celery',
+    item: `worker ${whoIsSilent(names, count)}`,
+    code: 'EBUSYWORKER',
+    reason:
+      'Listens but does not answer, as while it runs a task that nothing can interrupt (--pool=solo): its task will finish and write again',
+    hint: 'run again when it has ended, or with --wait-idle 10m, or restart the worker; if it serves other queues only, all is well',
+  };
+}
+
+function whoIsSilent(names: readonly string[], count: number): string {
+  if (names.length === 0) return counted(count, 'worker');
+  return names.length <= count ? names.join(', ') : `${count} of ${names.join(', ')}`;
+}
+
+export function stubbornTasksFailure(tasks: readonly WorkersTask[]): Failure {
+  const workers = [...new Set(tasks.map(({ worker }) => worker))];
+  const ids = tasks.map(({ id }) => id);
+  const shown = ids.slice(0, 5).join(', ');
+  const more = ids.length > 5 ? ` and ${ids.length - 5} more` : '';
+  return {
+    target: 'Celery',
+    item: `worker ${workers.join(', ')}`,
+    code: 'EBUSYWORKER',
+    reason: `Goes on with ${counted(tasks.length, 'task')} that its pool cannot kill (${shown}${more}): each will finish and write again`,
+    hint: 'run again when they have ended, or with --wait-idle 10m, or restart the worker',
+  };
+}
