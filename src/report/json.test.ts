@@ -79,7 +79,13 @@ describe('the report', () => {
                   "deleted": 23,
                   "bytes_freed": 152253235
                 }
-              ]
+              ],
+              "came_back": {
+                "jobs": 0,
+                "tasks": 0,
+                "files": 0,
+                "models": 0
+              }
             }
           }
         }
@@ -174,7 +180,16 @@ test('stats', () => {
           ],
           "errors": [
             "Redis/127.0.0.1:6379/1: Connection refused"
-          ]
+          ],
+          "celery": {
+            "listening": 0,
+            "waiting": null,
+            "silent": 0,
+            "silent_names": [],
+            "trouble": null,
+            "workers": [],
+            "held": []
+          }
         }
       }
     }
