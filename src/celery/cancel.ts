@@ -18,7 +18,7 @@ export async function ownTasks(
   const own = new Set(queues);
   const route = createRouter(broker, names);
   const tasks: WorkerTask[] = [];
-  for (const task of worker.tasks ?? []) {
+  for (const task of worker.tasks) {
     if (ownership(await route(task.exchange, task.routingKey), own) === 'own') tasks.push(task);
   }
   return tasks;

@@ -1,30 +1,15 @@
 import type { RedisConnection } from '../redis/connect.ts';
 
 /**
- * A client that waits for a message. `CLIENT LIST` does not say on which lists: it may be another
- * app's consumer in the same database.
+ * How many clients of this database are blocked in BRPOP, as kombu's consumers are while they are
+ * idle (kombu/transport/redis.py `_brpop_start`). `CLIENT LIST` does not say on which lists: some may
+ * be another app's. @throws RedisError, NOPERM without the permission.
  */
-export interface WaitingClient {
-  readonly id: string;
-  /** `10.0.0.5:41234` */
-  readonly address: string;
-}
-
-/**
- * Clients of this database that are blocked in BRPOP, as kombu's consumers are while they are idle
- * (kombu/transport/redis.py `_brpop_start`). @throws RedisError, NOPERM without the permission.
- */
-export async function waitingClients(
-  broker: RedisConnection,
-  db: number,
-): Promise<readonly WaitingClient[]> {
-  const list = await broker.send('CLIENT', 'LIST');
-  return parseClientList(String(list))
-    .filter(
-      (client) =>
-        client['cmd'] === 'brpop' && client['db'] === String(db) && client['flags']?.includes('b'),
-    )
-    .map((client) => ({ id: client['id'] ?? '', address: client['addr'] ?? '' }));
+export async function countWaiting(broker: RedisConnection, db: number): Promise<number> {
+  const clients = parseClientList(String(await broker.send('CLIENT', 'LIST')));
+  return clients.filter(
+    ({ cmd, db: of, flags }) => cmd === 'brpop' && of === String(db) && flags?.includes('b'),
+  ).length;
 }
 
 /** One record a client, by the names that Redis gives the fields. */
@@ -40,15 +25,4 @@ export function parseClientList(text: string): readonly Readonly<Record<string, 
         }),
       ),
     );
-}
-
-/**
- * Ends the waits of these clients as their own timeout of a second would: a consumer that was told
- * to leave a queue goes on asking for it until then. @throws RedisError (Redis 5 or later).
- */
-export async function endWaits(
-  broker: RedisConnection,
-  clients: readonly WaitingClient[],
-): Promise<void> {
-  await Promise.all(clients.map(async ({ id }) => broker.send('CLIENT', 'UNBLOCK', id, 'TIMEOUT')));
 }

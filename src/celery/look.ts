@@ -1,7 +1,6 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import { RedisError } from '../redis/errors.ts';
-import { waitingClients } from './clients.ts';
-import type { WaitingClient } from './clients.ts';
+import { countWaiting } from './clients.ts';
 import { isStanding, readHolds, serverTime } from './hold.ts';
 import type { NotedHold } from './hold.ts';
 import type { BrokerKeys } from './keys.ts';
@@ -18,8 +17,8 @@ const SILENCE_MS = 1_000;
 export interface WorkerLook {
   /** Workers that listen to remote control, answering or not. */
   readonly listening: number;
-  /** Undefined when this user may not see the clients. */
-  readonly waiting: readonly WaitingClient[] | undefined;
+  /** Clients blocked on a queue of the database; undefined when this user may not see them. */
+  readonly waiting: number | undefined;
   /** Holds that a run noted and did not end. */
   readonly holds: readonly NotedHold[];
   /** Why nobody could be asked. */
@@ -42,7 +41,7 @@ export async function lookAtWorkers(
 ): Promise<WorkerLook> {
   const [listening, waiting, holds] = await Promise.all([
     refusable(countListeners(broker, names, db)),
-    refusable(waitingClients(broker, db)),
+    refusable(countWaiting(broker, db)),
     refusable(readHolds(broker, names)),
   ]);
   const known = {
@@ -114,7 +113,7 @@ export async function silentNames(
 }
 
 /** Anything but the loss of the connection: Redis answers, and says no. */
-async function refusable<T>(work: Promise<T>): Promise<T | RedisError> {
+export async function refusable<T>(work: Promise<T>): Promise<T | RedisError> {
   try {
     return await work;
   } catch (error) {

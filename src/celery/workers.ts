@@ -28,8 +28,10 @@ export interface Worker {
   readonly uptime: number | undefined;
   /** Every queue that it consumes now; undefined when it did not say. */
   readonly queues: readonly string[] | undefined;
-  /** Tasks of all its queues; undefined when it did not say all. */
-  readonly tasks: readonly WorkerTask[] | undefined;
+  /** Tasks of all its queues, as far as it told them. */
+  readonly tasks: readonly WorkerTask[];
+  /** Whether it has told all: Celery does not answer when a task's arguments are no JSON. */
+  readonly complete: boolean;
 }
 
 /** Questions that are under way; what is known grows with every `mailbox.receive()`. */
@@ -76,7 +78,7 @@ export async function enquire(mailbox: Mailbox, to?: readonly string[]): Promise
           pid: asNumber(info?.['pid']),
           uptime: asNumber(info?.['uptime']),
           queues: readQueues(queues.replies.get(name)),
-          tasks: readTasks(
+          ...readTasks(
             tasks.map(({ replies }) => replies.get(name)),
             readIds(revoked.replies.get(name)),
           ),
@@ -105,15 +107,15 @@ function readIds(reply: unknown): ReadonlySet<unknown> {
 function readTasks(
   replies: readonly unknown[],
   revoked: ReadonlySet<unknown>,
-): readonly WorkerTask[] | undefined {
+): Pick<Worker, 'tasks' | 'complete'> {
   const tasks: WorkerTask[] = [];
   for (const [index, reply] of replies.entries()) {
-    if (!Array.isArray(reply)) return undefined;
+    if (!Array.isArray(reply)) continue;
     const state = TASK_STATES[index] as TaskState;
     const named = reply.map((task) => readTask(task, state)).filter(isPresent);
     tasks.push(...named.filter(({ id }) => state !== 'scheduled' || !revoked.has(id)));
   }
-  return tasks;
+  return { tasks, complete: replies.every(Array.isArray) };
 }
 
 /** As in `Request.info` (celery/worker/request.py); a scheduled one has it below `request`. */

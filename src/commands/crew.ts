@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { revoke } from '../celery/cancel.ts';
-import { endWaits, waitingClients } from '../celery/clients.ts';
 import { forgetHolds, noteHolds, tellToConsume, tellToLeave } from '../celery/hold.ts';
 import type { Hold } from '../celery/hold.ts';
-import { judgeHolds, lookAtWorkers, silentNames } from '../celery/look.ts';
+import { judgeHolds, lookAtWorkers, refusable, silentNames } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
 import { openMailbox, removeReplyList } from '../celery/mailbox.ts';
 import type { Mailbox } from '../celery/mailbox.ts';
@@ -24,12 +23,14 @@ import {
   noRemoteControlWarning,
   notCancelledWarning,
   partedConsumersWarning,
+  secretiveWorkersFailure,
   silentWorkersFailure,
   stubbornTasksFailure,
   unconfirmedWarning,
+  unnotedWarning,
 } from './worker-warnings.ts';
 import { removeResultsOf, wipeInFlight, wipeQueue } from './wipe-redis.ts';
-import type { StepContext } from './wipe-service.ts';
+import type { StepContext } from './step.ts';
 
 /**
  * The workers of one service for the time of a wipe: told to stop consuming, their tasks of this
@@ -48,6 +49,8 @@ export interface Crew {
   readonly revoked: Set<string>;
   /** Tasks that go on after their worker was told to kill them: no pool but prefork can. */
   stubborn: readonly WorkersTask[];
+  /** Workers that do not tell all of their tasks. */
+  secretive: readonly string[];
   /** Told to the outside while consumers are held. */
   readonly onHold: (held: number) => void;
 }
@@ -55,8 +58,6 @@ export interface Crew {
 /** How long killed tasks may take to leave their worker, and dropped ones to be dropped. */
 const CANCEL_MS = 5_000;
 const ANSWER_MS = 1_000;
-/** Without the permission to end waits: as long as kombu's own BRPOP waits, and a bit. */
-const BRPOP_MS = 1_100;
 const IDLE_POLL_MS = 100;
 
 export function createCrew(
@@ -72,6 +73,7 @@ export function createCrew(
     blind: new Set(),
     revoked: new Set(),
     stubborn: [],
+    secretive: [],
     onHold,
   };
 }
@@ -90,8 +92,8 @@ export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void>
     const look = await lookAtWorkers(broker, keys.broker, databaseOf(link.target), signal);
     crew.look = look;
     if (look.trouble !== undefined) step.warn(cannotAskWarning(link, keys, look.trouble.message));
-    else if (look.listening === 0 && (look.waiting?.length ?? 0) > 0)
-      step.warn(noRemoteControlWarning(link, look.waiting?.length ?? 0));
+    else if (look.listening === 0 && (look.waiting ?? 0) > 0)
+      step.warn(noRemoteControlWarning(link, look.waiting ?? 0));
     if (!crew.cancel) {
       await warnOfRunning(crew, broker);
       return;
@@ -143,8 +145,7 @@ async function holdSilent(crew: Crew, broker: RedisConnection): Promise<void> {
   const [queue] = declared;
   if (queue === undefined || declared.length > 1 || !keys.queues.includes(queue)) return;
   const holds = silent.map((worker) => ({ worker, queue }));
-  await noteHolds(broker, keys.broker, holds, look.mailbox.oid);
-  setHeld(crew, [...crew.held, ...holds]);
+  await note(crew, broker, holds, look.mailbox.oid);
   for (const worker of silent) crew.blind.add(worker);
   await tellToLeave(look.mailbox, queue, silent);
 }
@@ -171,7 +172,8 @@ async function cancelRound(crew: Crew, broker: RedisConnection): Promise<void> {
     for (const task of tasks) if (!cancelled.has(task.id)) cancelled.set(task.id, task);
     const ids = tasks.map(({ id }) => id);
     await revokeNew(crew, mailbox, ids, names);
-    if (tasks.length === 0 || performance.now() > end) break;
+    const complete = own.every(({ worker }) => worker.complete);
+    if ((tasks.length === 0 && complete) || performance.now() > end) break;
     await sleep(pause);
     step.signal.throwIfAborted();
     own = await askAgain(crew, broker, names);
@@ -186,6 +188,7 @@ async function noteCancelled(
 ): Promise<void> {
   const { step } = crew;
   crew.stubborn = tasksOf(own);
+  crew.secretive = own.filter(({ worker }) => !worker.complete).map(({ worker }) => worker.name);
   const stubborn = new Set(crew.stubborn.map(({ id }) => id));
   const gone = [...cancelled.values()].filter(({ id }) => !stubborn.has(id));
   const fresh = gone.filter(({ id }) => !step.tally.cancelled.has(id));
@@ -214,24 +217,27 @@ function tasksOf(own: readonly OwnWorker[]): readonly WorkersTask[] {
   );
 }
 
-/** Notes, tells, waits until they have left, and ends what they still wait for. */
+/**
+ * Notes it, tells them, and sees whether they have left. The BRPOP that one still waits in for its
+ * second asks for the old queues, but it waits because these are empty; what comes now and is popped
+ * by it, kombu puts back, since nobody consumes it.
+ */
 async function leaveQueues(
   crew: Crew,
   broker: RedisConnection,
   own: readonly OwnWorker[],
 ): Promise<void> {
   const { step, look } = crew;
-  const { keys, signal, service } = step;
+  const { keys, signal } = step;
   const mailbox = look?.mailbox;
-  if (mailbox === undefined || service.broker === undefined) return;
+  if (mailbox === undefined) return;
   const isHeld = (name: string, queue: string): boolean =>
     crew.held.some((hold) => hold.worker === name && hold.queue === queue);
   const holds = own.flatMap(({ worker: { name }, queues }) =>
     queues.filter((queue) => !isHeld(name, queue)).map((queue) => ({ worker: name, queue })),
   );
   if (holds.length === 0) return;
-  await noteHolds(broker, keys.broker, holds, mailbox.oid);
-  setHeld(crew, [...crew.held, ...holds]);
+  await note(crew, broker, holds, mailbox.oid);
   const told = await Promise.all(
     keys.queues.map(async (queue) => {
       const workers = holds.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
@@ -246,13 +252,6 @@ async function leaveQueues(
   // The answer comes a turn of the worker's loop before the deed; the next one comes after it.
   const names = [...new Set(holds.map(({ worker }) => worker))];
   const after = await askAgain(crew, broker, names);
-  const db = databaseOf(service.broker.target);
-  try {
-    await endWaits(broker, await waitingClients(broker, db));
-  } catch (error) {
-    if (!(error instanceof RedisError)) throw error;
-    await sleep(BRPOP_MS);
-  }
   const consuming = after
     .filter(({ queues }) => queues.length > 0)
     .map(({ worker }) => worker.name);
@@ -305,13 +304,14 @@ async function catchUp(crew: Crew, broker: RedisConnection): Promise<boolean> {
   const newcomers = look.enquiry.silent() < before;
   // What they have read by now has been read in its order.
   if (newcomers) for (const { name } of look.enquiry.workers()) crew.blind.delete(name);
-  if (newcomers || crew.stubborn.length > 0) await cancelRound(crew, broker);
+  if (newcomers || crew.stubborn.length + crew.secretive.length > 0)
+    await cancelRound(crew, broker);
   return isIdle(crew);
 }
 
 /** Nobody is left who may write again. */
-function isIdle({ look, stubborn }: Crew): boolean {
-  return (look?.enquiry?.silent() ?? 0) === 0 && stubborn.length === 0;
+function isIdle({ look, stubborn, secretive }: Crew): boolean {
+  return (look?.enquiry?.silent() ?? 0) + stubborn.length + secretive.length === 0;
 }
 
 async function waitUntilIdle(
@@ -326,7 +326,9 @@ async function waitUntilIdle(
   while (!(await catchUp(crew, broker))) {
     const left = end - performance.now();
     if (left <= 0) return;
-    const busy = (look?.enquiry?.silent() ?? 0) + crew.stubborn.length;
+    const busy =
+      (look?.enquiry?.silent() ?? 0) +
+      new Set([...crew.stubborn.map(({ worker }) => worker), ...crew.secretive]).size;
     if (!said) {
       log(
         crew,
@@ -358,6 +360,7 @@ export async function reportStragglers(crew: Crew): Promise<boolean> {
   if (!crew.cancel || look?.enquiry === undefined) return false;
   const { enquiry } = look;
   if (crew.stubborn.length > 0) step.report(stubbornTasksFailure(crew.stubborn));
+  if (crew.secretive.length > 0) step.report(secretiveWorkersFailure(crew.secretive));
   if (enquiry.silent() > 0) {
     const names = await onLink(
       step.service.broker,
@@ -425,7 +428,7 @@ async function resume(crew: Crew, broker: RedisConnection | undefined, db: numbe
     const confirmed = await tellAll(crew.held, crew.blind, mailbox);
     // Both messages of a silent worker lie in its mailbox in the right order.
     const done = crew.held.filter((hold) => confirmed.has(hold) || crew.blind.has(hold.worker));
-    await forgetHolds(broker, names, done);
+    await refusable(forgetHolds(broker, names, done));
     const open = crew.held.filter((hold) => !done.includes(hold));
     for (const { worker, queue } of open) step.warn(unconfirmedWarning(worker, queue));
     for (const queue of new Set(crew.held.map((hold) => hold.queue))) {
@@ -473,6 +476,19 @@ export async function tellAll(
   return new Set(
     told.flatMap(({ own, sent }) => own.filter(({ worker }) => sent.replies.has(worker))),
   );
+}
+
+/** Notes holds before they are made. @throws RedisError of the connection. */
+async function note(
+  crew: Crew,
+  broker: RedisConnection,
+  holds: readonly Hold[],
+  oid: string,
+): Promise<void> {
+  const { step } = crew;
+  const noted = await refusable(noteHolds(broker, step.keys.broker, holds, oid));
+  if (noted instanceof RedisError) step.warn(unnotedWarning(noted.message), 'note');
+  setHeld(crew, [...crew.held, ...holds]);
 }
 
 function setHeld(crew: Crew, held: readonly Hold[]): void {

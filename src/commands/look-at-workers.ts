@@ -73,7 +73,7 @@ async function describeWorkers(
   return {
     own: own.map(workerCensus),
     listening: look.listening,
-    waiting: look.waiting?.length,
+    waiting: look.waiting,
     silent: enquiry?.silent() ?? 0,
     silentNames: enquiry === undefined ? [] : await silentNames(broker, keys.broker, enquiry),
     held: standing.map(({ worker, queue }) => ({ worker, queue })),
@@ -112,7 +112,8 @@ export async function ownWorkers(
 }
 
 function workerCensus({ worker, queues, tasks }: OwnWorker): WorkerCensus {
-  return { name: worker.name, pid: worker.pid, queues, tasks: tasks.map(taskCensus) };
+  const { name, pid, complete } = worker;
+  return { name, pid, queues, tasks: tasks.map(taskCensus), complete };
 }
 
 function taskCensus({ id, name, state, pid, startedAt, eta }: WorkerTask): TaskCensus {

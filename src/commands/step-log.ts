@@ -1,6 +1,6 @@
 import type { Observer } from '../report/observer.ts';
 import type { Warning } from './warnings.ts';
-import type { StepContext } from './wipe-service.ts';
+import type { StepContext } from './step.ts';
 
 /** The log lines of a wipe's steps. */
 

@@ -9,7 +9,8 @@ import { createCrew } from './crew.ts';
 import { closeServices, openServices } from './open-services.ts';
 import { proveService } from './verify-service.ts';
 import type { Verdict } from './verify-service.ts';
-import { startStep, startTally, wipeService } from './wipe-service.ts';
+import { startStep, startTally } from './step.ts';
+import { wipeService } from './wipe-service.ts';
 
 const QUIET: Observer = { log: () => undefined, progress: () => undefined };
 

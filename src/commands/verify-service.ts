@@ -12,8 +12,9 @@ import { onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import { removeResultsOf } from './wipe-redis.ts';
-import { removedSoFar, wipeService } from './wipe-service.ts';
-import type { StepContext, WipeTally } from './wipe-service.ts';
+import { removedSoFar } from './step.ts';
+import type { StepContext, WipeTally } from './step.ts';
+import { wipeService } from './wipe-service.ts';
 
 export interface Verdict {
   /** Everything asked for was looked at again, and nothing was there. */

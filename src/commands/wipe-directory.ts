@@ -7,8 +7,8 @@ import { directoryFailure } from './open-services.ts';
 import type { OpenedDirectory } from './open-services.ts';
 import { logRemoved } from './step-log.ts';
 import { mountWarning } from './warnings.ts';
-import { noteDirectory } from './wipe-service.ts';
-import type { StepContext } from './wipe-service.ts';
+import { noteDirectory } from './step.ts';
+import type { StepContext } from './step.ts';
 
 /**
  * Empties one directory and notes what went.

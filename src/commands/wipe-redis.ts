@@ -6,7 +6,7 @@ import { counted, grouped } from '../report/text.ts';
 import { onLink, resultsLink, stepFailure } from './links.ts';
 import { logRemoved } from './step-log.ts';
 import { nothingMatchedWarnings, sharedMessagesWarning, strangeKeyWarning } from './warnings.ts';
-import type { StepContext } from './wipe-service.ts';
+import type { StepContext } from './step.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
 export async function wipeQueue(step: StepContext): Promise<void> {

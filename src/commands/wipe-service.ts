@@ -1,104 +1,9 @@
-import { collectFailures, errorLine } from '../report/failures.ts';
-import type { FailureCollector } from '../report/failures.ts';
-import type { Observer } from '../report/observer.ts';
-import { NOTHING_LEFT } from '../report/types.ts';
-import type { DirectoryReport, Failure, Kind, Remaining, ServiceReport } from '../report/types.ts';
-import type { OpenService } from './open-services.ts';
-import { serviceKeys } from './service-keys.ts';
-import type { ServiceKeys } from './service-keys.ts';
+import type { Kind, ServiceReport } from '../report/types.ts';
+import { removedSoFar } from './step.ts';
+import type { StepContext, WipeTally } from './step.ts';
 import type { Verdict } from './verify-service.ts';
-import { logWarning } from './step-log.ts';
-import type { Warning } from './warnings.ts';
 import { wipeDirectory } from './wipe-directory.ts';
 import { wipeAllResults, wipeInFlight, wipeJobs, wipeQueue } from './wipe-redis.ts';
-
-/** What went, while it goes: on an interruption it holds what was removed until then. */
-export interface WipeTally {
-  jobs: number;
-  results: number;
-  queued: number;
-  inFlight: number;
-  /** Ids of the tasks that were killed or dropped by their worker. */
-  readonly cancelled: Set<string>;
-  /** 0 before the first deletion, 1 in the wipe proper, more when something came back. */
-  pass: number;
-  /** When the last pass began, by `performance.now()`. */
-  passStarted: number;
-  cameBack: Remaining;
-  readonly directories: DirectoryReport[];
-  readonly failures: FailureCollector;
-  readonly warnings: string[];
-}
-
-/** What every step of one service's wipe works with. */
-export interface StepContext {
-  readonly service: OpenService;
-  readonly keys: ServiceKeys;
-  readonly tally: WipeTally;
-  readonly observer: Observer;
-  readonly signal: AbortSignal;
-  readonly report: (failure: Failure) => void;
-  /** What has been said already is not said again. */
-  readonly warn: (text: string, weight?: Warning['weight']) => void;
-}
-
-export function startTally(service: OpenService): WipeTally {
-  const failures = collectFailures();
-  for (const failure of service.failures) failures.add(failure);
-  return {
-    jobs: 0,
-    results: 0,
-    queued: 0,
-    inFlight: 0,
-    cancelled: new Set(),
-    pass: 0,
-    passStarted: 0,
-    cameBack: NOTHING_LEFT,
-    directories: [],
-    failures,
-    warnings: service.warnings.map(({ text }) => text),
-  };
-}
-
-/** What the steps of one service's wipe share. */
-export function startStep(
-  service: OpenService,
-  tally: WipeTally,
-  observer: Observer,
-  signal: AbortSignal,
-): StepContext {
-  const { name } = service.config;
-  return {
-    service,
-    keys: serviceKeys(service.config),
-    tally,
-    observer,
-    signal,
-    report(failure) {
-      // What could not be removed the first time cannot be removed the second time either.
-      if (tally.pass > 1 && isKnown(failure, tally.failures)) return;
-      tally.failures.add(failure);
-      observer.log({
-        level: 'ERROR',
-        service: name,
-        step: failure.target,
-        message: errorLine(failure),
-      });
-    },
-    warn(text, weight = 'warning') {
-      if (tally.warnings.includes(text)) return;
-      tally.warnings.push(text);
-      logWarning(name, { text, weight }, observer);
-    },
-  };
-}
-
-function isKnown({ target, item }: Failure, failures: FailureCollector): boolean {
-  const { first, total } = failures.list();
-  return (
-    total > first.length || first.some((other) => other.target === target && other.item === item)
-  );
-}
 
 /**
  * Removes the chosen kinds of one service in the contract's order: queue, in-flight messages, jobs
@@ -122,35 +27,6 @@ export async function wipeService(step: StepContext, kinds: readonly Kind[]): Pr
       if (directory.located.kind === kind) await wipeDirectory(step, directory);
     }
   }
-}
-
-/** What was removed until now, in the kinds that a look counts. */
-export function removedSoFar(tally: WipeTally): Remaining {
-  const sum = (kind: 'files' | 'models'): number =>
-    tally.directories.reduce((total, one) => total + (one.kind === kind ? one.deleted : 0), 0);
-  return {
-    jobs: tally.jobs,
-    tasks: tally.queued + tally.inFlight,
-    files: sum('files'),
-    models: sum('models'),
-  };
-}
-
-/** Adds to what is noted of a directory; with the first note it gets its place in the report. */
-export function noteDirectory(tally: WipeTally, added: DirectoryReport): void {
-  const index = tally.directories.findIndex(
-    ({ path, kind }) => path === added.path && kind === added.kind,
-  );
-  const known = tally.directories[index];
-  if (known === undefined) {
-    tally.directories.push(added);
-    return;
-  }
-  tally.directories[index] = {
-    ...known,
-    deleted: known.deleted + added.deleted,
-    bytesFreed: known.bytesFreed + added.bytesFreed,
-  };
 }
 
 /** What the report says of a service. */

@@ -21,7 +21,8 @@ import type { Surroundings } from './surroundings.ts';
 import { chooseServices } from './targets.ts';
 import { countLeft, proveService } from './verify-service.ts';
 import type { Verdict } from './verify-service.ts';
-import { serviceReport, startStep, startTally, wipeService } from './wipe-service.ts';
+import { startStep, startTally } from './step.ts';
+import { serviceReport, wipeService } from './wipe-service.ts';
 
 /** What the plan shows before the question. */
 export interface Plan {

@@ -73,6 +73,10 @@ export function partedConsumersWarning(workers: readonly string[]): string {
   return `Celery: ${workers.join(', ')} went on consuming although told to stop: what it took meanwhile is written again when it ends`;
 }
 
+export function unnotedWarning(reason: string): string {
+  return `Celery: the hold of the consumers could not be noted in Redis (${reason}): were this run killed, nobody would know of it`;
+}
+
 export function unconfirmedWarning(worker: string, queue: string): string {
   return `Celery: ${worker} has not confirmed that it consumes ${queue} again: it does once it reads its messages; see media-cleanup doctor`;
 }
@@ -120,6 +124,17 @@ export function silentWorkersFailure(names: readonly string[], count: number): F
 function whoIsSilent(names: readonly string[], count: number): string {
   if (names.length === 0) return counted(count, 'worker');
   return names.length <= count ? names.join(', ') : `${count} of ${names.join(', ')}`;
+}
+
+export function secretiveWorkersFailure(workers: readonly string[]): Failure {
+  return {
+    target: 'Celery',
+    item: `worker ${workers.join(', ')}`,
+    code: 'EBUSYWORKER',
+    reason:
+      'Does not tell which tasks it has (Celery cannot when their arguments are no JSON): one that runs will finish and write again',
+    hint: 'run again with --wait-idle 10m, or restart the worker',
+  };
 }
 
 export function stubbornTasksFailure(tasks: readonly WorkersTask[]): Failure {

@@ -7,7 +7,11 @@ import { statsText } from './stats-text.ts';
 import { plainStyle } from './style.ts';
 import { KINDS } from './types.ts';
 
-const RUN = { configFile: '/etc/media-cleanup/cleanup.config.json', kinds: KINDS };
+const RUN = {
+  configFile: '/etc/media-cleanup/cleanup.config.json',
+  kinds: KINDS,
+  cancelRunning: true,
+};
 
 describe('the plan', () => {
   test('80 columns', () => {
@@ -70,8 +74,9 @@ describe('the plan', () => {
   });
 
   test('of a part names what stays and shows nothing of it', () => {
-    expect(planText(CENSUS, { ...RUN, kinds: ['jobs', 'queue'] }, plainStyle(80)))
-      .toMatchInlineSnapshot(`
+    expect(
+      planText(CENSUS, { ...RUN, kinds: ['jobs', 'queue'], cancelRunning: true }, plainStyle(80)),
+    ).toMatchInlineSnapshot(`
       "Config: /etc/media-cleanup/cleanup.config.json
       Stays, not selected: files, models
 

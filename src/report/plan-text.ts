@@ -5,13 +5,18 @@ import { problemLines } from './problem-lines.ts';
 import type { Style } from './style.ts';
 import { counted, grouped, shown, wrap } from './text.ts';
 import { KINDS } from './types.ts';
-import { workerLines } from './workers-text.ts';
+import { tasksInHand, workerLines } from './workers-text.ts';
 import type { Kind, ServiceCensus } from './types.ts';
 
 /** What a wipe would remove, shown before the question and by a dry run. Nothing unchosen is in it. */
 export function planText(
   census: readonly ServiceCensus[],
-  run: { readonly configFile: string; readonly kinds: readonly Kind[] },
+  run: {
+    readonly configFile: string;
+    readonly kinds: readonly Kind[];
+    /** Whether what the workers have in their hands is cancelled. */
+    readonly cancelRunning: boolean;
+  },
   style: Style,
 ): string {
   const services = census.map((service) => chosenOf(service, run.kinds));
@@ -23,7 +28,7 @@ export function planText(
     ...services.flatMap((service) => [
       '',
       style.bold(shown(service.name, style)),
-      ...summaryLines(service, run.kinds, style),
+      ...summaryLines(service, run, style),
       ...workerLines(service.workers, 2, style),
       ...(directories.get(service) ?? []),
       ...problemLines(service, style),
@@ -33,16 +38,22 @@ export function planText(
   return `${lines.join('\n')}\n`;
 }
 
-function summaryLines(service: ServiceCensus, kinds: readonly Kind[], style: Style): string[] {
+function summaryLines(
+  service: ServiceCensus,
+  { kinds, cancelRunning }: { readonly kinds: readonly Kind[]; readonly cancelRunning: boolean },
+  style: Style,
+): string[] {
   const doubts = doubtsOf(service);
   const figure = (count: number, inDoubt: boolean, noun: string): string =>
     inDoubt ? `${doubtful(grouped(count), count, true)} ${noun}s` : counted(count, noun);
   const { queued, inFlight } = service.tasks;
+  const inHand = tasksInHand(service.workers);
   const jobs = kinds.includes('jobs') ? [figure(service.jobs, doubts.jobs, 'job')] : [];
   const tasks = kinds.includes('queue')
     ? [
         `${figure(queued, doubts.tasks, 'task')} queued`,
         `${doubtful(grouped(inFlight), inFlight, doubts.tasks)} in flight`,
+        ...(cancelRunning && inHand > 0 ? [`${grouped(inHand)} to cancel`] : []),
       ]
     : [];
   const files = [

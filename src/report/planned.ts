@@ -1,5 +1,6 @@
 import { NO_WORKERS, NOTHING_LEFT } from './types.ts';
-import type { Kind, ServiceCensus, ServiceReport, WipeReport, Workers } from './types.ts';
+import type { Kind, ServiceCensus, ServiceReport, WipeReport } from './types.ts';
+import { tasksInHand } from './workers-text.ts';
 
 /** The dry run's report: what would be removed, and all of it still there. */
 export function plannedReport(
@@ -40,11 +41,6 @@ export function chosenOf(census: ServiceCensus, kinds: readonly Kind[]): Service
   };
 }
 
-/** How many tasks its workers have in their hands. */
-function tasksOf({ own }: Workers): number {
-  return own.reduce((sum, { tasks }) => sum + tasks.length, 0);
-}
-
 function plannedService(
   census: ServiceCensus,
   run: { readonly cancelRunning: boolean },
@@ -54,7 +50,7 @@ function plannedService(
     jobsRemoved: census.jobs,
     resultsRemoved: census.results,
     tasksPurged: census.tasks,
-    tasksCancelled: run.cancelRunning ? tasksOf(census.workers) : 0,
+    tasksCancelled: run.cancelRunning ? tasksInHand(census.workers) : 0,
     cameBack: NOTHING_LEFT,
     filesDeleted: census.files,
     modelsDeleted: census.models,

@@ -65,6 +65,8 @@ export interface WorkerCensus {
   /** Queues of this service that it consumes now. */
   readonly queues: readonly string[];
   readonly tasks: readonly TaskCensus[];
+  /** Whether it has told all of its tasks. */
+  readonly complete: boolean;
 }
 
 /** Who works for a service, as Redis and the workers say. */

@@ -14,6 +14,11 @@ export function workerLines(workers: Workers, indent: number, style: Style): str
   ]);
 }
 
+/** How many tasks the workers have in their hands. */
+export function tasksInHand({ own }: Workers): number {
+  return own.reduce((sum, { tasks }) => sum + tasks.length, 0);
+}
+
 function workerLine({ name, pid, queues, tasks }: WorkerCensus): string {
   const process = pid === undefined ? '' : ` (pid ${pid})`;
   const consumes = queues.length === 0 ? ', consumes none of its queues' : '';

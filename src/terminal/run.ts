@@ -89,7 +89,7 @@ async function runWipe(
     ]);
     progress.pause();
     terminal.stderr.write(
-      `${planText(plan.services, { configFile: plan.configFile, kinds: request.kinds }, errorStyle)}\n`,
+      `${planText(plan.services, { ...request, configFile: plan.configFile }, errorStyle)}\n`,
     );
     const expected = confirmationWord(request.targets);
     const confirmed = await askTyped({
@@ -155,7 +155,7 @@ async function wipeOutput(
     ]);
     const { services, configFile } = plan;
     const message = wrap(reportMessage(report), style.width, 2).join('\n');
-    return `${planText(services, { configFile, kinds: request.kinds }, style)}\n${message}\n`;
+    return `${planText(services, { ...request, configFile }, style)}\n${message}\n`;
   }
   const { reportText } = await import('../report/table.ts');
   return reportText(report, style);
