@@ -66,7 +66,7 @@ describe('what cannot be meant is a usage error', () => {
     [['all', '--max-bytes', 'much'], 'a size like'],
     [['--yes', 'stats', 'all'], '--yes is not for stats'],
     [['--yes', 'doctor'], '--yes is not for doctor'],
-    [['all', '--fix'], 'unknown option'],
+    [['all', '--fix'], 'Unknown option'],
     [['all', '--wait-idle', 'soon'], 'a duration like'],
     [['all', '--yess'], 'Did you mean --yes?'],
   ])('%j', (argv, message) => {

@@ -1,6 +1,7 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import type { BrokerKeys } from './keys.ts';
-import type { Mailbox } from './mailbox.ts';
+import type { Mailbox, Sent } from './mailbox.ts';
+import { asRecord } from './message.ts';
 import { createRouter, ownership } from './routes.ts';
 import type { Worker, WorkerTask } from './workers.ts';
 
@@ -28,15 +29,33 @@ export async function ownTasks(
  * Revokes tasks by their ids: running ones are killed (SIGKILL), waiting ones are dropped when their
  * turn comes. A worker without a task of such an id only remembers it.
  * @param to names of workers; undefined: every one that listens.
+ * @returns what their replies come to.
  * @throws RedisError.
  */
 export async function revoke(
   mailbox: Mailbox,
   taskIds: readonly string[],
   to?: readonly string[],
-): Promise<void> {
+): Promise<readonly Sent[]> {
+  const sent: Sent[] = [];
   for (let start = 0; start < taskIds.length; start += IDS_A_MESSAGE) {
     const batch = taskIds.slice(start, start + IDS_A_MESSAGE);
-    await mailbox.send('revoke', { task_id: batch, terminate: true, signal: 'SIGKILL' }, to);
+    const how = { task_id: batch, terminate: true, signal: 'SIGKILL' };
+    sent.push(await mailbox.send('revoke', how, to));
   }
+  return sent;
+}
+
+/**
+ * The workers that answered that they cannot: no pool but prefork has `terminate_job`
+ * (celery/concurrency/base.py).
+ */
+export function unableToKill(revocations: readonly Sent[]): ReadonlySet<string> {
+  const unable = new Set<string>();
+  for (const { replies } of revocations) {
+    for (const [worker, reply] of replies) {
+      if (asRecord(reply)?.['error'] !== undefined) unable.add(worker);
+    }
+  }
+  return unable;
 }

@@ -9,6 +9,8 @@ import { decodeReply, encodeControl } from './pidbox.ts';
 export interface Mailbox {
   /** Names the reply list; noted with a hold, so that the next run can remove it. */
   readonly oid: string;
+  /** Content types of replies that could not be read: whoever sent them counts as silent. */
+  readonly unreadable: ReadonlySet<string>;
   /** @throws RedisError. */
   send(
     method: string,
@@ -59,6 +61,7 @@ export async function openMailbox(
 ): Promise<Mailbox> {
   const oid = `media-cleanup-${randomUUID()}`;
   const list = names.replies(oid);
+  const unreadable = new Set<string>();
   const byTicket = new Map<string, { replies: Map<string, unknown>; answered: number }>();
   await broker.send('SADD', names.binding(REPLY_EXCHANGE), bindingOf(oid));
 
@@ -72,6 +75,10 @@ export async function openMailbox(
       const reply = decodeReply(message);
       const question = byTicket.get(reply?.ticket ?? '');
       if (reply === undefined || question === undefined) continue;
+      if (reply.worker === undefined) {
+        unreadable.add(reply.contentType);
+        continue;
+      }
       question.replies.set(reply.worker, reply.value);
       question.answered += 1;
       taken += 1;
@@ -81,6 +88,7 @@ export async function openMailbox(
 
   return {
     oid,
+    unreadable,
     async send(method, args, to) {
       const ticket = randomUUID();
       const question = { replies: new Map<string, unknown>(), answered: 0 };

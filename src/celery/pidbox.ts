@@ -49,8 +49,11 @@ export function encodeControl({ method, args, to, reply }: ControlMessage): stri
 
 export interface ControlReply {
   readonly ticket: string;
-  readonly worker: string;
+  /** Undefined when the body cannot be read. */
+  readonly worker: string | undefined;
   readonly value: unknown;
+  /** Workers answer in the app's `task_serializer` (celery/app/control.py), which need not be JSON. */
+  readonly contentType: string;
 }
 
 /** Undefined when it is no reply of a worker. */
@@ -62,5 +65,6 @@ export function decodeReply(bytes: Buffer): ControlReply | undefined {
   if (ticket === undefined || body === undefined) return undefined;
   const text = encoding === 'base64' ? Buffer.from(body, 'base64') : Buffer.from(body);
   const [entry] = Object.entries(asRecord(parseJson(text)) ?? {});
-  return entry === undefined ? undefined : { ticket, worker: entry[0], value: entry[1] };
+  const contentType = asText(message?.['content-type']) ?? 'an unknown format';
+  return { ticket, worker: entry?.[0], value: entry?.[1], contentType };
 }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { revoke } from '../celery/cancel.ts';
+import { revoke, unableToKill } from '../celery/cancel.ts';
 import { forgetHolds, noteHolds, tellToConsume, tellToLeave } from '../celery/hold.ts';
 import type { Hold } from '../celery/hold.ts';
 import { judgeHolds, lookAtWorkers, refusable, silentNames } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
 import { openMailbox, removeReplyList } from '../celery/mailbox.ts';
-import type { Mailbox } from '../celery/mailbox.ts';
+import type { Mailbox, Sent } from '../celery/mailbox.ts';
 import { declaredQueues } from '../celery/routes.ts';
 import { enquire } from '../celery/workers.ts';
 import type { WorkerTask } from '../celery/workers.ts';
@@ -47,6 +47,8 @@ export interface Crew {
   readonly blind: Set<string>;
   /** Ids of tasks that are revoked already. */
   readonly revoked: Set<string>;
+  /** What the workers replied to that. */
+  readonly revocations: Sent[];
   /** Tasks that go on after their worker was told to kill them: no pool but prefork can. */
   stubborn: readonly WorkersTask[];
   /** Workers that do not tell all of their tasks. */
@@ -72,6 +74,7 @@ export function createCrew(
     held: [],
     blind: new Set(),
     revoked: new Set(),
+    revocations: [],
     stubborn: [],
     secretive: [],
     onHold,
@@ -173,7 +176,9 @@ async function cancelRound(crew: Crew, broker: RedisConnection): Promise<void> {
     const ids = tasks.map(({ id }) => id);
     await revokeNew(crew, mailbox, ids, names);
     const complete = own.every(({ worker }) => worker.complete);
-    if ((tasks.length === 0 && complete) || performance.now() > end) break;
+    const unable = unableToKill(crew.revocations);
+    const pending = tasks.filter((task) => !isKept(task, unable));
+    if ((pending.length === 0 && complete) || performance.now() > end) break;
     await sleep(pause);
     step.signal.throwIfAborted();
     own = await askAgain(crew, broker, names);
@@ -190,7 +195,10 @@ async function noteCancelled(
   crew.stubborn = tasksOf(own);
   crew.secretive = own.filter(({ worker }) => !worker.complete).map(({ worker }) => worker.name);
   const stubborn = new Set(crew.stubborn.map(({ id }) => id));
-  const gone = [...cancelled.values()].filter(({ id }) => !stubborn.has(id));
+  const unable = unableToKill(crew.revocations);
+  const gone = [...cancelled.values()].filter(
+    (task) => !stubborn.has(task.id) && !isKept(task, unable),
+  );
   const fresh = gone.filter(({ id }) => !step.tally.cancelled.has(id));
   for (const { id } of fresh) step.tally.cancelled.add(id);
   // A killed or dropped task leaves the result "revoked".
@@ -209,6 +217,11 @@ async function noteCancelled(
     { active, reserved, scheduled },
   );
   for (const warning of laterWarnings(fresh)) step.warn(warning.text, warning.weight);
+}
+
+/** It runs where nothing can kill it: what ends it is its own end. */
+function isKept({ state, worker }: WorkersTask, unable: ReadonlySet<string>): boolean {
+  return state === 'active' && unable.has(worker);
 }
 
 function tasksOf(own: readonly OwnWorker[]): readonly WorkersTask[] {
@@ -284,7 +297,7 @@ async function revokeNew(
 ): Promise<void> {
   const fresh = taskIds.filter((id) => !crew.revoked.has(id));
   for (const id of fresh) crew.revoked.add(id);
-  await revoke(mailbox, fresh, to);
+  crew.revocations.push(...(await revoke(mailbox, fresh, to)));
 }
 
 function namesOf(crew: Crew, own: readonly OwnWorker[]): readonly string[] {
@@ -368,7 +381,8 @@ export async function reportStragglers(crew: Crew): Promise<boolean> {
       step.report,
       async (broker) => silentNames(broker, step.keys.broker, enquiry),
     );
-    step.report(silentWorkersFailure(names ?? [], enquiry.silent()));
+    const unreadable = look.mailbox?.unreadable ?? new Set();
+    step.report(silentWorkersFailure(names ?? [], enquiry.silent(), unreadable));
   }
   return !isIdle(crew);
 }

@@ -110,7 +110,20 @@ function secondsUntil(task: WorkerTask): number {
 }
 
 /** @param names that they may have: more than there are when workers were killed. */
-export function silentWorkersFailure(names: readonly string[], count: number): Failure {
+export function silentWorkersFailure(
+  names: readonly string[],
+  count: number,
+  unreadable: ReadonlySet<string>,
+): Failure {
+  if (unreadable.size > 0) {
+    return {
+      target: 'Celery',
+      item: `worker ${whoIsSilent(names, count)}`,
+      code: 'EUNREADABLE',
+      reason: `Answers in ${[...unreadable].join(', ')}, which only Python reads (task_serializer): a task that it runs cannot be cancelled, and will finish and write again`,
+      hint: 'stop the workers before the wipe, and start them afterwards',
+    };
+  }
   return {
     target: 'Celery',
     item: `worker ${whoIsSilent(names, count)}`,

@@ -27,6 +27,10 @@ export interface CeleryApp {
   /** Seconds. */
   readonly visibilityTimeout?: number;
   readonly globalKeyPrefix?: string;
+  /** `worker_enable_remote_control`; default true. */
+  readonly remoteControl?: boolean;
+  /** Task arguments that are no JSON, as pickle allows. */
+  readonly pickle?: boolean;
   /** `sleep` writes `<job id>.out` there when it ends. */
   readonly outputDirectory?: string;
 }
@@ -49,7 +53,7 @@ export interface Job {
 
 export interface WorkerOptions {
   /** Default `prefork`. */
-  readonly pool?: 'prefork' | 'solo';
+  readonly pool?: 'prefork' | 'solo' | 'threads';
   /** Default 1. */
   readonly concurrency?: number;
   /** Default: all of the app. */
@@ -91,6 +95,16 @@ export function enqueue(app: CeleryApp, jobs: readonly Job[]): void {
     stdio: ['pipe', 'pipe', 'pipe'],
     timeout: 60_000,
   });
+}
+
+/** Runs Python with the app as `app`, for what `enqueue` does not know; its output. */
+export function runPython(app: CeleryApp, script: string): string {
+  return execFileSync(findPython().path, ['-c', `from celery_app import *\n${script}`], {
+    cwd: workingDirectory(app),
+    env: environment(app),
+    encoding: 'utf8',
+    timeout: 60_000,
+  }).trim();
 }
 
 /** Not ready yet when it returns: see `waitUntilReady`. */
@@ -164,6 +178,8 @@ function environment(app: CeleryApp): Record<string, string> {
     rejectOnWorkerLost: app.rejectOnWorkerLost ?? false,
     prefetchMultiplier: app.prefetchMultiplier ?? 4,
     outputDirectory: app.outputDirectory ?? null,
+    remoteControl: app.remoteControl ?? true,
+    pickle: app.pickle ?? false,
     resultTransport: prefix,
     transport: {
       ...prefix,
@@ -180,6 +196,7 @@ function environment(app: CeleryApp): Record<string, string> {
     // The app lies in the checkout, which tests leave as it was.
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONUNBUFFERED: '1',
+    ...(app.pickle === true ? { C_FORCE_ROOT: '1' } : {}),
     CELERY_TEST: JSON.stringify(options),
   };
 }

@@ -22,7 +22,10 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options=options["transport"],
     result_backend_transport_options=options["resultTransport"],
+    worker_enable_remote_control=options["remoteControl"],
 )
+if options["pickle"]:
+    app.conf.update(task_serializer="pickle", accept_content=["pickle", "json"])
 
 
 def save_job(job_id, prefix, status):

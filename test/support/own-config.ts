@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Result } from './confine.ts';
 import { testFolder } from './folder.ts';
-import { startRedis, type TestRedis } from './redis.ts';
+import { startRedis, type RedisOptions, type TestRedis } from './redis.ts';
 import { runTool, type ToolOptions } from './tool.ts';
 
 export interface OwnStack {
@@ -14,6 +14,9 @@ export interface OwnStack {
   files(...names: readonly string[]): void;
   /** The config of a service `media`. */
   config(service: object): void;
+  /** The config of several services. */
+  configAll(services: Readonly<Record<string, object>>): void;
+  run(args: readonly string[], options?: Partial<ToolOptions>): Promise<Result>;
   /** What `media --dry-run --json` says of it. */
   plan(options?: Partial<ToolOptions>): Promise<Readonly<Record<string, unknown>>>;
   /** `media --yes --json`, with its one service's report. */
@@ -25,10 +28,17 @@ export interface OwnStack {
 export function ownStack(): OwnStack {
   const folder = testFolder();
   const path = (...names: readonly string[]): string => join(folder, ...names);
-  const run = async (args: readonly string[], options: Partial<ToolOptions>): Promise<Result> =>
-    await runTool(args, { folder, ...options });
+  const run = async (
+    args: readonly string[],
+    options: Partial<ToolOptions> = {},
+  ): Promise<Result> => await runTool(args, { folder, ...options });
+  const configAll = (services: Readonly<Record<string, object>>): void => {
+    writeFileSync(path('cleanup.config.json'), JSON.stringify({ services }));
+  };
   return {
     folder,
+    run,
+    configAll,
     path,
     files: (...names) => {
       for (const name of names) {
@@ -37,7 +47,7 @@ export function ownStack(): OwnStack {
       }
     },
     config: (service) => {
-      writeFileSync(path('cleanup.config.json'), JSON.stringify({ services: { media: service } }));
+      configAll({ media: service });
     },
     plan: async (options = {}) => serviceOf(await run(['media', '--dry-run', '--json'], options)),
     wipe: async (options = {}) => {
@@ -53,8 +63,8 @@ function serviceOf({ stdout, stderr }: Result): Readonly<Record<string, unknown>
   return services?.['media'] ?? {};
 }
 
-export async function redisFor(stack: OwnStack): Promise<TestRedis> {
-  const redis = await startRedis(stack.folder);
+export async function redisFor(stack: OwnStack, options: RedisOptions = {}): Promise<TestRedis> {
+  const redis = await startRedis(stack.folder, options);
   onTestFinished(async () => await redis.stop());
   return redis;
 }

@@ -1,6 +1,6 @@
 /** Runs the built command as an operator would, confined to the test's folder. */
 import { execFileSync } from 'node:child_process';
-import { chownSync, cpSync, mkdirSync } from 'node:fs';
+import { chownSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -16,6 +16,8 @@ export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 export const TOOL = join(REPOSITORY, 'bin/media-cleanup.js');
 
 export interface ToolOptions extends ConfineOptions {
+  /** Another build than the one of this checkout: see `mutantTool`. */
+  readonly tool?: string;
   /** Instead of the minimal environment of `toolEnvironment`, not in addition to it. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -35,14 +37,37 @@ export function startTool(args: readonly string[], options: ToolOptions): Runnin
 }
 
 /** Another user need not be able to enter the checkout: they get a copy of what an install has. */
-function toolFor({ user }: ToolOptions): string {
-  if (user === undefined) return TOOL;
-  const copy = testFolder();
+function toolFor({ user, tool = TOOL }: ToolOptions): string {
+  return user === undefined ? tool : copyTool(testFolder());
+}
+
+function copyTool(folder: string): string {
   for (const part of ['bin', 'dist', 'package.json']) {
-    cpSync(join(REPOSITORY, part), join(copy, part), { recursive: true });
+    cpSync(join(REPOSITORY, part), join(folder, part), { recursive: true });
   }
-  execFileSync('chmod', ['-R', 'a+rX', copy]);
-  return join(copy, 'bin/media-cleanup.js');
+  execFileSync('chmod', ['-R', 'a+rX', folder]);
+  return join(folder, 'bin/media-cleanup.js');
+}
+
+/**
+ * A copy of the built tool in which texts of the code are replaced, to see that a test fails without
+ * them. @throws Error when one of them is not there any more.
+ */
+export function mutantTool(
+  folder: string,
+  changes: readonly (readonly [find: string, replacement: string])[],
+): string {
+  const tool = copyTool(folder);
+  const dist = join(folder, 'dist');
+  for (const [find, replacement] of changes) {
+    const file = readdirSync(dist).find(
+      (name) => name.endsWith('.js') && readFileSync(join(dist, name), 'utf8').includes(find),
+    );
+    if (file === undefined) throw new Error(`the code is written differently now: ${find}`);
+    const text = readFileSync(join(dist, file), 'utf8');
+    writeFileSync(join(dist, file), text.replaceAll(find, replacement));
+  }
+  return tool;
 }
 
 function prepared(options: ToolOptions): ConfineOptions {
