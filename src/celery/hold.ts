@@ -18,8 +18,6 @@ export interface Hold {
 export interface NotedHold extends Hold {
   /** Seconds since 1970, by the clock of Redis. */
   readonly since: number;
-  /** The reply list of the run that noted it. */
-  readonly oid: string | undefined;
 }
 
 /** @throws RedisError. */
@@ -46,21 +44,23 @@ export async function readHolds(
     const note = asRecord(parseJson(flat[index + 1] as Buffer));
     if (worker === undefined || queue === undefined) continue;
     const since = typeof note?.['since'] === 'number' ? note['since'] : 0;
-    holds.push({ worker, queue, since, oid: asText(note?.['oid']) });
+    holds.push({ worker, queue, since });
   }
   return holds;
 }
 
-/** Removes the notes, and with them what the runs left that noted them. @throws RedisError. */
+/** Removes the notes, and with them what the runs left that made them. @throws RedisError. */
 export async function forgetHolds(
   broker: RedisConnection,
   names: BrokerKeys,
-  holds: readonly (Hold & { readonly oid?: string | undefined })[],
+  holds: readonly Hold[],
 ): Promise<void> {
   if (holds.length === 0) return;
-  await broker.send('HDEL', names.held, ...holds.map(fieldOf));
-  const oids = new Set(holds.map(({ oid }) => oid).filter((oid) => oid !== undefined));
-  for (const oid of oids) await removeReplyList(broker, names, oid);
+  const fields = holds.map(fieldOf);
+  const notes = (await broker.send('HMGET', names.held, ...fields)) as unknown as (Buffer | null)[];
+  await broker.send('HDEL', names.held, ...fields);
+  const oids = notes.map((note) => note && asText(asRecord(parseJson(note))?.['oid']));
+  for (const oid of new Set(oids)) if (oid) await removeReplyList(broker, names, oid);
 }
 
 /**

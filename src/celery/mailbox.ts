@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisConnection } from '../redis/connect.ts';
-import { SEPARATOR } from './keys.ts';
+import { parseBinding, SEPARATOR } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
 import { decodeReply, encodeControl } from './pidbox.ts';
 
@@ -24,8 +24,11 @@ export interface Mailbox {
    * @throws RedisError, or the signal's reason.
    */
   receiveUntil(done: () => boolean, silence: number, signal: AbortSignal): Promise<void>;
-  /** Removes the reply list and its binding; later replies are dropped by kombu. @throws RedisError. */
-  close(): Promise<void>;
+  /**
+   * Removes the reply list and its binding; later replies are dropped by kombu.
+   * @param connection instead of the one it was opened on, when that is lost. @throws RedisError.
+   */
+  close(connection?: RedisConnection): Promise<void>;
 }
 
 export interface Sent {
@@ -37,6 +40,14 @@ export interface Sent {
   readonly answered: number;
 }
 
+interface Question extends Sent {
+  readonly replies: Map<string, unknown>;
+  reached: number;
+  answered: number;
+}
+
+/** From looking up where a reply goes to pushing it. */
+const REPLY_MS = 60;
 const FIRST_PAUSE_MS = 4;
 const LONGEST_PAUSE_MS = 50;
 
@@ -59,10 +70,11 @@ export async function openMailbox(
   names: BrokerKeys,
   db: number,
 ): Promise<Mailbox> {
-  const oid = `media-cleanup-${randomUUID()}`;
+  await removeLeftovers(broker, names);
+  const oid = `${OURS}${Date.now()}-${randomUUID()}`;
   const list = names.replies(oid);
   const unreadable = new Set<string>();
-  const byTicket = new Map<string, { replies: Map<string, unknown>; answered: number }>();
+  const byTicket = new Map<string, Question>();
   await broker.send('SADD', names.binding(REPLY_EXCHANGE), bindingOf(oid));
 
   const receive = async (): Promise<number> => {
@@ -91,11 +103,11 @@ export async function openMailbox(
     unreadable,
     async send(method, args, to) {
       const ticket = randomUUID();
-      const question = { replies: new Map<string, unknown>(), answered: 0 };
+      const question: Question = { replies: new Map(), answered: 0, reached: 0 };
       byTicket.set(ticket, question);
       const message = encodeControl({ method, args, to, reply: { oid, ticket } });
-      const reached = Number(await broker.send('PUBLISH', names.mailbox(db), message));
-      return Object.assign(question, { reached });
+      question.reached = Number(await broker.send('PUBLISH', names.mailbox(db), message));
+      return question;
     },
     async receive() {
       await receive();
@@ -113,22 +125,46 @@ export async function openMailbox(
         await sleep(pause);
       }
     },
-    async close() {
-      await removeReplyList(broker, names, oid);
+    async close(connection = broker) {
+      await unbind(connection, names, oid);
+      // A worker that has just looked the binding up still pushes its reply.
+      const waiting = [...byTicket.values()].some(({ reached, answered }) => answered < reached);
+      if (waiting) await sleep(REPLY_MS);
+      await connection.unlink([list]);
     },
   };
 }
 
-/** Also of a run that was killed. @throws RedisError. */
+const OURS = 'media-cleanup-';
+/** No run keeps its mailbox open for so long. */
+const LEFT_OVER_MS = 24 * 3_600_000;
+
+/** What runs left that were killed before they noted a hold, which would name it. */
+async function removeLeftovers(broker: RedisConnection, names: BrokerKeys): Promise<void> {
+  const members = (await broker.send(
+    'SMEMBERS',
+    names.binding(REPLY_EXCHANGE),
+  )) as unknown as readonly Buffer[];
+  for (const member of members) {
+    const { routingKey: oid } = parseBinding(member) ?? { routingKey: '' };
+    if (!oid.startsWith(OURS)) continue;
+    const opened = Number.parseInt(oid.slice(OURS.length), 10);
+    if (Date.now() - opened > LEFT_OVER_MS) await removeReplyList(broker, names, oid);
+  }
+}
+
+/** Of a run that was killed. @throws RedisError. */
 export async function removeReplyList(
   broker: RedisConnection,
   names: BrokerKeys,
   oid: string,
 ): Promise<void> {
-  await Promise.all([
-    broker.send('SREM', names.binding(REPLY_EXCHANGE), bindingOf(oid)),
-    broker.unlink([names.replies(oid)]),
-  ]);
+  await unbind(broker, names, oid);
+  await broker.unlink([names.replies(oid)]);
+}
+
+async function unbind(broker: RedisConnection, names: BrokerKeys, oid: string): Promise<void> {
+  await broker.send('SREM', names.binding(REPLY_EXCHANGE), bindingOf(oid));
 }
 
 const REPLY_EXCHANGE = 'reply.celery.pidbox';

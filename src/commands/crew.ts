@@ -4,7 +4,7 @@ import { forgetHolds, noteHolds, tellToConsume, tellToLeave } from '../celery/ho
 import type { Hold } from '../celery/hold.ts';
 import { judgeHolds, lookAtWorkers, refusable, silentNames } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
-import { openMailbox, removeReplyList } from '../celery/mailbox.ts';
+import { openMailbox } from '../celery/mailbox.ts';
 import type { Mailbox, Sent } from '../celery/mailbox.ts';
 import { declaredQueues } from '../celery/routes.ts';
 import { enquire } from '../celery/workers.ts';
@@ -452,8 +452,7 @@ async function resume(crew: Crew, broker: RedisConnection | undefined, db: numbe
     }
   } finally {
     await mailbox.close();
-    // By this connection: the one that it was opened on may be lost.
-    if (look?.mailbox !== undefined) await removeReplyList(broker, names, look.mailbox.oid);
+    await look?.mailbox?.close(broker);
   }
 }
 
