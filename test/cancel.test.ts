@@ -359,6 +359,27 @@ describe.skipIf(!possible)('where workers cannot be asked', () => {
     expect(stack.redis.entries(1).map(({ key }) => key)).toEqual([`_kombu.binding.${VIDEO_QUEUE}`]);
   });
 
+  test('a worker that is stuck is named, and goes on when it is not stuck any more', async () => {
+    const stack = await videoStack({ acksLate: true });
+    const worker = await stack.worker({ concurrency: 1 });
+    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [60] }, { id: 'next' }]);
+    await worker.waitForLog('[next] received');
+    process.kill(worker.pid, 'SIGSTOP');
+    const { code, service } = await wipeVideo(stack);
+    process.kill(worker.pid, 'SIGCONT');
+    expect({ code, errors: service.errors }).toEqual({
+      code: 1,
+      errors: [expect.stringMatching(/^Celery\/worker worker@\S+: Listens but does not answer/)],
+    });
+    await worker.waitForLog('Terminating long');
+    await worker.waitForLog('Discarding revoked task: quick[next]');
+    await worker.waitForLog('Started consuming from');
+    expect(stack.cli('EXISTS', 'media-cleanup:held-consumers')).toBe('0');
+    enqueue(stack.app, [{ id: 'afterwards' }]);
+    await worker.waitForLog('[afterwards] succeeded');
+    expect(worker.log()).not.toMatch(/\[(long|next)\] succeeded/);
+  });
+
   test('remote control that is off is a warning', async () => {
     const stack = await videoStack({ remoteControl: false });
     await stack.worker();
@@ -468,6 +489,17 @@ describe.skipIf(!possible)('however Celery is set up', () => {
       enqueue({ ...app, results: redis.url(1) }, [{ id: `new-${queue}`, queue }]);
       await worker.waitForLog(`quick new-${queue}`);
     }
+  });
+
+  test('a task that was sent without naming a queue', async () => {
+    const stack = await videoStack();
+    const worker = await stack.worker({ concurrency: 1 });
+    for (const id of ['first', 'second', 'third'])
+      runPython(stack.app, `app.tasks['sleep'].apply_async(args=[60], task_id='${id}')`);
+    await worker.waitForLog('[third] received');
+    const { code, service } = await wipeVideo(stack);
+    expect({ code, cancelled: service.tasks_cancelled }).toEqual({ code: 0, cancelled: 3 });
+    expect(stack.left()).toEqual(NOTHING_LEFT);
   });
 
   test('groups and chords of removed tasks leave no keys', async () => {

@@ -243,6 +243,26 @@ describe.skipIf(!possible)('doctor', () => {
   });
 });
 
+describe.skipIf(!possible)('a worker that gets stuck while it is held', () => {
+  test('is told all the same, the report says that it has not confirmed, and doctor looks again', async () => {
+    const stack = await videoStack();
+    const worker = await stack.worker({ concurrency: 1 });
+    const args = [VIDEO, '--yes', '--json', '--verify-for', '2s'];
+    const run = startTool(args, { folder: stack.folder, env: stack.env });
+    await worker.waitForLog('Canceling queue');
+    await sleep(300);
+    process.kill(worker.pid, 'SIGSTOP');
+    const { code, stdout } = await run.result;
+    process.kill(worker.pid, 'SIGCONT');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/worker@\S+ has not confirmed that it consumes video_downloader_queue/);
+    await worker.waitForLog('Started consuming from');
+    expect((await doctorJson(stack)).code).toBe(0);
+    expect((await wipeVideo(stack)).code).toBe(0);
+    expect(stack.cli('EXISTS', HELD)).toBe('0');
+  });
+});
+
 describe.skipIf(!possible)('a connection that is lost while consumers are held', () => {
   test('is made anew to resume them', async () => {
     const stack = await videoStack();

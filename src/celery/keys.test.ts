@@ -3,9 +3,11 @@ import {
   brokerKeys,
   classifyQueueKey,
   isProtectedKey,
+  isTaskQueue,
   parseBinding,
   queuesOf,
   SEPARATOR,
+  workerOfMailbox,
 } from './keys.ts';
 
 describe('the key of a queue', () => {
@@ -87,4 +89,39 @@ test('a binding is read from its member', () => {
     queue: 'q',
   });
   expect(parseBinding(Buffer.from('something else'))).toBeUndefined();
+});
+
+test.each([
+  ['', '/3.celery.pidbox', 'oid.reply.celery.pidbox'],
+  ['app:', 'app:/3.celery.pidbox', 'app:oid.reply.celery.pidbox'],
+])('remote control with the global prefix %j', (prefix, mailbox, replies) => {
+  const names = brokerKeys(prefix);
+  expect(names.mailbox(3).toString()).toBe(mailbox);
+  expect(names.replies('oid').toString()).toBe(replies);
+});
+
+test('the keys of a group, and of the chord that it is the header of', () => {
+  const found = brokerKeys('')
+    .groupKeysOf('g')
+    .map((key) => key.toString());
+  expect(found).toEqual([
+    ...['', '.j', '.t', '.s'].map((part) => `celery-taskset-meta-g${part}`),
+    ...['', '.j', '.t', '.s'].map((part) => `chord-unlock-g${part}`),
+  ]);
+  expect(brokerKeys('app').groupKeysOf('g').map(String)).toContain('app_chord-unlock-g.j');
+});
+
+test.each([
+  ['worker@host.celery.pidbox', 'worker@host', false],
+  ['oid.reply.celery.pidbox', undefined, false],
+  ['celeryev.1234', undefined, false],
+  ['video', undefined, true],
+])('the queue %s', (queue, worker, carriesTasks) => {
+  expect(workerOfMailbox(queue)).toBe(worker);
+  expect(isTaskQueue(queue)).toBe(carriesTasks);
+});
+
+test('our own note is never taken for a job', () => {
+  expect(isProtectedKey(Buffer.from('media-cleanup:held-consumers'), '')).toBe(true);
+  expect(isProtectedKey(Buffer.from('app:media-cleanup:held-consumers'), 'app:')).toBe(true);
 });

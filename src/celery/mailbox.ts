@@ -32,7 +32,7 @@ export interface Mailbox {
 }
 
 export interface Sent {
-  /** How many workers have it: what PUBLISH says. */
+  /** How many workers it is for: what PUBLISH says, at most as many as were named. */
   readonly reached: number;
   /** By worker; grows as replies are received. */
   readonly replies: ReadonlyMap<string, unknown>;
@@ -106,7 +106,8 @@ export async function openMailbox(
       const question: Question = { replies: new Map(), answered: 0, reached: 0 };
       byTicket.set(ticket, question);
       const message = encodeControl({ method, args, to, reply: { oid, ticket } });
-      question.reached = Number(await broker.send('PUBLISH', names.mailbox(db), message));
+      const listening = Number(await broker.send('PUBLISH', names.mailbox(db), message));
+      question.reached = Math.min(listening, to?.length ?? listening);
       return question;
     },
     async receive() {

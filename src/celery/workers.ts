@@ -65,8 +65,7 @@ export async function enquire(mailbox: Mailbox, to?: readonly string[]): Promise
     ask('scheduled'),
   ]);
   const all = [stats, queues, revoked, ...tasks];
-  // A broadcast reaches whoever listens; of those that are named the names are counted.
-  const reached = to?.length ?? Math.max(...all.map((sent) => sent.reached));
+  const reached = Math.max(...all.map((sent) => sent.reached));
   return {
     reached,
     workers() {

@@ -31,6 +31,7 @@ test('80 columns', () => {
     ✖ video-downloader: Redis/127.0.0.1:6379/1: Connection refused → start the
       server, or correct host and port in the config
 
+    audio-transcriber: 1 task of its workers cancelled
     audio-normalization: still there: 1 file
     audio-normalization: 50.00 MB of deleted files are held open by a process, not
       free yet
@@ -56,6 +57,7 @@ test('120 columns', () => {
     ✖ video-downloader: Redis/127.0.0.1:6379/1: Connection refused → start the server, or correct host and port in the
       config
 
+    audio-transcriber: 1 task of its workers cancelled
     audio-normalization: still there: 1 file
     audio-normalization: 50.00 MB of deleted files are held open by a process, not free yet
 
@@ -82,6 +84,7 @@ test('ASCII: all but the closing message', () => {
     x video-downloader: Redis/127.0.0.1:6379/1: Connection refused -> start the
       server, or correct host and port in the config
 
+    audio-transcriber: 1 task of its workers cancelled
     audio-normalization: still there: 1 file
     audio-normalization: 50.00 MB of deleted files are held open by a process, not
       free yet
@@ -98,27 +101,28 @@ test('colours say nothing that the words do not', async () => {
   const text = reportText(TROUBLED, colour);
   expect(text.slice(text.indexOf('audio-transcriber')).replaceAll('\x1b', '^'))
     .toMatchInlineSnapshot(`
-    "audio-transcriber       15      4     49       3   1,645.20       0       ^[32myes^[39m
-    audio-normalization  1,204     12  3,411       0   9,419.01       ^[31m1^[39m        ^[31mNO^[39m
-    video-downloader         0      0      8       0       4.00       ^[31m1^[39m        ^[31mNO^[39m
-    ^[2m─────────────────────────────────────────────────────────────────────────────^[22m
-    Total                1,219     16  3,468       3  11,068.21       ^[31m2^[39m        ^[31mNO^[39m
+      "audio-transcriber       15      4     49       3   1,645.20       0       ^[32myes^[39m
+      audio-normalization  1,204     12  3,411       0   9,419.01       ^[31m1^[39m        ^[31mNO^[39m
+      video-downloader         0      0      8       0       4.00       ^[31m1^[39m        ^[31mNO^[39m
+      ^[2m─────────────────────────────────────────────────────────────────────────────^[22m
+      Total                1,219     16  3,468       3  11,068.21       ^[31m2^[39m        ^[31mNO^[39m
 
-    ^[31m✖^[39m audio-normalization: Uploads/file123.mp3: Permission denied → run as the owner
-      or with sudo
-    ^[33m⚠^[39m audio-normalization: processed/nfs is a mount point: left alone (unmount it,
-      or give it its own entry)
-    ^[31m✖^[39m video-downloader: Redis/127.0.0.1:6379/1: Connection refused → start the
-      server, or correct host and port in the config
+      ^[31m✖^[39m audio-normalization: Uploads/file123.mp3: Permission denied → run as the owner
+        or with sudo
+      ^[33m⚠^[39m audio-normalization: processed/nfs is a mount point: left alone (unmount it,
+        or give it its own entry)
+      ^[31m✖^[39m video-downloader: Redis/127.0.0.1:6379/1: Connection refused → start the
+        server, or correct host and port in the config
 
-    audio-normalization: still there: 1 file
-    audio-normalization: 50.00 MB of deleted files are held open by a process, not
-      free yet
+      audio-transcriber: 1 task of its workers cancelled
+      audio-normalization: still there: 1 file
+      audio-normalization: 50.00 MB of deleted files are held open by a process, not
+        free yet
 
-    ^[1m^[33m⚠️  WIPE FINISHED WITH ERRORS: 1219 jobs + 3468 files + 3 models removed^[39m^[22m
-    ^[1m^[33m  (11068.21MB freed), 2 errors, 1 left^[39m^[22m
-    "
-  `);
+      ^[1m^[33m⚠️  WIPE FINISHED WITH ERRORS: 1219 jobs + 3468 files + 3 models removed^[39m^[22m
+      ^[1m^[33m  (11068.21MB freed), 2 errors, 1 left^[39m^[22m
+      "
+    `);
   expect(stripVTControlCharacters(text)).toBe(reportText(TROUBLED, plainStyle(80)));
 });
 
@@ -127,6 +131,8 @@ test('one service has no total', () => {
     "Service            Jobs  Tasks  Files  Models  MB freed  Errors  Verified
     ─────────────────────────────────────────────────────────────────────────
     audio-transcriber    15      4     49       3  1,645.20       0       yes
+
+    audio-transcriber: 1 task of its workers cancelled
 
     🔥 TOTAL WIPE COMPLETED: 15 jobs + 49 files + 3 models removed (1645.2MB freed)
     "
@@ -139,6 +145,8 @@ test('what was not selected is a dash', () => {
     "Service            Jobs  Tasks  Files  Models  MB freed  Errors  Verified
     ─────────────────────────────────────────────────────────────────────────
     audio-transcriber    15      4      -       -  1,645.20       0       yes
+
+    audio-transcriber: 1 task of its workers cancelled
 
     🔥 WIPE COMPLETED (jobs, queue only): 15 jobs + 49 files + 3 models removed
       (1645.2MB freed), 4 tasks

@@ -62,7 +62,12 @@ function row(
 function leftLines(service: ServiceReport, dryRun: boolean, style: Style): string[] {
   const lines: string[] = [];
   const name = shown(service.name, style);
-  if (remainingCount(service.remaining) > 0 && !dryRun) {
+  if (service.tasksCancelled > 0) {
+    const verb = dryRun ? 'would be cancelled' : 'cancelled';
+    lines.push(`${name}: ${counted(service.tasksCancelled, 'task')} of its workers ${verb}`);
+  }
+  const named = service.warnings.some((warning) => warning.startsWith('still there: '));
+  if (remainingCount(service.remaining) > 0 && !dryRun && !named) {
     lines.push(`${name}: still there: ${remainingText(service.remaining)}`);
   }
   if (service.bytesHeldOpen > 0) {

@@ -1,17 +1,30 @@
 import type { Style } from './style.ts';
-import { counted, shown, wrap } from './text.ts';
+import { counted, grouped, shown, wrap } from './text.ts';
 import { MAX_LISTED } from './types.ts';
 import type { TaskCensus, WorkerCensus, Workers } from './types.ts';
 
 /** Workers and what they have in their hands, for plan, stats and doctor. */
 
-/** A line for each worker, and one for each of its tasks. */
+/** Who listens and waits, a line for each worker of the service, and one for each of its tasks. */
 export function workerLines(workers: Workers, indent: number, style: Style): string[] {
   const start = ' '.repeat(indent);
-  return workers.own.flatMap((worker) => [
-    ...wrap(`${start}${shown(workerLine(worker), style)}`, style.width, indent + 2),
-    ...taskLines(worker.tasks, indent + 2, style),
-  ]);
+  const line = (text: string): string[] =>
+    wrap(`${start}${shown(text, style)}`, style.width, indent + 2);
+  return [
+    ...presence(workers).flatMap(line),
+    ...workers.own.flatMap((worker) => [
+      ...line(workerLine(worker)),
+      ...taskLines(worker.tasks, indent + 2, style),
+    ]),
+  ];
+}
+
+/** Of the whole database: Redis does not say on which queue a client is blocked. */
+function presence({ listening, waiting = 0 }: Workers): readonly string[] {
+  if (listening + waiting === 0) return [];
+  return [
+    `Workers on this database: ${grouped(listening)} listening, ${counted(waiting, 'consumer')} waiting for messages`,
+  ];
 }
 
 /** How many tasks the workers have in their hands. */

@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest';
+import type { Mailbox, Sent } from './mailbox.ts';
+import { enquire } from './workers.ts';
+
+const NAME = 'worker@host';
+const DELIVERY = { exchange: '', routing_key: 'video', priority: 0, redelivered: null };
+
+/** Replies by method, as workers send them; a method that is missing is not answered. */
+function mailboxWith(replies: Readonly<Record<string, unknown>>): Mailbox {
+  return {
+    oid: 'oid',
+    unreadable: new Set(),
+    send: async (method) => {
+      const known = Object.hasOwn(replies, method);
+      const own = new Map(known ? [[NAME, replies[method]]] : []);
+      return Promise.resolve<Sent>({ reached: 1, replies: own, answered: own.size });
+    },
+    receive: async () => Promise.resolve(),
+    receiveUntil: async () => Promise.resolve(),
+    close: async () => Promise.resolve(),
+  };
+}
+
+const ALL = {
+  stats: { pid: 7, uptime: 3, pool: {} },
+  active_queues: [{ name: 'video' }, { name: 'other' }],
+  revoked: ['gone'],
+  active: [{ id: 'a', name: 'fetch', time_start: 12.5, worker_pid: 8, delivery_info: DELIVERY }],
+  reserved: [
+    { id: 'b', type: 'fetch', time_start: null, worker_pid: null, delivery_info: DELIVERY },
+  ],
+  scheduled: [
+    {
+      eta: '2030-01-01T00:00:00',
+      priority: 6,
+      request: { id: 'c', name: 'fetch', delivery_info: DELIVERY },
+    },
+    {
+      eta: '2030-01-01T00:00:00',
+      priority: 6,
+      request: { id: 'gone', name: 'x', delivery_info: DELIVERY },
+    },
+  ],
+};
+
+test('what a worker says, without scheduled tasks that are revoked', async () => {
+  const enquiry = await enquire(mailboxWith(ALL));
+  const task = { name: 'fetch', exchange: '', routingKey: 'video', pid: undefined, eta: undefined };
+  expect(enquiry.isComplete()).toBe(true);
+  expect(enquiry.silent()).toBe(0);
+  expect(enquiry.workers()).toEqual([
+    {
+      ...{ name: NAME, pid: 7, uptime: 3, queues: ['video', 'other'], complete: true },
+      tasks: [
+        { ...task, id: 'a', state: 'active', pid: 8, startedAt: 12.5 },
+        { ...task, id: 'b', state: 'reserved', startedAt: undefined },
+        { ...task, id: 'c', state: 'scheduled', startedAt: undefined, eta: '2030-01-01T00:00:00' },
+      ],
+    },
+  ]);
+});
+
+test('a worker that does not tell one of its lists has not told all', async () => {
+  const { reserved: _, ...rest } = ALL;
+  const enquiry = await enquire(mailboxWith(rest));
+  expect(enquiry.isComplete()).toBe(false);
+  expect(enquiry.silent()).toBe(0);
+  expect(enquiry.workers()[0]).toMatchObject({
+    complete: false,
+    tasks: [{ id: 'a' }, { id: 'c' }],
+  });
+});
+
+test('an error instead of a list is no list', async () => {
+  const enquiry = await enquire(
+    mailboxWith({ ...ALL, active: { error: 'KeyError' }, active_queues: 'x' }),
+  );
+  expect(enquiry.workers()[0]).toMatchObject({ complete: false, queues: undefined });
+});
+
+test('who answers nothing is silent', async () => {
+  const enquiry = await enquire(mailboxWith({}));
+  expect({ silent: enquiry.silent(), workers: enquiry.workers() }).toEqual({
+    silent: 1,
+    workers: [],
+  });
+});
