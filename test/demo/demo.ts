@@ -4,11 +4,14 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { enqueue } from '../support/celery.ts';
+import type { Worker } from '../support/celery.ts';
 import { createFolder } from '../support/folder.ts';
 import { startRedis } from '../support/redis.ts';
-import { stackEnvironment } from '../support/stack.ts';
+import type { TestRedis } from '../support/redis.ts';
+import { celeryApp, stackEnvironment } from '../support/stack.ts';
 import { runTool } from '../support/tool.ts';
-import { fillStack } from './fill-stack.ts';
+import { AT_WORK, fillStack } from './fill-stack.ts';
 import { lookAt } from './proof.ts';
 import type { Evidence } from './proof.ts';
 
@@ -31,11 +34,11 @@ async function demo(): Promise<boolean> {
   console.log(`media-cleanup: the demo
 
 Three services of a media stack, made for this demo: a real Redis, messages of
-a real Celery, a worker that was killed with tasks in its hands, files of every
-kind. Other programs' keys, queue and files lie among them and must survive.
+a real Celery, a worker that was killed with tasks in its hands and another one
+in the middle of its work, files of every kind. Other programs' keys, queue and files lie among them and must survive.
 The stack is in a temporary folder, shown here as ${SHOWN_FOLDER}.`);
   const redis = await startRedis(folder.path);
-  await fillStack(folder.path, redis);
+  const worker = await fillStack(folder.path, redis);
   mkdirSync(join(folder.path, 'home'));
   const env = { ...stackEnvironment(folder.path, redis), COLUMNS: '78', LANG: 'C.UTF-8' };
   const run = async (...args: string[]): Promise<string> => {
@@ -57,8 +60,9 @@ The stack is in a temporary folder, shown here as ${SHOWN_FOLDER}.`);
   headline('3. The wipe (without --yes it shows the plan and asks)');
   const report = await run('all', '--yes');
   const after = lookAt(folder.path, redis);
-  headline('4. The proof, by redis-cli, find, du and sha256sum');
-  const proved = prove(before, stillThere, after, report);
+  headline('4. The proof, by redis-cli, celery, find, du and sha256sum');
+  const goesOn = await works(worker, redis);
+  const proved = prove(before, stillThere, after, report, goesOn);
   headline('5. Once more, as cron would: silent, because all is well');
   await run('all', '--yes', '--quiet');
   console.log(
@@ -69,15 +73,32 @@ The stack is in a temporary folder, shown here as ${SHOWN_FOLDER}.`);
   return proved;
 }
 
+/** Whether the worker that was held for the wipe does a new task. */
+async function works(worker: Worker, redis: TestRedis): Promise<boolean> {
+  enqueue(celeryApp(folder.path, redis, AT_WORK), [{ id: 'a-new-one' }]);
+  try {
+    await worker.waitForLog('[a-new-one] succeeded', 10_000);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function headline(text: string): void {
   console.log(`\n\n${text}\n${'─'.repeat(text.length)}`);
 }
 
-function prove(before: Evidence, stillThere: Evidence, after: Evidence, report: string): boolean {
+function prove(
+  before: Evidence,
+  stillThere: Evidence,
+  after: Evidence,
+  report: string,
+  goesOn: boolean,
+): boolean {
   const gone = (
     name: string,
     means: string,
-    key: 'jobs' | 'tasks' | 'results' | 'files' | 'models',
+    key: 'jobs' | 'tasks' | 'running' | 'results' | 'files' | 'models',
   ) => ({ name, means, was: before[key], is: after[key], ok: before[key] > 0 && after[key] === 0 });
   const same = (name: string, means: string, ok: boolean, word = 'unchanged') => ({
     name,
@@ -90,6 +111,7 @@ function prove(before: Evidence, stillThere: Evidence, after: Evidence, report: 
     gone('job keys', 'redis-cli --scan', 'jobs'),
     gone('results', 'redis-cli --scan', 'results'),
     gone('messages', 'redis-cli llen, hvals', 'tasks'),
+    gone('running tasks', 'celery inspect active', 'running'),
     gone('files', 'find', 'files'),
     gone('models', 'find', 'models'),
     {
@@ -102,6 +124,7 @@ function prove(before: Evidence, stillThere: Evidence, after: Evidence, report: 
     same('all of it, after the dry run', 'all of these', isSame(before, stillThere)),
     same("others' keys and messages", 'sha256', before.neighbourKeys === after.neighbourKeys),
     same("others' files", 'sha256sum', before.neighbourFiles === after.neighbourFiles),
+    same('a new task, by the same worker', 'its log', goesOn, 'done'),
     same('the directories themselves', 'stat', before.directories === after.directories),
     same(
       "the report's figures",

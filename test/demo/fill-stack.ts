@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { enqueue, startWorker } from '../support/celery.ts';
-import type { CeleryApp, Job } from '../support/celery.ts';
+import type { CeleryApp, Job, Worker } from '../support/celery.ts';
 import type { TestRedis } from '../support/redis.ts';
 import {
   celeryApp,
@@ -24,7 +24,11 @@ export function neighbourDirectory(folder: string): string {
   return join(folder, 'neighbour');
 }
 
-export async function fillStack(folder: string, redis: TestRedis): Promise<void> {
+/** The service whose worker is alive and at work. */
+export const AT_WORK = 'audio-normalization';
+
+/** @returns a worker in the middle of its work: two tasks run, others are in its hands. */
+export async function fillStack(folder: string, redis: TestRedis): Promise<Worker> {
   makeStack(folder);
   const neighbour = neighbourDirectory(folder);
   mkdirSync(neighbour);
@@ -37,11 +41,25 @@ export async function fillStack(folder: string, redis: TestRedis): Promise<void>
     }
     redis.cli('-n', String(SERVICES[name].db), 'SET', 'session:42', 'of another program');
   }
-  for (const name of ['audio-transcriber', 'audio-normalization'] as const) {
-    enqueue(celeryApp(folder, redis, name), waiting(name, 6));
-  }
+  enqueue(celeryApp(folder, redis, 'audio-transcriber'), waiting('audio-transcriber', 6));
   await crashAWorker(folder, redis);
   enqueue(videoApp(folder, redis), waiting('video-downloader', 8));
+  return await keepAWorkerBusy(folder, redis);
+}
+
+async function keepAWorkerBusy(folder: string, redis: TestRedis): Promise<Worker> {
+  const app = celeryApp(folder, redis, AT_WORK);
+  const running = ['normalize-1', 'normalize-2'];
+  const worker = startWorker(app, { concurrency: 2, name: 'normalizer' });
+  await worker.waitUntilReady();
+  enqueue(
+    app,
+    running.map((id) => ({ id, task: 'sleep', args: [3600] })),
+  );
+  for (const id of running) await worker.waitForLog(`[${id}] received`);
+  enqueue(app, waiting(AT_WORK, 6));
+  await worker.waitForLog(`[${AT_WORK}-5] received`);
+  return worker;
 }
 
 /** It had done four tasks and had three in hand: those are in flight until somebody takes them back. */

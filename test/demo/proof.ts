@@ -2,16 +2,19 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { runPython } from '../support/celery.ts';
 import type { TestRedis } from '../support/redis.ts';
-import { directoryOf, SERVICE_NAMES, SERVICES } from '../support/stack.ts';
+import { celeryApp, directoryOf, SERVICE_NAMES, SERVICES } from '../support/stack.ts';
 import { countFiles, treeHash } from '../support/witness.ts';
-import { neighbourDirectory, OTHER_QUEUE } from './fill-stack.ts';
+import { AT_WORK, neighbourDirectory, OTHER_QUEUE } from './fill-stack.ts';
 
 export interface Evidence {
   readonly jobs: number;
   /** Queued, all priorities, and in flight. */
   readonly tasks: number;
   readonly results: number;
+  /** Tasks that run. */
+  readonly running: number;
   readonly files: number;
   readonly models: number;
   /** Allocated to files and directories. */
@@ -40,6 +43,7 @@ export function lookAt(folder: string, redis: TestRedis): Evidence {
       const queued = queues.map((key) => Number(redis.cli('-n', String(db), 'LLEN', key)));
       return queued.reduce((total, length) => total + length, 0) + inFlight(redis, db).own.length;
     }),
+    running: runningTasks(folder, redis),
     results: sum((db) => scan(redis, db, 'celery-task-meta-*').length),
     files: filesIn(false),
     models: filesIn(true),
@@ -48,6 +52,12 @@ export function lookAt(folder: string, redis: TestRedis): Evidence {
     neighbourFiles: treeHash(neighbourDirectory(folder)),
     directories: shell('stat', ['--format=%i %a %U:%G %n', ...all.map(({ path }) => path)]),
   };
+}
+
+/** By Celery's own command. */
+function runningTasks(folder: string, redis: TestRedis): number {
+  const script = 'print(sum(map(len, (app.control.inspect(timeout=0.5).active() or {}).values())))';
+  return Number(runPython(celeryApp(folder, redis, AT_WORK), script));
 }
 
 function scan(redis: TestRedis, db: number, pattern: string): string[] {
@@ -74,7 +84,10 @@ function neighbourKeys(redis: TestRedis): string {
   for (const name of SERVICE_NAMES) {
     const { db, keyPrefix, queue } = SERVICES[name];
     const own = [keyPrefix, queue, 'celery-task-meta-', 'unacked'];
-    hash.update(redis.dump(db, (key) => !own.some((start) => key.startsWith(start))));
+    // Whoever asks the workers something leaves his reply's address there for a while.
+    const isOther = (key: string): boolean =>
+      !own.some((start) => key.startsWith(start)) && !key.endsWith('.pidbox');
+    hash.update(redis.dump(db, isOther));
     hash.update(JSON.stringify(inFlight(redis, db).others));
   }
   return hash.digest('hex');
