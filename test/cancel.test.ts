@@ -235,8 +235,8 @@ describe.skipIf(!possible)('two services in one database', () => {
     for (const name of ['one', 'two'] as const) {
       enqueue(app(name), [
         { id: `${name}-done` },
-        { id: `${name}-running`, task: 'sleep', args: [name === 'one' ? 60 : 5] },
-        { id: `${name}-later`, countdown: 4 },
+        { id: `${name}-running`, task: 'sleep', args: [name === 'one' ? 60 : 12] },
+        { id: `${name}-later`, countdown: 12 },
         ...range(8, `${name}-queued`).map((id, index) => ({
           id,
           priority: index % 2 === 0 ? 0 : 9,
@@ -246,6 +246,9 @@ describe.skipIf(!possible)('two services in one database', () => {
       await workers[name].waitForLog(`[${name}-later] received`);
     }
     await until('a full prefetch', () => workers.two.log().includes('[two-queued0] received'));
+    await until('its start', () =>
+      redis.cli('-n', '5', 'GET', 'two:two-running').includes('process'),
+    );
     await sleep(300);
     const theirs = (key: string): boolean => key.includes('two');
     const before = redis.dump(5, theirs);
@@ -542,5 +545,23 @@ group(header).apply_async().save()
     await otherWorker.waitForLog('quick next');
     expect(leftOf(stack, other)).toMatchObject({ jobs: 2, results: 2, files: ['theirs.out'] });
     expect(SERVICES[other].db).not.toBe(SERVICES[VIDEO].db);
+  });
+});
+
+describe.skipIf(!possible)('a worker that is started during the wipe', () => {
+  test('is held and loses what it has taken', async () => {
+    const stack = await videoStack();
+    const wiping = wipeVideo(stack, ['--verify-for', '7s']);
+    await sleep(1000);
+    const worker = await stack.worker({ concurrency: 1 });
+    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [60] }]);
+    const { code, service } = await wiping;
+    expect({ code, errors: service.errors }).toEqual({ code: 0, errors: [] });
+    expect(stack.left()).toEqual(NOTHING_LEFT);
+    expect(countIn(inspect(stack.app, 'active'))).toBe(0);
+    await worker.waitForLog('Started consuming from');
+    expect(worker.log()).not.toContain('[long] succeeded');
+    enqueue(stack.app, [{ id: 'afterwards' }]);
+    await worker.waitForLog('quick afterwards');
   });
 });

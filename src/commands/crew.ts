@@ -4,7 +4,7 @@ import { forgetHolds, noteHolds, tellToConsume, tellToLeave } from '../celery/ho
 import type { Hold } from '../celery/hold.ts';
 import { judgeHolds, lookAtWorkers, refusable, silentNames } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
-import { openMailbox } from '../celery/mailbox.ts';
+import { countListeners, openMailbox } from '../celery/mailbox.ts';
 import type { Mailbox, Sent } from '../celery/mailbox.ts';
 import { declaredQueues } from '../celery/routes.ts';
 import { enquire } from '../celery/workers.ts';
@@ -51,6 +51,8 @@ export interface Crew {
   readonly revocations: Sent[];
   /** Tasks that go on after their worker was told to kill them: no pool but prefork can. */
   stubborn: readonly WorkersTask[];
+  /** When they were asked last, by `performance.now()`. */
+  askedAt: number;
   /** Workers that do not tell all of their tasks. */
   secretive: readonly string[];
   /** Told to the outside while consumers are held. */
@@ -61,6 +63,8 @@ export interface Crew {
 const CANCEL_MS = 5_000;
 const ANSWER_MS = 1_000;
 const IDLE_POLL_MS = 100;
+/** Workers with tasks that nothing can kill are asked again so often. */
+const BUSY_POLL_MS = 1_000;
 
 export function createCrew(
   step: StepContext,
@@ -77,6 +81,7 @@ export function createCrew(
     revocations: [],
     stubborn: [],
     secretive: [],
+    askedAt: 0,
     onHold,
   };
 }
@@ -130,6 +135,8 @@ async function takeOver(crew: Crew, broker: RedisConnection): Promise<void> {
     const message = `Celery: ${worker} is held from ${queue} by an earlier run: resumed at the end`;
     log(crew, 'hold', message);
   }
+  const answered = look.enquiry?.workers().map(({ name }) => name) ?? [];
+  for (const { worker } of standing) if (!answered.includes(worker)) crew.blind.add(worker);
   if (standing.length > 0) setHeld(crew, [...crew.held, ...standing]);
 }
 
@@ -183,6 +190,7 @@ async function cancelRound(crew: Crew, broker: RedisConnection): Promise<void> {
     step.signal.throwIfAborted();
     own = await askAgain(crew, broker, names);
   }
+  crew.askedAt = performance.now();
   await noteCancelled(crew, own, cancelled);
 }
 
@@ -306,20 +314,55 @@ function namesOf(crew: Crew, own: readonly OwnWorker[]): readonly string[] {
 }
 
 /**
- * Takes in who has answered since: their task has ended, so what they hold can be cancelled now.
+ * Takes in who has answered since, their task having ended, and who has come since: a worker that was
+ * started meanwhile. What they have is cancelled.
  * @returns whether nobody is left who may write again.
  */
 async function catchUp(crew: Crew, broker: RedisConnection): Promise<boolean> {
   const { look } = crew;
-  if (look?.enquiry === undefined || look.mailbox === undefined) return true;
+  if (look?.mailbox === undefined || look.enquiry === undefined) {
+    await lookForNewcomers(crew, broker);
+    return isIdle(crew);
+  }
   const before = look.enquiry.silent();
   await look.mailbox.receive();
-  const newcomers = look.enquiry.silent() < before;
+  const answered = look.enquiry.silent() < before;
   // What they have read by now has been read in its order.
-  if (newcomers) for (const { name } of look.enquiry.workers()) crew.blind.delete(name);
-  if (newcomers || crew.stubborn.length + crew.secretive.length > 0)
+  if (answered) for (const { name } of look.enquiry.workers()) crew.blind.delete(name);
+  // Who does not read its messages is sent no more than need be: Redis drops a client with too many.
+  const isNew = look.enquiry.silent() === 0 && (await asksForMore(crew, broker, look.mailbox));
+  const busy = crew.stubborn.length + crew.secretive.length > 0;
+  if (answered || isNew || (busy && performance.now() > crew.askedAt + BUSY_POLL_MS)) {
     await cancelRound(crew, broker);
+  }
   return isIdle(crew);
+}
+
+/** Whether anybody, asked anew, consumes a queue of the service or has a task of it. */
+async function asksForMore(
+  crew: Crew,
+  broker: RedisConnection,
+  mailbox: Mailbox,
+): Promise<boolean> {
+  const enquiry = await enquire(mailbox);
+  await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, crew.step.signal);
+  if (crew.look !== undefined) crew.look = { ...crew.look, enquiry };
+  const own = await ownWorkers(broker, crew.step.keys, enquiry.workers());
+  const stubborn = new Set(crew.stubborn.map(({ id }) => id));
+  return own.some(
+    ({ queues, tasks }) => queues.length > 0 || tasks.some(({ id }) => !stubborn.has(id)),
+  );
+}
+
+/** Nobody listened before. */
+async function lookForNewcomers(crew: Crew, broker: RedisConnection): Promise<void> {
+  const { step, look } = crew;
+  const link = step.service.broker;
+  if (link === undefined || look?.trouble !== undefined) return;
+  const db = databaseOf(link.target);
+  if ((await countListeners(broker, step.keys.broker, db)) === 0) return;
+  crew.look = await lookAtWorkers(broker, step.keys.broker, db, step.signal);
+  await cancelRound(crew, broker);
 }
 
 /** Nobody is left who may write again. */
@@ -358,7 +401,7 @@ async function waitUntilIdle(
 
 /** Before a look: whoever has answered meanwhile is dealt with. @throws the signal's reason. */
 export async function refreshCrew(crew: Crew): Promise<void> {
-  if (!crew.cancel || crew.look?.mailbox === undefined) return;
+  if (!crew.cancel || crew.look === undefined) return;
   await onLink(
     crew.step.service.broker,
     { target: 'Celery', name: 'workers' },
