@@ -235,8 +235,8 @@ describe.skipIf(!possible)('two services in one database', () => {
     for (const name of ['one', 'two'] as const) {
       enqueue(app(name), [
         { id: `${name}-done` },
-        { id: `${name}-running`, task: 'sleep', args: [name === 'one' ? 60 : 12] },
-        { id: `${name}-later`, countdown: 12 },
+        { id: `${name}-running`, task: 'sleep', args: [name === 'one' ? 60 : 14] },
+        { id: `${name}-later`, countdown: 14 },
         ...range(8, `${name}-queued`).map((id, index) => ({
           id,
           priority: index % 2 === 0 ? 0 : 9,
@@ -251,7 +251,9 @@ describe.skipIf(!possible)('two services in one database', () => {
     );
     await sleep(300);
     const theirs = (key: string): boolean => key.includes('two');
-    const before = redis.dump(5, theirs);
+    let before = '';
+    // Until the worker has taken all it may: its BRPOP takes a second.
+    while (before !== (before = redis.dump(5, theirs))) await sleep(1200);
     const result = await stack.run(['one', '--yes', '--json']);
     const after = redis.dump(5, theirs);
     expect(result.code).toBe(0);
