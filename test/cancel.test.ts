@@ -236,7 +236,7 @@ describe.skipIf(!possible)('two services in one database', () => {
       enqueue(app(name), [
         { id: `${name}-done` },
         { id: `${name}-running`, task: 'sleep', args: [name === 'one' ? 60 : 14] },
-        { id: `${name}-later`, countdown: 14 },
+        { id: `${name}-later`, countdown: name === 'one' ? 3000 : 14 },
         ...range(8, `${name}-queued`).map((id, index) => ({
           id,
           priority: index % 2 === 0 ? 0 : 9,
