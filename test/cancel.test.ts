@@ -313,7 +313,7 @@ describe.skipIf(!possible)('a solo worker in a task of its own', () => {
     await worker.waitForLog('[long] received');
     const { code, service, stderr, durationMs } = await wipeVideo(stack, ['--wait-idle', '40s']);
     expect({ code, errors: service.errors }).toEqual({ code: 0, errors: [] });
-    expect(stderr).toContain('waiting up to 40 s for 1 worker to finish');
+    expect(stderr).toContain('waiting up to 40 s for worker@');
     expect(durationMs).toBeLessThan(12_000);
     expect(service).toMatchObject({ verified: true, came_back: { jobs: 0, files: 0 } });
     expect(worker.log()).toContain('[long] succeeded');
@@ -505,6 +505,28 @@ describe.skipIf(!possible)('however Celery is set up', () => {
     const { code, service } = await wipeVideo(stack);
     expect({ code, cancelled: service.tasks_cancelled }).toEqual({ code: 0, cancelled: 3 });
     expect(stack.left()).toEqual(NOTHING_LEFT);
+  });
+
+  test('a queue that nobody consumes is nobody told to leave', async () => {
+    const stack = ownStack();
+    const redis = await redisFor(stack);
+    const app = (queue: string): CeleryApp => ({
+      ...{ folder: stack.folder, broker: redis.url(1), keyPrefix: 'job:' },
+      queues: [queue],
+    });
+    stack.config({
+      redis: redis.url(1),
+      keyPrefix: 'job:',
+      celery: { queues: ['first', 'second'] },
+    });
+    const first = await readyWorker(app('first'), { name: 'first' });
+    const foreign = await readyWorker(app('foreign'), { name: 'foreign' });
+    const { code } = await stack.wipe();
+    expect(code).toBe(0);
+    await first.waitForLog('Started consuming from first');
+    expect(first.log()).toContain('Canceling queue first');
+    expect(first.log()).not.toContain('second');
+    expect(foreign.log()).not.toContain('Canceling queue');
   });
 
   test('groups and chords of removed tasks leave no keys', async () => {

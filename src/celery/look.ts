@@ -56,7 +56,7 @@ export async function lookAtWorkers(
     return { ...nobody, listening, trouble: mailbox, enquiry: undefined };
   }
   try {
-    const enquiry = await enquire(mailbox);
+    const enquiry = await enquire(mailbox, 'with scheduled');
     await mailbox.receiveUntil(() => enquiry.isComplete(), SILENCE_MS, signal);
     return { ...known, listening, trouble: undefined, mailbox, enquiry };
   } catch (error) {

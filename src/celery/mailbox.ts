@@ -11,7 +11,7 @@ export interface Mailbox {
   readonly oid: string;
   /** Content types of replies that could not be read: whoever sent them counts as silent. */
   readonly unreadable: ReadonlySet<string>;
-  /** @throws RedisError. */
+  /** @param to names of workers; undefined: every one that listens. @throws RedisError. */
   send(
     method: string,
     args: Readonly<Record<string, unknown>>,
@@ -104,6 +104,8 @@ export async function openMailbox(
     async send(method, args, to) {
       const ticket = randomUUID();
       const question: Question = { replies: new Map(), answered: 0, reached: 0 };
+      // To kombu an empty destination is everyone (`Node.handle_message`).
+      if (to?.length === 0) return question;
       byTicket.set(ticket, question);
       const message = encodeControl({ method, args, to, reply: { oid, ticket } });
       const listening = Number(await broker.send('PUBLISH', names.mailbox(db), message));

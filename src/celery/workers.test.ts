@@ -44,7 +44,7 @@ const ALL = {
 };
 
 test('what a worker says, without scheduled tasks that are revoked', async () => {
-  const enquiry = await enquire(mailboxWith(ALL));
+  const enquiry = await enquire(mailboxWith(ALL), 'with scheduled');
   const task = { name: 'fetch', exchange: '', routingKey: 'video', pid: undefined, eta: undefined };
   expect(enquiry.isComplete()).toBe(true);
   expect(enquiry.silent()).toBe(0);
@@ -62,7 +62,7 @@ test('what a worker says, without scheduled tasks that are revoked', async () =>
 
 test('a worker that does not tell one of its lists has not told all', async () => {
   const { reserved: _, ...rest } = ALL;
-  const enquiry = await enquire(mailboxWith(rest));
+  const enquiry = await enquire(mailboxWith(rest), 'with scheduled');
   expect(enquiry.isComplete()).toBe(false);
   expect(enquiry.silent()).toBe(0);
   expect(enquiry.workers()[0]).toMatchObject({
@@ -74,14 +74,22 @@ test('a worker that does not tell one of its lists has not told all', async () =
 test('an error instead of a list is no list', async () => {
   const enquiry = await enquire(
     mailboxWith({ ...ALL, active: { error: 'KeyError' }, active_queues: 'x' }),
+    'with scheduled',
   );
   expect(enquiry.workers()[0]).toMatchObject({ complete: false, queues: undefined });
 });
 
 test('who answers nothing is silent', async () => {
-  const enquiry = await enquire(mailboxWith({}));
+  const enquiry = await enquire(mailboxWith({}), 'with scheduled');
   expect({ silent: enquiry.silent(), workers: enquiry.workers() }).toEqual({
     silent: 1,
     workers: [],
   });
+});
+
+test('scheduled tasks are left out where they are not wanted', async () => {
+  const { scheduled: _s, revoked: _r, ...rest } = ALL;
+  const enquiry = await enquire(mailboxWith(rest), 'without scheduled');
+  expect(enquiry.isComplete()).toBe(true);
+  expect(enquiry.workers()[0]).toMatchObject({ complete: true, tasks: [{ id: 'a' }, { id: 'b' }] });
 });

@@ -50,21 +50,26 @@ const TASK_STATES = ['active', 'reserved', 'scheduled'] as const;
 
 /**
  * Asks workers for pid, queues and tasks (celery/worker/control.py); the answers are still to come.
+ * @param scheduled whether for scheduled tasks too: they may be very many, and do not go away.
  * @param to names of workers; undefined: everyone that listens.
  * @throws RedisError.
  */
-export async function enquire(mailbox: Mailbox, to?: readonly string[]): Promise<Enquiry> {
+export async function enquire(
+  mailbox: Mailbox,
+  scheduled: 'with scheduled' | 'without scheduled',
+  to?: readonly string[],
+): Promise<Enquiry> {
   const ask = async (method: string, args = {}): Promise<Sent> => mailbox.send(method, args, to);
   // Arguments of tasks are not wanted; of the others Celery cannot leave them out.
-  const [stats, queues, revoked, ...tasks] = await Promise.all([
+  const [stats, queues, ...tasks] = await Promise.all([
     ask('stats'),
     ask('active_queues'),
-    ask('revoked'),
     ask('active', { safe: true }),
     ask('reserved'),
-    ask('scheduled'),
+    ...(scheduled === 'with scheduled' ? [ask('scheduled'), ask('revoked')] : []),
   ]);
-  const all = [stats, queues, revoked, ...tasks];
+  const revoked = tasks.length > 2 ? tasks.pop() : undefined;
+  const all = [stats, queues, ...tasks, ...(revoked === undefined ? [] : [revoked])];
   const reached = Math.max(...all.map((sent) => sent.reached));
   return {
     reached,
@@ -79,7 +84,7 @@ export async function enquire(mailbox: Mailbox, to?: readonly string[]): Promise
           queues: readQueues(queues.replies.get(name)),
           ...readTasks(
             tasks.map(({ replies }) => replies.get(name)),
-            readIds(revoked.replies.get(name)),
+            readIds(revoked?.replies.get(name)),
           ),
         };
       });
@@ -99,7 +104,7 @@ function readIds(reply: unknown): ReadonlySet<unknown> {
 }
 
 /**
- * @param replies to `active`, `reserved` and `scheduled`.
+ * @param replies to `active`, `reserved` and, if asked, `scheduled`.
  * @param revoked ids; a scheduled task that is revoked stays in its list until its time, and then
  *   is dropped: it is nobody's work any more.
  */

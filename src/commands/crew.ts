@@ -28,6 +28,7 @@ import {
   stubbornTasksFailure,
   unconfirmedWarning,
   unnotedWarning,
+  whoIsSilent,
 } from './worker-warnings.ts';
 import { removeResultsOf, wipeInFlight, wipeQueue } from './wipe-redis.ts';
 import type { StepContext } from './step.ts';
@@ -171,41 +172,43 @@ async function cancelRound(crew: Crew, broker: RedisConnection): Promise<void> {
   const known = await ownWorkers(broker, step.keys, look.enquiry.workers());
   await leaveQueues(crew, broker, known);
   const names = namesOf(crew, known);
-  let own = await askAgain(crew, broker, names);
+  let answer = await askAgain(crew, broker, names, 'with scheduled');
   // What is in flight goes before anything is killed: kombu gives back nothing that is not there.
   const inFlight = await wipeInFlight(step);
   await revokeNew(crew, mailbox, inFlight, undefined);
   const cancelled = new Map<string, WorkersTask>();
   const end = performance.now() + CANCEL_MS;
   for (let pause = 5; ; pause = Math.min(2 * pause, 100)) {
-    const tasks = tasksOf(own);
+    const tasks = tasksOf(answer.own);
     for (const task of tasks) if (!cancelled.has(task.id)) cancelled.set(task.id, task);
     const ids = tasks.map(({ id }) => id);
     await revokeNew(crew, mailbox, ids, names);
-    const complete = own.every(({ worker }) => worker.complete);
     const unable = unableToKill(crew.revocations);
-    const pending = tasks.filter((task) => !isKept(task, unable));
-    if ((pending.length === 0 && complete) || performance.now() > end) break;
+    // A scheduled task stays with its worker, and is dropped at its time.
+    const pending = tasks.filter(
+      (task) => task.state !== 'scheduled' && !runsOn(task, unable),
+    ).length;
+    if (pending + answer.secretive.length === 0 || performance.now() > end) break;
     await sleep(pause);
     step.signal.throwIfAborted();
-    own = await askAgain(crew, broker, names);
+    answer = await askAgain(crew, broker, names, 'without scheduled');
   }
   crew.askedAt = performance.now();
-  await noteCancelled(crew, own, cancelled);
+  crew.stubborn = tasksOf(answer.own).filter(({ state }) => state !== 'scheduled');
+  crew.secretive = answer.secretive;
+  await noteCancelled(crew, cancelled);
 }
 
+/** Counts what is gone of what the workers had, and removes the results that were left by it. */
 async function noteCancelled(
   crew: Crew,
-  own: readonly OwnWorker[],
   cancelled: ReadonlyMap<string, WorkersTask>,
 ): Promise<void> {
   const { step } = crew;
-  crew.stubborn = tasksOf(own);
-  crew.secretive = own.filter(({ worker }) => !worker.complete).map(({ worker }) => worker.name);
   const stubborn = new Set(crew.stubborn.map(({ id }) => id));
   const unable = unableToKill(crew.revocations);
   const gone = [...cancelled.values()].filter(
-    (task) => !stubborn.has(task.id) && !isKept(task, unable),
+    (task) => !stubborn.has(task.id) && !runsOn(task, unable),
   );
   const fresh = gone.filter(({ id }) => !step.tally.cancelled.has(id));
   for (const { id } of fresh) step.tally.cancelled.add(id);
@@ -228,7 +231,7 @@ async function noteCancelled(
 }
 
 /** It runs where nothing can kill it: what ends it is its own end. */
-function isKept({ state, worker }: WorkersTask, unable: ReadonlySet<string>): boolean {
+function runsOn({ state, worker }: WorkersTask, unable: ReadonlySet<string>): boolean {
   return state === 'active' && unable.has(worker);
 }
 
@@ -272,8 +275,8 @@ async function leaveQueues(
   );
   // The answer comes a turn of the worker's loop before the deed; the next one comes after it.
   const names = [...new Set(holds.map(({ worker }) => worker))];
-  const after = await askAgain(crew, broker, names);
-  const consuming = after
+  const after = await askAgain(crew, broker, names, 'without scheduled');
+  const consuming = after.own
     .filter(({ queues }) => queues.length > 0)
     .map(({ worker }) => worker.name);
   if (consuming.length > 0) step.warn(partedConsumersWarning(consuming));
@@ -284,17 +287,29 @@ async function leaveQueues(
   }
 }
 
+interface Answer {
+  readonly own: readonly OwnWorker[];
+  /** Names of those that did not tell everything, or nothing any more. */
+  readonly secretive: readonly string[];
+}
+
 /** What these workers consume and have now. */
 async function askAgain(
   crew: Crew,
   broker: RedisConnection,
   names: readonly string[],
-): Promise<readonly OwnWorker[]> {
+  scheduled: 'with scheduled' | 'without scheduled',
+): Promise<Answer> {
   const mailbox = crew.look?.mailbox;
-  if (mailbox === undefined || names.length === 0) return [];
-  const again = await enquire(mailbox, names);
+  if (mailbox === undefined || names.length === 0) return { own: [], secretive: [] };
+  const again = await enquire(mailbox, scheduled, names);
   await mailbox.receiveUntil(() => again.isComplete(), ANSWER_MS, crew.step.signal);
-  return await ownWorkers(broker, crew.step.keys, again.workers());
+  const workers = again.workers();
+  const open = new Set(workers.filter(({ complete }) => complete).map(({ name }) => name));
+  return {
+    own: await ownWorkers(broker, crew.step.keys, workers),
+    secretive: names.filter((name) => !open.has(name)),
+  };
 }
 
 async function revokeNew(
@@ -338,20 +353,29 @@ async function catchUp(crew: Crew, broker: RedisConnection): Promise<boolean> {
   return isIdle(crew);
 }
 
-/** Whether anybody, asked anew, consumes a queue of the service or has a task of it. */
+/**
+ * Asks everybody anew: whether one that was not known listens, answering or not, or one that was
+ * consumes again. One that left the queues, had nothing, and is silent now, is no danger.
+ */
 async function asksForMore(
   crew: Crew,
   broker: RedisConnection,
   mailbox: Mailbox,
 ): Promise<boolean> {
-  const enquiry = await enquire(mailbox);
+  const { look } = crew;
+  if (look?.enquiry === undefined) return false;
+  const enquiry = await enquire(mailbox, 'without scheduled');
   await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, crew.step.signal);
-  if (crew.look !== undefined) crew.look = { ...crew.look, enquiry };
   const own = await ownWorkers(broker, crew.step.keys, enquiry.workers());
   const stubborn = new Set(crew.stubborn.map(({ id }) => id));
-  return own.some(
+  const atWork = own.some(
     ({ queues, tasks }) => queues.length > 0 || tasks.some(({ id }) => !stubborn.has(id)),
   );
+  const answered = new Set(enquiry.workers().map(({ name }) => name));
+  const silentNow = look.enquiry.workers().filter(({ name }) => !answered.has(name)).length;
+  const hidden = enquiry.silent() > silentNow;
+  if (atWork || hidden) crew.look = { ...look, enquiry };
+  return atWork;
 }
 
 /** Nobody listened before. */
@@ -375,28 +399,37 @@ async function waitUntilIdle(
   broker: RedisConnection,
   milliseconds: number,
 ): Promise<void> {
-  const { step, look } = crew;
+  const { step } = crew;
   const end = performance.now() + milliseconds;
   const name = step.service.config.name;
   let said = false;
   while (!(await catchUp(crew, broker))) {
     const left = end - performance.now();
     if (left <= 0) return;
-    const busy =
-      (look?.enquiry?.silent() ?? 0) +
-      new Set([...crew.stubborn.map(({ worker }) => worker), ...crew.secretive]).size;
+    const busy = await busyWorkers(crew, broker);
     if (!said) {
-      log(
-        crew,
-        'wait',
-        `Celery: waiting up to ${Math.ceil(left / 1000)} s for ${counted(busy, 'worker')} to finish`,
-      );
+      const seconds = Math.ceil(left / 1000);
+      log(crew, 'wait', `Celery: waiting up to ${seconds} s for ${busy.text} to finish`);
     }
     said = true;
-    step.observer.progress({ service: name, step: 'wait', done: busy, bytes: 0 });
+    step.observer.progress({ service: name, step: 'wait', done: busy.count, bytes: 0 });
     await sleep(Math.min(IDLE_POLL_MS, left));
     step.signal.throwIfAborted();
   }
+}
+
+/** Who is waited for. */
+async function busyWorkers(
+  crew: Crew,
+  broker: RedisConnection,
+): Promise<{ readonly count: number; readonly text: string }> {
+  const enquiry = crew.look?.enquiry;
+  const silent = enquiry?.silent() ?? 0;
+  const known = new Set([...crew.stubborn.map(({ worker }) => worker), ...crew.secretive]);
+  const hidden =
+    enquiry === undefined ? [] : await silentNames(broker, crew.step.keys.broker, enquiry);
+  const text = [...known, ...(silent > 0 ? [whoIsSilent(hidden, silent)] : [])].join(', ');
+  return { count: silent + known.size, text };
 }
 
 /** Before a look: whoever has answered meanwhile is dealt with. @throws the signal's reason. */

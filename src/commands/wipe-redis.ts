@@ -146,6 +146,8 @@ export async function wipeAllResults(step: StepContext): Promise<void> {
   logRemoved(step, 'results', message, { results: removed });
 }
 
+const IDS_A_COMMAND = 500;
+
 /** Results of tasks, and what is kept of their groups and chords; the latter is not counted. */
 export async function removeResultsOf(
   step: StepContext,
@@ -159,10 +161,13 @@ export async function removeResultsOf(
     { target: 'Redis', name: 'results' },
     step.report,
     async (redis) => {
-      const [results] = await Promise.all([
-        redis.unlink(taskIds.flatMap((id) => keys.broker.resultsOf(Buffer.from(id)))),
-        redis.unlink(groupIds.flatMap(keys.broker.groupKeysOf)),
-      ]);
+      await redis.unlink(groupIds.flatMap(keys.broker.groupKeysOf));
+      let results = 0;
+      for (let start = 0; start < taskIds.length; start += IDS_A_COMMAND) {
+        const batch = taskIds.slice(start, start + IDS_A_COMMAND);
+        const own = batch.flatMap((id) => keys.broker.resultsOf(Buffer.from(id)));
+        results += await redis.unlink(own);
+      }
       return results;
     },
   );

@@ -83,13 +83,18 @@ export function unconfirmedWarning(worker: string, queue: string): string {
 
 /** How long a worker remembers what was revoked (celery/worker/state.py `REVOKE_EXPIRES`). */
 const REMEMBERED_S = 10_800;
+/** And how many (`REVOKES_MAX`). */
+const MOST_REMEMBERED = 50_000;
 
 /** Scheduled tasks stay in the memory of their worker. */
 export function laterWarnings(cancelled: readonly WorkersTask[]): readonly Warning[] {
   const scheduled = cancelled.filter(({ state }) => state === 'scheduled');
   return [...new Set(scheduled.map(({ worker }) => worker))].flatMap((name) => {
     const tasks = scheduled.filter(({ worker }) => worker === name);
-    const late = tasks.filter((task) => secondsUntil(task) > REMEMBERED_S).length;
+    const late =
+      tasks.length > MOST_REMEMBERED
+        ? tasks.length
+        : tasks.filter((task) => secondsUntil(task) > REMEMBERED_S).length;
     const note: Warning = {
       text: `Celery: ${name} drops ${counted(tasks.length, 'revoked task')} when their time comes, and stores the result "revoked" for each; restart it to have nothing of that`,
       weight: 'note',
@@ -98,7 +103,7 @@ export function laterWarnings(cancelled: readonly WorkersTask[]): readonly Warni
     return [
       note,
       warning(
-        `Celery: ${name} holds ${counted(late, 'revoked task')} due in more than 3 hours, and may have forgotten by then that they are revoked: restart it before`,
+        `Celery: ${name} holds ${counted(late, 'revoked task')} that it may have forgotten to be revoked when their time comes (it remembers 50,000, for 3 hours): restart it before`,
       ),
     ];
   });
@@ -134,7 +139,8 @@ export function silentWorkersFailure(
   };
 }
 
-function whoIsSilent(names: readonly string[], count: number): string {
+/** Of names that they may have: more than there are when workers were killed. */
+export function whoIsSilent(names: readonly string[], count: number): string {
   if (names.length === 0) return counted(count, 'worker');
   return names.length <= count ? names.join(', ') : `${count} of ${names.join(', ')}`;
 }
@@ -145,7 +151,7 @@ export function secretiveWorkersFailure(workers: readonly string[]): Failure {
     item: `worker ${workers.join(', ')}`,
     code: 'EBUSYWORKER',
     reason:
-      'Does not tell which tasks it has (Celery cannot when their arguments are no JSON): one that runs will finish and write again',
+      'Answered first and then not, or not everything: a task that it runs will finish and write again',
     hint: 'run again with --wait-idle 10m, or restart the worker',
   };
 }
