@@ -9,6 +9,7 @@ import { requireOrSkip } from './support/requirements.ts';
 import { startTool } from './support/tool.ts';
 import {
   NOTHING_LEFT,
+  readyWorker,
   until,
   VIDEO,
   VIDEO_QUEUE,
@@ -186,6 +187,38 @@ describe.skipIf(!possible)('doctor', () => {
     expect((await wipeVideo(stack)).code).toBe(0);
     expect(second.log()).toMatch(/Canceling queue[^]*Started consuming/);
     expect(stack.cli('EXISTS', HELD)).toBe('0');
+  });
+
+  test('does not tell a worker to consume what it does not consume since it was restarted', async () => {
+    const stack = await videoStack();
+    const first = await stack.worker();
+    await leaveHeld(stack);
+    await first.stop('kill');
+    await sleep(2500);
+    const second = await readyWorker({ ...stack.app, queues: ['another_queue'] });
+    expect((await stack.run(['doctor', VIDEO])).stdout).not.toContain('a run told it to stop');
+    expect((await stack.run(['doctor', VIDEO, '--fix'])).code).toBe(0);
+    expect((await wipeVideo(stack)).code).toBe(0);
+    await sleep(500);
+    expect(second.log()).not.toContain('Started consuming');
+    expect(stack.cli('EXISTS', HELD)).toBe('0');
+  });
+
+  test('what a run left that was killed before it held anything goes after a day', async () => {
+    const stack = await videoStack();
+    await stack.worker();
+    const add = (age: number): string => {
+      const oid = `media-cleanup-${Date.now() - age}-0000`;
+      const member = `${oid}\x06\x16\x06\x16${oid}.reply.celery.pidbox`;
+      stack.cli('SADD', '_kombu.binding.reply.celery.pidbox', member);
+      stack.cli('RPUSH', `${oid}.reply.celery.pidbox`, 'a late reply');
+      return member;
+    };
+    add(25 * 3_600_000);
+    const young = add(3_600_000);
+    expect((await stack.run(['stats', VIDEO])).code).toBe(0);
+    expect(stack.cli('SMEMBERS', '_kombu.binding.reply.celery.pidbox')).toBe(young);
+    expect(stack.cli('--scan', '--pattern', '*.reply.celery.pidbox').split('\n')).toHaveLength(2);
   });
 
   test('finds a worker that lost its queue when it reconnected, as Celery does after a hold', async () => {
