@@ -19,7 +19,6 @@ let interruptedBy: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | undefined;
 let impatience = 0;
 
 for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
-  if (name === 'SIGHUP' && isHangUpIgnored()) continue;
   process.on(name, () => {
     if (interruptedBy !== undefined) {
       hurry(EXIT_CODE[name]);
@@ -140,16 +139,6 @@ async function explain(error: unknown): Promise<number> {
   // A bug: its stack is what helps to mend it.
   process.stderr.write(`media-cleanup: internal error, please report it\n${stackOf(error)}\n`);
   return EXIT_CODE.failed;
-}
-
-/** Whoever starts us with nohup wants us to go on; a handler of ours would undo that. */
-function isHangUpIgnored(): boolean {
-  try {
-    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
-    return mask !== undefined && (BigInt(`0x${mask}`) & 1n) === 1n;
-  } catch {
-    return !process.stdout.isTTY;
-  }
 }
 
 async function explainAsJson(error: CannotStart): Promise<void> {

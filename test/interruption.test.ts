@@ -1,4 +1,4 @@
-/** SIGINT and SIGTERM: the item at hand is finished, and the report says what went until then. */
+/** SIGHUP, SIGINT and SIGTERM: the item at hand is finished, and the report says what went until then. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
@@ -14,6 +14,8 @@ import { startTool } from './support/tool.ts';
 import { countFiles, fileList } from './support/witness.ts';
 
 const SIGNALS = [
+  // Of a closed terminal; Node undoes what nohup does about it.
+  ['SIGHUP', 129],
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const;
