@@ -95,15 +95,16 @@ export function laterWarnings(cancelled: readonly WorkersTask[]): readonly Warni
       tasks.length > MOST_REMEMBERED
         ? tasks.length
         : tasks.filter((task) => secondsUntil(task) > REMEMBERED_S).length;
+    const one = tasks.length === 1;
     const note: Warning = {
-      text: `Celery: ${name} drops ${counted(tasks.length, 'revoked task')} when their time comes, and stores the result "revoked" for each; restart it to have nothing of that`,
+      text: `Celery: ${name} keeps ${counted(tasks.length, 'revoked task')} until ${one ? 'it is' : 'they are'} due, then drops ${one ? 'it' : 'them'} and stores the result "revoked"; restart the worker to prevent that`,
       weight: 'note',
     };
     if (late === 0) return [note];
     return [
       note,
       warning(
-        `Celery: ${name} holds ${counted(late, 'revoked task')} that it may have forgotten to be revoked when their time comes (it remembers 50,000, for 3 hours): restart it before`,
+        `Celery: ${name} may have forgotten by then that ${late === 1 ? 'one' : late} of them ${late === 1 ? 'is' : 'are'} revoked (it remembers 50,000 for 3 hours), and run ${late === 1 ? 'it' : 'them'}: restart the worker before`,
       ),
     ];
   });
@@ -123,7 +124,7 @@ export function silentWorkersFailure(
   if (unreadable.size > 0) {
     return {
       target: 'Celery',
-      item: `worker ${whoIsSilent(names, count)}`,
+      item: itemOf(names, count),
       code: 'EUNREADABLE',
       reason: `Answers in ${[...unreadable].join(', ')}, which only Python reads (task_serializer): a task that it runs cannot be cancelled, and will finish and write again`,
       hint: 'stop the workers before the wipe, and start them afterwards',
@@ -131,12 +132,17 @@ export function silentWorkersFailure(
   }
   return {
     target: 'Celery',
-    item: `worker ${whoIsSilent(names, count)}`,
+    item: itemOf(names, count),
     code: 'EBUSYWORKER',
     reason:
       'Listens but does not answer, as while it runs a task that nothing can interrupt (--pool=solo): its task will finish and write again',
     hint: 'run again when it has ended, or with --wait-idle 10m, or restart the worker; if it serves other queues only, all is well',
   };
+}
+
+function itemOf(names: readonly string[], count: number): string {
+  const who = whoIsSilent(names, count);
+  return names.length === 0 ? who : `worker ${who}`;
 }
 
 /** Of names that they may have: more than there are when workers were killed. */

@@ -1,7 +1,7 @@
 import type { Ora } from 'ora';
 import type { LogEntry, Progress } from '../report/observer.ts';
 import type { Style } from '../report/style.ts';
-import { cut, grouped, shown } from '../report/text.ts';
+import { cut, grouped, shown, wrap } from '../report/text.ts';
 import type { ProgressOptions, ProgressView } from './progress.ts';
 
 /** ora costs more time to load than a small wipe takes, so it comes only when the wait is felt. */
@@ -12,6 +12,7 @@ const CLOCK_MS = 500;
 
 const WORKING: Readonly<Record<string, { readonly title: string; readonly done: string }>> = {
   inspect: { title: 'counting', done: 'counted' },
+  wait: { title: 'waiting for workers to finish', done: 'busy' },
   queue: { title: 'removing queued tasks', done: 'removed' },
   'in-flight': { title: 'removing in-flight tasks', done: 'removed' },
   jobs: { title: 'removing jobs', done: 'removed' },
@@ -66,9 +67,9 @@ export function spinnerProgress(options: ProgressOptions): ProgressView {
       // What is shown next is no more this step's.
       current = undefined;
       // ora moves itself below whatever else is written to its stream.
-      stderr.write(
-        `${symbolOf(entry.level, style)}${shown(service + readable(entry.message, style), style)}\n`,
-      );
+      const line = shown(service + readable(entry.message, style), style);
+      const lines = wrap(symbolOf(entry.level, style) + line, style.width, 2);
+      stderr.write(`${lines.join('\n')}\n`);
     },
     progress: (progress) => {
       const now = Date.now();
