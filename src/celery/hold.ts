@@ -49,18 +49,28 @@ export async function readHolds(
   return holds;
 }
 
-/** Removes the notes, and with them what the runs left that made them. @throws RedisError. */
+/**
+ * Removes the notes, and with them the reply lists of the runs that made them.
+ * @param own of the run that forgets them: it closes that itself. @throws RedisError.
+ */
 export async function forgetHolds(
   broker: RedisConnection,
   names: BrokerKeys,
   holds: readonly Hold[],
+  own?: string,
 ): Promise<void> {
   if (holds.length === 0) return;
   const fields = holds.map(fieldOf);
-  const notes = (await broker.send('HMGET', names.held, ...fields)) as unknown as (Buffer | null)[];
-  await broker.send('HDEL', names.held, ...fields);
-  const oids = notes.map((note) => note && asText(asRecord(parseJson(note))?.['oid']));
-  for (const oid of new Set(oids)) if (oid) await removeReplyList(broker, names, oid);
+  const [notes] = await Promise.all([
+    broker.send('HMGET', names.held, ...fields),
+    broker.send('HDEL', names.held, ...fields),
+  ]);
+  const oids = (notes as unknown as readonly (Buffer | null)[]).map(
+    (note) => note && asText(asRecord(parseJson(note))?.['oid']),
+  );
+  for (const oid of new Set(oids)) {
+    if (oid && oid !== own) await removeReplyList(broker, names, oid);
+  }
 }
 
 /**

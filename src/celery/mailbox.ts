@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CLIENT_NAME } from '../redis/connect.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { parseBinding, SEPARATOR } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
@@ -36,12 +37,15 @@ export interface Sent {
   readonly reached: number;
   /** By worker; grows as replies are received. */
   readonly replies: ReadonlyMap<string, unknown>;
-  /** How many replies came; more than names where two workers go by one. */
+  /** How many replies came of each name: more than one where several workers go by it. */
+  readonly copies: ReadonlyMap<string, number>;
+  /** How many replies came. */
   readonly answered: number;
 }
 
 interface Question extends Sent {
   readonly replies: Map<string, unknown>;
+  readonly copies: Map<string, number>;
   reached: number;
   answered: number;
 }
@@ -70,8 +74,7 @@ export async function openMailbox(
   names: BrokerKeys,
   db: number,
 ): Promise<Mailbox> {
-  await removeLeftovers(broker, names);
-  const oid = `${OURS}${Date.now()}-${randomUUID()}`;
+  const oid = `${CLIENT_NAME}-${Date.now()}-${randomUUID()}`;
   const list = names.replies(oid);
   const unreadable = new Set<string>();
   const byTicket = new Map<string, Question>();
@@ -91,7 +94,9 @@ export async function openMailbox(
         unreadable.add(reply.contentType);
         continue;
       }
-      question.replies.set(reply.worker, reply.value);
+      const { worker, value } = reply;
+      question.replies.set(worker, joined(question.replies.get(worker), value));
+      question.copies.set(worker, (question.copies.get(worker) ?? 0) + 1);
       question.answered += 1;
       taken += 1;
     }
@@ -103,7 +108,7 @@ export async function openMailbox(
     unreadable,
     async send(method, args, to) {
       const ticket = randomUUID();
-      const question: Question = { replies: new Map(), answered: 0, reached: 0 };
+      const question: Question = { replies: new Map(), copies: new Map(), answered: 0, reached: 0 };
       // To kombu an empty destination is everyone (`Node.handle_message`).
       if (to?.length === 0) return question;
       byTicket.set(ticket, question);
@@ -129,30 +134,39 @@ export async function openMailbox(
       }
     },
     async close(connection = broker) {
-      await unbind(connection, names, oid);
+      await removeReplyList(connection, names, oid);
       // A worker that has just looked the binding up still pushes its reply.
       const waiting = [...byTicket.values()].some(({ reached, answered }) => answered < reached);
-      if (waiting) await sleep(REPLY_MS);
+      if (!waiting) return;
+      await sleep(REPLY_MS);
       await connection.unlink([list]);
     },
   };
 }
 
-const OURS = 'media-cleanup-';
+const OURS = /^(media-cleanup-[0-9a-f]{8})-(\d+)-/;
 /** No run keeps its mailbox open for so long. */
 const LEFT_OVER_MS = 24 * 3_600_000;
 
-/** What runs left that were killed before they noted a hold, which would name it. */
-async function removeLeftovers(broker: RedisConnection, names: BrokerKeys): Promise<void> {
+/**
+ * Removes the reply lists of runs that were killed: they are not connected any more, or their day is
+ * over. @throws RedisError.
+ */
+export async function removeLeftovers(broker: RedisConnection, names: BrokerKeys): Promise<void> {
   const members = (await broker.send(
     'SMEMBERS',
     names.binding(REPLY_EXCHANGE),
   )) as unknown as readonly Buffer[];
-  for (const member of members) {
-    const { routingKey: oid } = parseBinding(member) ?? { routingKey: '' };
-    if (!oid.startsWith(OURS)) continue;
-    const opened = Number.parseInt(oid.slice(OURS.length), 10);
-    if (Date.now() - opened > LEFT_OVER_MS) await removeReplyList(broker, names, oid);
+  const oids = members.map((member) => parseBinding(member)?.routingKey ?? '');
+  const others = oids.filter((oid) => OURS.test(oid) && !oid.startsWith(CLIENT_NAME));
+  if (others.length === 0) return;
+  // Whoever may not see the clients goes by the time alone.
+  const connected = await broker.send('CLIENT', 'LIST').then(String, () => undefined);
+  for (const oid of others) {
+    const [, client, opened] = OURS.exec(oid) ?? [];
+    const isOver = Date.now() - Number(opened) > LEFT_OVER_MS;
+    const isGone = connected !== undefined && !connected.includes(`name=${client}`);
+    if (isOver || isGone) await removeReplyList(broker, names, oid);
   }
 }
 
@@ -162,12 +176,17 @@ export async function removeReplyList(
   names: BrokerKeys,
   oid: string,
 ): Promise<void> {
-  await unbind(broker, names, oid);
-  await broker.unlink([names.replies(oid)]);
+  await Promise.all([
+    broker.send('SREM', names.binding(REPLY_EXCHANGE), bindingOf(oid)),
+    broker.unlink([names.replies(oid)]),
+  ]);
 }
 
-async function unbind(broker: RedisConnection, names: BrokerKeys, oid: string): Promise<void> {
-  await broker.send('SREM', names.binding(REPLY_EXCHANGE), bindingOf(oid));
+/** Two workers that go by one name answer both: what they have is had by that name. */
+function joined(one: unknown, other: unknown): unknown {
+  if (Array.isArray(one) && Array.isArray(other))
+    return [...(one as unknown[]), ...(other as unknown[])];
+  return one ?? other;
 }
 
 const REPLY_EXCHANGE = 'reply.celery.pidbox';

@@ -13,7 +13,8 @@ function mailboxWith(replies: Readonly<Record<string, unknown>>): Mailbox {
     send: async (method) => {
       const known = Object.hasOwn(replies, method);
       const own = new Map(known ? [[NAME, replies[method]]] : []);
-      return Promise.resolve<Sent>({ reached: 1, replies: own, answered: own.size });
+      const copies = new Map([...own.keys()].map((name) => [name, 1]));
+      return Promise.resolve<Sent>({ reached: 1, replies: own, copies, answered: own.size });
     },
     receive: async () => Promise.resolve(),
     receiveUntil: async () => Promise.resolve(),
@@ -50,7 +51,7 @@ test('what a worker says, without scheduled tasks that are revoked', async () =>
   expect(enquiry.silent()).toBe(0);
   expect(enquiry.workers()).toEqual([
     {
-      ...{ name: NAME, pid: 7, uptime: 3, queues: ['video', 'other'], complete: true },
+      ...{ name: NAME, copies: 1, pid: 7, uptime: 3, queues: ['video', 'other'], complete: true },
       tasks: [
         { ...task, id: 'a', state: 'active', pid: 8, startedAt: 12.5 },
         { ...task, id: 'b', state: 'reserved', startedAt: undefined },

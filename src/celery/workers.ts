@@ -23,6 +23,8 @@ export interface WorkerTask {
 export interface Worker {
   /** `worker@host` */
   readonly name: string;
+  /** How many workers go by this name: more than 1 is a mistake in their `--hostname`. */
+  readonly copies: number;
   readonly pid: number | undefined;
   /** Seconds since it was started. */
   readonly uptime: number | undefined;
@@ -79,6 +81,7 @@ export async function enquire(
         const info = asRecord(stats.replies.get(name));
         return {
           name,
+          copies: Math.max(...all.map(({ copies }) => copies.get(name) ?? 0)),
           pid: asNumber(info?.['pid']),
           uptime: asNumber(info?.['uptime']),
           queues: readQueues(queues.replies.get(name)),

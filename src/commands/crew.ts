@@ -4,7 +4,7 @@ import { forgetHolds, noteHolds, tellToConsume, tellToLeave } from '../celery/ho
 import type { Hold } from '../celery/hold.ts';
 import { judgeHolds, lookAtWorkers, refusable, silentNames } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
-import { countListeners, openMailbox } from '../celery/mailbox.ts';
+import { countListeners, openMailbox, removeLeftovers } from '../celery/mailbox.ts';
 import type { Mailbox, Sent } from '../celery/mailbox.ts';
 import { declaredQueues } from '../celery/routes.ts';
 import { enquire } from '../celery/workers.ts';
@@ -98,7 +98,10 @@ export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void>
   const { broker: link } = service;
   if (!canHaveWorkers(link) || keys.queues.length === 0) return;
   await onLink(link, { target: 'Celery', name: 'workers' }, step.report, async (broker) => {
-    const look = await lookAtWorkers(broker, keys.broker, databaseOf(link.target), signal);
+    const [look] = await Promise.all([
+      lookAtWorkers(broker, keys.broker, databaseOf(link.target), signal),
+      refusable(removeLeftovers(broker, keys.broker)),
+    ]);
     crew.look = look;
     if (look.trouble !== undefined) step.warn(cannotAskWarning(link, keys, look.trouble.message));
     else if (look.listening === 0 && (look.waiting ?? 0) > 0)
@@ -172,7 +175,11 @@ async function cancelRound(crew: Crew, broker: RedisConnection): Promise<void> {
   const known = await ownWorkers(broker, step.keys, look.enquiry.workers());
   await leaveQueues(crew, broker, known);
   const names = namesOf(crew, known);
+  // The answer to being told to leave comes a turn of the worker's loop before the deed; this one
+  // comes after it.
   let answer = await askAgain(crew, broker, names, 'with scheduled');
+  const parted = answer.own.filter(({ queues }) => queues.length > 0);
+  if (parted.length > 0) step.warn(partedConsumersWarning(parted.map(({ worker }) => worker.name)));
   // What is in flight goes before anything is killed: kombu gives back nothing that is not there.
   const inFlight = await wipeInFlight(step);
   await revokeNew(crew, mailbox, inFlight, undefined);
@@ -242,7 +249,7 @@ function tasksOf(own: readonly OwnWorker[]): readonly WorkersTask[] {
 }
 
 /**
- * Notes it, tells them, and sees whether they have left. The BRPOP that one still waits in for its
+ * Notes it, and tells them. The BRPOP that one still waits in for its
  * second asks for the old queues, but it waits because these are empty; what comes now and is popped
  * by it, kombu puts back, since nobody consumes it.
  */
@@ -273,13 +280,6 @@ async function leaveQueues(
     ANSWER_MS,
     signal,
   );
-  // The answer comes a turn of the worker's loop before the deed; the next one comes after it.
-  const names = [...new Set(holds.map(({ worker }) => worker))];
-  const after = await askAgain(crew, broker, names, 'without scheduled');
-  const consuming = after.own
-    .filter(({ queues }) => queues.length > 0)
-    .map(({ worker }) => worker.name);
-  if (consuming.length > 0) step.warn(partedConsumersWarning(consuming));
   for (const queue of keys.queues) {
     const workers = holds.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
     if (workers.length === 0) continue;
@@ -325,7 +325,9 @@ async function revokeNew(
 
 function namesOf(crew: Crew, own: readonly OwnWorker[]): readonly string[] {
   const held = crew.held.map(({ worker }) => worker).filter((name) => !crew.blind.has(name));
-  return [...new Set([...own.map(({ worker }) => worker.name), ...held])];
+  // Of several that go by one name all are waited for.
+  const copies = own.flatMap(({ worker }) => Array<string>(worker.copies).fill(worker.name));
+  return [...copies, ...new Set(held.filter((name) => !copies.includes(name)))];
 }
 
 /**
@@ -477,7 +479,7 @@ export async function resumeConsumers(crew: Crew): Promise<void> {
     if (crew.held.length > 0 && link !== undefined) {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          await resume(crew, link.connection, databaseOf(link.target));
+          await resume(crew, link.connection, databaseOf(link.target), attempt === 1);
           break;
         } catch (error) {
           if (!(error instanceof RedisError)) throw error;
@@ -509,16 +511,22 @@ export async function resumeConsumers(crew: Crew): Promise<void> {
   }
 }
 
-async function resume(crew: Crew, broker: RedisConnection | undefined, db: number): Promise<void> {
+async function resume(
+  crew: Crew,
+  broker: RedisConnection | undefined,
+  db: number,
+  isFirst: boolean,
+): Promise<void> {
   const { step, look } = crew;
   const names = step.keys.broker;
   if (broker === undefined) throw new RedisError('ECONNRESET', 'Connection lost', '');
-  const mailbox = await openMailbox(broker, names, db);
+  // The one of the hold, unless the connection was lost that it is on.
+  const mailbox = isFirst && look?.mailbox ? look.mailbox : await openMailbox(broker, names, db);
   try {
     const confirmed = await tellAll(crew.held, crew.blind, mailbox);
     // Both messages of a silent worker lie in its mailbox in the right order.
     const done = crew.held.filter((hold) => confirmed.has(hold) || crew.blind.has(hold.worker));
-    await refusable(forgetHolds(broker, names, done));
+    await refusable(forgetHolds(broker, names, done, look?.mailbox?.oid));
     const open = crew.held.filter((hold) => !done.includes(hold));
     for (const { worker, queue } of open) step.warn(unconfirmedWarning(worker, queue));
     for (const queue of new Set(crew.held.map((hold) => hold.queue))) {
@@ -528,7 +536,7 @@ async function resume(crew: Crew, broker: RedisConnection | undefined, db: numbe
     }
   } finally {
     await mailbox.close();
-    await look?.mailbox?.close(broker);
+    if (mailbox !== look?.mailbox) await look?.mailbox?.close(broker);
   }
 }
 

@@ -1,6 +1,6 @@
 import { forgetHolds } from '../celery/hold.ts';
 import type { Hold } from '../celery/hold.ts';
-import { openMailbox } from '../celery/mailbox.ts';
+import { openMailbox, removeLeftovers } from '../celery/mailbox.ts';
 import { countQueued, findQueueKeys } from '../celery/queue.ts';
 import { findConfigFile } from '../config/find.ts';
 import { loadConfig } from '../config/load.ts';
@@ -216,6 +216,7 @@ async function resumeHeld(
     async (broker) => {
       signal.throwIfAborted();
       const db = link === undefined ? 0 : databaseOf(link.target);
+      await removeLeftovers(broker, keys.broker);
       const mailbox = await openMailbox(broker, keys.broker, db);
       try {
         const confirmed = await tellAll(held, new Set(), mailbox);

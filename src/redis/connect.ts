@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
@@ -30,6 +31,9 @@ export interface RedisConnection {
   exists(keys: readonly Buffer[]): Promise<number>;
   close(): void;
 }
+
+/** What all connections of this process are called in CLIENT LIST. */
+export const CLIENT_NAME = `media-cleanup-${randomBytes(4).toString('hex')}`;
 
 /** Within this an unreachable Redis is given up, so that it costs a run less than 5 s. */
 const CONNECT_MS = 4_000;
@@ -220,7 +224,7 @@ async function handshake(
   await client.call('SELECT', target.db);
   // So that operators find us in CLIENT LIST; nobody waits for it, and a user without the
   // permission works as well.
-  client.call('CLIENT', 'SETNAME', 'media-cleanup').catch(() => undefined);
+  client.call('CLIENT', 'SETNAME', CLIENT_NAME).catch(() => undefined);
 }
 
 function connectionOf(
