@@ -7,8 +7,9 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { enqueue, runPython } from './support/celery.ts';
+import { testFolder } from './support/folder.ts';
 import { requireOrSkip } from './support/requirements.ts';
-import { startTool } from './support/tool.ts';
+import { mutantTool, startTool } from './support/tool.ts';
 import {
   NOTHING_LEFT,
   readyWorker,
@@ -119,6 +120,33 @@ describe.skipIf(!possible)('signals at any moment', () => {
     expect(durationMs).toBeLessThan(10_000);
     await worker.waitForLog('Started consuming from');
     expect(stack.cli('EXISTS', HELD)).toBe('0');
+  });
+});
+
+describe.skipIf(!possible)('a bug in the tool itself', () => {
+  test.each([
+    {
+      where: 'in a step',
+      find: 'async function wipeJobs(step) {',
+      bug: 'async function wipeJobs(step) { throw new TypeError("a bug");',
+    },
+    {
+      where: 'where nobody catches it',
+      find: 'await takeOver(crew, broker);',
+      bug: 'await takeOver(crew, broker); setTimeout(() => { throw new TypeError("a bug"); }, 300);',
+    },
+  ])('$where: consumers go on all the same', async ({ find, bug }) => {
+    const stack = await videoStack();
+    const worker = await stack.worker();
+    enqueue(stack.app, [{ id: 'one', countdown: 3000 }]);
+    await worker.waitForLog('[one] received');
+    const tool = mutantTool(testFolder(), [[find, bug]]);
+    const { code, stderr } = await stack.run([VIDEO, '--yes', '--verify-for', '3s'], { tool });
+    expect(code).toBe(1);
+    expect(stderr).toContain('internal error, please report it\nTypeError: a bug');
+    expect(worker.log()).toMatch(/Canceling queue[^]*Started consuming/);
+    expect(stack.cli('EXISTS', HELD)).toBe('0');
+    expect(stack.cli('--scan', '--pattern', '*media-cleanup*')).toBe('');
   });
 });
 

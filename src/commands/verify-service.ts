@@ -87,13 +87,15 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
     step.warn(`Redis: ${counted(look.results, 'result')} still there or there again`);
   }
   const stragglers = await reportStragglers(crew);
-  const verified = look.verified && !stragglers;
+  const verified = look.verified && look.results === 0 && !stragglers;
   const why =
     left > 0
       ? `${counted(left, 'item')} still there`
       : stragglers
         ? 'a worker may write again'
-        : 'not everything could be looked at';
+        : look.results > 0
+          ? `${counted(look.results, 'result')} still there`
+          : 'not everything could be looked at';
   observer.log({
     level: verified ? 'INFO' : 'WARNING',
     service: name,
