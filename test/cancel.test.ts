@@ -292,11 +292,10 @@ describe.skipIf(!possible)('a solo worker in a task of its own', () => {
       ),
     ]);
     expect(stack.left()).toEqual(NOTHING_LEFT);
-    // It does what was said, and reads its messages in their order then.
+    // It does what was said, and goes on with what is new.
     await worker.waitForLog('[long] succeeded');
-    await worker.waitForLog(`Started consuming from ${VIDEO_QUEUE}`);
-    expect(worker.log()).toMatch(/Canceling queue[^]*Started consuming/);
-    expect(worker.log()).not.toContain('[queued');
+    await sleep(500);
+    expect(worker.log()).not.toMatch(/\[queued|Canceling queue/);
     enqueue(stack.app, [{ id: 'afterwards' }]);
     await worker.waitForLog('quick afterwards');
     expect((await wipeVideo(stack)).code).toBe(0);
@@ -378,7 +377,6 @@ describe.skipIf(!possible)('where workers cannot be asked', () => {
     });
     await worker.waitForLog('Terminating long');
     await worker.waitForLog('Discarding revoked task: quick[next]');
-    await worker.waitForLog('Started consuming from');
     expect(stack.cli('EXISTS', 'media-cleanup:held-consumers')).toBe('0');
     enqueue(stack.app, [{ id: 'afterwards' }]);
     await worker.waitForLog('[afterwards] succeeded');

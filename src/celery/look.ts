@@ -7,11 +7,8 @@ import type { BrokerKeys } from './keys.ts';
 import { countListeners, openMailbox } from './mailbox.ts';
 import type { Mailbox } from './mailbox.ts';
 import { declaredWorkers } from './routes.ts';
-import { enquire } from './workers.ts';
+import { ANSWER_MS, enquire } from './workers.ts';
 import type { Enquiry, Worker } from './workers.ts';
-
-/** How long after the last reply nobody else is waited for; as `celery inspect` does it. */
-const SILENCE_MS = 1_000;
 
 /** Who works on a database, as far as Redis and the workers themselves tell. */
 export interface WorkerLook {
@@ -57,7 +54,7 @@ export async function lookAtWorkers(
   }
   try {
     const enquiry = await enquire(mailbox, 'with scheduled');
-    await mailbox.receiveUntil(() => enquiry.isComplete(), SILENCE_MS, signal);
+    await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, signal);
     return { ...known, listening, trouble: undefined, mailbox, enquiry };
   } catch (error) {
     await mailbox.close().catch(() => undefined);

@@ -97,6 +97,20 @@ export async function enquire(
   };
 }
 
+/** How long after the last reply nobody else is waited for; as `celery inspect` does it. */
+export const ANSWER_MS = 1_000;
+
+/** What these workers consume now, of those that answer. @throws RedisError. */
+export async function askForQueues(
+  mailbox: Mailbox,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const sent = await mailbox.send('active_queues', {}, names);
+  const never = new AbortController().signal;
+  await mailbox.receiveUntil(() => sent.answered >= sent.reached, ANSWER_MS, never);
+  return new Map([...sent.replies].map(([name, reply]) => [name, readQueues(reply) ?? []]));
+}
+
 function readQueues(reply: unknown): readonly string[] | undefined {
   if (!Array.isArray(reply)) return undefined;
   return reply.map((queue: unknown) => asText(asRecord(queue)?.['name'])).filter(isPresent);

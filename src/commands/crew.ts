@@ -6,8 +6,7 @@ import { judgeHolds, lookAtWorkers, refusable, silentNames } from '../celery/loo
 import type { WorkerLook } from '../celery/look.ts';
 import { countListeners, openMailbox, removeLeftovers } from '../celery/mailbox.ts';
 import type { Mailbox, Sent } from '../celery/mailbox.ts';
-import { declaredQueues } from '../celery/routes.ts';
-import { enquire } from '../celery/workers.ts';
+import { ANSWER_MS, askForQueues, enquire } from '../celery/workers.ts';
 import type { WorkerTask } from '../celery/workers.ts';
 import { connectRedis } from '../redis/connect.ts';
 import type { RedisConnection } from '../redis/connect.ts';
@@ -44,8 +43,6 @@ export interface Crew {
   look: WorkerLook | undefined;
   /** To be told to consume again. */
   held: readonly Hold[];
-  /** Of those the ones that did not answer, and got both messages unseen. */
-  readonly blind: Set<string>;
   /** Ids of tasks that are revoked already. */
   readonly revoked: Set<string>;
   /** What the workers replied to that. */
@@ -62,7 +59,6 @@ export interface Crew {
 
 /** How long killed tasks may take to leave their worker, and dropped ones to be dropped. */
 const CANCEL_MS = 5_000;
-const ANSWER_MS = 1_000;
 const IDLE_POLL_MS = 100;
 /** Workers with tasks that nothing can kill are asked again so often. */
 const BUSY_POLL_MS = 1_000;
@@ -77,7 +73,6 @@ export function createCrew(
     cancel,
     look: undefined,
     held: [],
-    blind: new Set(),
     revoked: new Set(),
     revocations: [],
     stubborn: [],
@@ -111,7 +106,6 @@ export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void>
       return;
     }
     await takeOver(crew, broker);
-    await holdSilent(crew, broker);
     await cancelRound(crew, broker);
     if (waitIdle === 0 || isIdle(crew)) return;
     // Whoever is waited for must not find another task when it has ended this one.
@@ -139,34 +133,14 @@ async function takeOver(crew: Crew, broker: RedisConnection): Promise<void> {
     const message = `Celery: ${worker} is held from ${queue} by an earlier run: resumed at the end`;
     log(crew, 'hold', message);
   }
-  const answered = look.enquiry?.workers().map(({ name }) => name) ?? [];
-  for (const { worker } of standing) if (!answered.includes(worker)) crew.blind.add(worker);
   if (standing.length > 0) setHeld(crew, [...crew.held, ...standing]);
 }
 
 /**
- * Workers that did not answer read their messages when their task has ended. What they consume is
- * certain only where a single queue was ever declared: telling another service's worker to consume
- * ours would make it reject our tasks.
- */
-async function holdSilent(crew: Crew, broker: RedisConnection): Promise<void> {
-  const { step, look } = crew;
-  const { keys, signal } = step;
-  if (look?.enquiry === undefined || look.mailbox === undefined) return;
-  const silent = await silentNames(broker, keys.broker, look.enquiry);
-  if (silent.length === 0) return;
-  const declared = [...(await declaredQueues(broker, keys.broker, signal))];
-  const [queue] = declared;
-  if (queue === undefined || declared.length > 1 || !keys.queues.includes(queue)) return;
-  const holds = silent.map((worker) => ({ worker, queue }));
-  await note(crew, broker, holds, look.mailbox.oid);
-  for (const worker of silent) crew.blind.add(worker);
-  await tellToLeave(look.mailbox, queue, silent);
-}
-
-/**
- * Tells the workers that are known by now to leave the service's queues, and kills what they have of
- * it. Called again when others have answered.
+ * Tells the workers that have answered by now to leave the service's queues, and kills what they have
+ * of it. Called again when others have answered. Who is silent is told nothing but what to revoke:
+ * both messages to leave and to come back would lie in its mailbox, and Celery defers both, in any
+ * order (kombu/asynchronous/hub.py keeps what is to be done in a set), so that it might stay away.
  */
 async function cancelRound(crew: Crew, broker: RedisConnection): Promise<void> {
   const { step, look } = crew;
@@ -324,7 +298,12 @@ async function revokeNew(
 }
 
 function namesOf(crew: Crew, own: readonly OwnWorker[]): readonly string[] {
-  const held = crew.held.map(({ worker }) => worker).filter((name) => !crew.blind.has(name));
+  const silent = (crew.look?.enquiry?.silent() ?? 0) > 0;
+  const answered = new Set(crew.look?.enquiry?.workers().map(({ name }) => name));
+  // A hold of an earlier run may be of one that does not answer now.
+  const held = crew.held
+    .map(({ worker }) => worker)
+    .filter((name) => !silent || answered.has(name));
   // Of several that go by one name all are waited for.
   const copies = own.flatMap(({ worker }) => Array<string>(worker.copies).fill(worker.name));
   return [...copies, ...new Set(held.filter((name) => !copies.includes(name)))];
@@ -344,8 +323,6 @@ async function catchUp(crew: Crew, broker: RedisConnection): Promise<boolean> {
   const before = look.enquiry.silent();
   await look.mailbox.receive();
   const answered = look.enquiry.silent() < before;
-  // What they have read by now has been read in its order.
-  if (answered) for (const { name } of look.enquiry.workers()) crew.blind.delete(name);
   // Who does not read its messages is sent no more than need be: Redis drops a client with too many.
   const isNew = look.enquiry.silent() === 0 && (await asksForMore(crew, broker, look.mailbox));
   const busy = crew.stubborn.length + crew.secretive.length > 0;
@@ -523,16 +500,13 @@ async function resume(
   // The one of the hold, unless the connection was lost that it is on.
   const mailbox = isFirst && look?.mailbox ? look.mailbox : await openMailbox(broker, names, db);
   try {
-    const confirmed = await tellAll(crew.held, crew.blind, mailbox);
-    // Both messages of a silent worker lie in its mailbox in the right order.
-    const done = crew.held.filter((hold) => confirmed.has(hold) || crew.blind.has(hold.worker));
+    const done = await tellToResume(crew.held, mailbox);
     await refusable(forgetHolds(broker, names, done, look?.mailbox?.oid));
-    const open = crew.held.filter((hold) => !done.includes(hold));
-    for (const { worker, queue } of open) step.warn(unconfirmedWarning(worker, queue));
+    for (const hold of crew.held) if (!done.includes(hold)) step.warn(unconfirmedWarning(hold));
     for (const queue of new Set(crew.held.map((hold) => hold.queue))) {
       const workers = done.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
       if (workers.length > 0)
-        log(crew, 'resume', `Celery: ${workers.join(', ')} told to consume ${queue} again`);
+        log(crew, 'resume', `Celery: ${workers.join(', ')} consumes ${queue} again`);
     }
   } finally {
     await mailbox.close();
@@ -540,39 +514,46 @@ async function resume(
   }
 }
 
+/** How long a worker may take to consume again. */
+const RESUME_MS = 3_000;
+
 /**
- * Tells workers to consume again.
- * @param silent names of those that will not answer now.
- * @returns those that confirmed it. @throws RedisError.
+ * Tells workers to consume again until they do: whoever was told to leave a moment ago may do both in
+ * the wrong order. One that does not answer is not waited for, and reads it later.
+ * @returns those that do. @throws RedisError.
  */
-export async function tellAll(
+export async function tellToResume(
   holds: readonly Hold[],
-  silent: ReadonlySet<string>,
   mailbox: Mailbox,
-): Promise<ReadonlySet<Hold>> {
-  const queues = [...new Set(holds.map(({ queue }) => queue))];
-  const told = await Promise.all(
-    queues.map(async (queue) => {
-      const own = holds.filter((hold) => hold.queue === queue);
-      const sent = await tellToConsume(
-        mailbox,
-        queue,
-        own.map(({ worker }) => worker),
-      );
-      return { own, sent };
-    }),
-  );
-  await mailbox.receiveUntil(
-    () =>
-      told.every(({ own, sent }) =>
-        own.every(({ worker }) => silent.has(worker) || sent.replies.has(worker)),
-      ),
-    ANSWER_MS,
-    new AbortController().signal,
-  );
-  return new Set(
-    told.flatMap(({ own, sent }) => own.filter(({ worker }) => sent.replies.has(worker))),
-  );
+): Promise<readonly Hold[]> {
+  const never = new AbortController().signal;
+  const end = performance.now() + RESUME_MS;
+  const done = new Set<Hold>();
+  for (let pause = 10; done.size < holds.length; pause *= 2) {
+    const open = holds.filter((hold) => !done.has(hold));
+    const queues = [...new Set(open.map(({ queue }) => queue))];
+    const told = await Promise.all(
+      queues.map(async (queue) => {
+        const workers = open.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
+        return { sent: await tellToConsume(mailbox, queue, workers), workers };
+      }),
+    );
+    await mailbox.receiveUntil(
+      () => told.every(({ sent, workers }) => workers.every((name) => sent.replies.has(name))),
+      ANSWER_MS,
+      never,
+    );
+    // Whoever has answered that has done it by the time it reads this.
+    const names = [...new Set(told.flatMap(({ sent }) => [...sent.replies.keys()]))];
+    if (names.length === 0) break;
+    const consuming = await askForQueues(mailbox, names);
+    for (const hold of open) {
+      if (consuming.get(hold.worker)?.includes(hold.queue) === true) done.add(hold);
+    }
+    if (performance.now() > end) break;
+    if (done.size < holds.length) await sleep(pause);
+  }
+  return holds.filter((hold) => done.has(hold));
 }
 
 /** Notes holds before they are made. @throws RedisError of the connection. */

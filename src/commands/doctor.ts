@@ -10,7 +10,7 @@ import type { Check, Diagnosis, QueueDiagnosis, ServiceDiagnosis } from '../repo
 import { collectFailures, errorLine } from '../report/failures.ts';
 import { counted } from '../report/text.ts';
 import type { Failure, Workers } from '../report/types.ts';
-import { tellAll } from './crew.ts';
+import { tellToResume } from './crew.ts';
 import type { Located } from './guard-targets.ts';
 import { inspectService } from './inspect-service.ts';
 import { onLink } from './links.ts';
@@ -201,7 +201,7 @@ function heldConsumers({ queues }: ServiceDiagnosis): readonly Hold[] {
   return queues.flatMap(({ name, held }) => held.map((worker) => ({ worker, queue: name })));
 }
 
-/** @returns those that confirmed it, or will read it when their task has ended. */
+/** @returns those that consume again. */
 async function resumeHeld(
   service: OpenService,
   held: readonly Hold[],
@@ -219,9 +219,9 @@ async function resumeHeld(
       await removeLeftovers(broker, keys.broker);
       const mailbox = await openMailbox(broker, keys.broker, db);
       try {
-        const confirmed = await tellAll(held, new Set(), mailbox);
-        await forgetHolds(broker, keys.broker, [...confirmed]);
-        return [...confirmed];
+        const done = await tellToResume(held, mailbox);
+        await forgetHolds(broker, keys.broker, done);
+        return done;
       } finally {
         await mailbox.close();
       }

@@ -1,3 +1,4 @@
+import type { Hold } from '../celery/hold.ts';
 import type { WorkerTask } from '../celery/workers.ts';
 import { counted } from '../report/text.ts';
 import type { Failure, Workers } from '../report/types.ts';
@@ -77,7 +78,7 @@ export function unnotedWarning(reason: string): string {
   return `Celery: the hold of the consumers could not be noted in Redis (${reason}): were this run killed, nobody would know of it`;
 }
 
-export function unconfirmedWarning(worker: string, queue: string): string {
+export function unconfirmedWarning({ worker, queue }: Hold): string {
   return `Celery: ${worker} has not confirmed that it consumes ${queue} again: it does once it reads its messages; see media-cleanup doctor`;
 }
 
