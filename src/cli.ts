@@ -118,7 +118,7 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     .option('--max-files <n>', 'touch nothing if there are more files', parseCount)
     .option('--max-bytes <size>', 'touch nothing if there is more to free, e.g. 20GB', parseSize)
     .option('--max-jobs <n>', 'touch nothing if there are more jobs', parseCount)
-    .option('--cancel-running', 'kill running tasks, hold the consumers meanwhile (default)', true)
+    .option('--cancel-running', 'kill running tasks, hold the consumers meanwhile', true)
     .option('--no-cancel-running', 'leave running tasks and consumers alone')
     .option(
       '--wait-idle <duration>',
@@ -162,7 +162,7 @@ function addDoctor(program: Command, take: (request: Request) => void): void {
   program
     .command('doctor')
     .description(
-      'Look whether all is well: config, connections, queues, workers, consumers that\nare held. Changes nothing, but for --fix.',
+      'Look whether all is well: config, connections, queues, workers and held consumers. Changes nothing, but for --fix.',
     )
     .usage('[options] [target...]')
     .helpOption('-h, --help', 'print this page')

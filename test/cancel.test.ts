@@ -5,6 +5,7 @@ import { enqueue, runPython, type CeleryApp } from './support/celery.ts';
 import { ownStack, redisFor } from './support/own-config.ts';
 import { requireOrSkip } from './support/requirements.ts';
 import { celeryApp, directoryOf, SERVICES } from './support/stack.ts';
+import { startTool } from './support/tool.ts';
 import {
   leftOf,
   NOTHING_LEFT,
@@ -104,7 +105,7 @@ describe.skipIf(!possible)('a prefork worker at work', () => {
       expect(code).toBe(0);
       expect(stdout).toMatch(/Worker worker@\S+ \(pid \d+\): 1 task running, 1 reserved, 1 sch/);
       expect(stdout).toMatch(/long {2}sleep {2}running for [1-9]\d* s, pid \d+/);
-      expect(stdout).toMatch(/later {2}quick {2}scheduled for 20\d\d-/);
+      expect(stdout).toMatch(/later {2}quick {2}scheduled for 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d$/m);
     }
     expect(plan.stdout).toContain('3 to cancel');
     const json = JSON.parse((await stack.run(['stats', VIDEO, '--json'])).stdout) as {
@@ -320,6 +321,37 @@ describe.skipIf(!possible)('a solo worker in a task of its own', () => {
     expect(stack.left()).toEqual(NOTHING_LEFT);
     enqueue(stack.app, [{ id: 'afterwards' }]);
     await worker.waitForLog('quick afterwards');
+  });
+
+  test('is not waited for any more when it was killed or restarted', async () => {
+    const stack = await videoStack();
+    const worker = await stack.worker({ pool: 'solo' });
+    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [600] }]);
+    await worker.waitForLog('[long] received');
+    const wiping = wipeVideo(stack, ['--wait-idle', '60s']);
+    await sleep(3000);
+    await worker.stop('kill');
+    const second = await stack.worker({ pool: 'solo' });
+    const { code, service, durationMs } = await wiping;
+    expect({ code, errors: service.errors }).toEqual({ code: 0, errors: [] });
+    expect(durationMs).toBeLessThan(15_000);
+    expect(stack.left()).toEqual(NOTHING_LEFT);
+    enqueue(stack.app, [{ id: 'afterwards' }]);
+    await second.waitForLog('quick afterwards');
+  });
+
+  test('is told of by the report of an interruption', async () => {
+    const stack = await videoStack();
+    const worker = await stack.worker({ pool: 'solo' });
+    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [600] }]);
+    await worker.waitForLog('[long] received');
+    const args = [VIDEO, '--yes', '--json', '--wait-idle', '60s'];
+    const run = startTool(args, { folder: stack.folder, env: stack.env });
+    await until('the wait', () => run.stderr().includes('waiting up to'));
+    run.kill('SIGINT');
+    const { code, stdout } = await run.result;
+    expect(code).toBe(130);
+    expect(stdout).toContain('its task will finish and write again');
   });
 
   test('is not waited for longer than that', async () => {

@@ -184,7 +184,7 @@ describe.skipIf(!possible)('doctor', () => {
     const text = await stack.run(['doctor', VIDEO]);
     expect(text.code).toBe(1);
     expect(text.stdout).toMatch(
-      /held {5}video_downloader_queue: 2 messages and no consumer: worker@\S+ does not consume it, a run told it to stop and was killed -> media-cleanup doctor --fix/,
+      /held {5}video_downloader_queue: 2 messages and no consumer: worker@\S+ does not consume it, a run told it to stop and did not resume it \(killed, or it lost Redis\) -> media-cleanup doctor --fix/,
     );
     const { code, diagnosis } = await doctorJson(stack);
     expect({ code, status: diagnosis.status }).toEqual({ code: 1, status: 'problem' });
@@ -315,6 +315,28 @@ describe.skipIf(!possible)('doctor', () => {
     }
     expect((await stack.run(['doctor', 'nobody'])).code).toBe(2);
     expect((await stack.run(['doctor', '-c', '/nowhere.json'])).code).toBe(2);
+  });
+});
+
+describe.skipIf(!possible)('doctor while a wipe goes on', () => {
+  test('says so, and does not end its hold', async () => {
+    const stack = await videoStack();
+    const worker = await stack.worker();
+    const args = [VIDEO, '--yes', '--verify-for', '5s'];
+    const run = startTool(args, { folder: stack.folder, env: stack.env });
+    await worker.waitForLog('Canceling queue');
+    await sleep(300);
+    const { code, stdout } = await stack.run(['doctor', VIDEO, '--fix']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /video_downloader_queue: 0 messages, held from worker@\S+ by a wipe that/,
+    );
+    expect((await stack.run(['stats', VIDEO])).stdout).toContain(
+      'a wipe that goes on now holds it',
+    );
+    expect(worker.log()).not.toContain('Started consuming');
+    expect((await run.result).code).toBe(0);
+    expect(worker.log()).toContain('Started consuming');
   });
 });
 

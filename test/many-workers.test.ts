@@ -9,6 +9,7 @@ import {
   NOTHING_LEFT,
   readyWorker,
   until,
+  VIDEO,
   videoStack,
   wipeVideo,
 } from './support/video-workers.ts';
@@ -61,6 +62,7 @@ describe.skipIf(!possible)('several workers', () => {
     ];
     enqueue(stack.app, longTasks(20));
     await until('three that run', () => running(stack.app) === 3);
+    expect((await stack.run(['stats', VIDEO])).stdout).toContain('2 workers go by the name b@');
     const { code, service } = await wipeVideo(stack);
     expect({ code, errors: service.errors }).toEqual({ code: 0, errors: [] });
     const { queued } = service.tasks_purged;

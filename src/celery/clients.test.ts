@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RedisConnection } from '../redis/connect.ts';
-import { countWaiting, parseClientList } from './clients.ts';
+import { parseClientList, readClients } from './clients.ts';
 
 const LIST = `id=3 addr=127.0.0.1:54810 name= idle=1 flags=b db=1 psub=0 cmd=brpop user=default
 id=4 addr=127.0.0.1:54811 name= idle=1 flags=N db=1 psub=0 cmd=brpop user=default
@@ -14,10 +14,11 @@ test('clients by the names that Redis gives the fields', () => {
   expect(clients[3]).toMatchObject({ id: '6', name: 'a=b', db: '1', cmd: 'psubscribe' });
 });
 
-test('only those that are blocked in this database are waiting', async () => {
+test('waiting, listening, and names', async () => {
   const connection = {
     send: async () => Promise.resolve(Buffer.from(LIST)),
   } as unknown as RedisConnection;
-  expect(await countWaiting(connection, 1)).toBe(1);
-  expect(await countWaiting(connection, 3)).toBe(0);
+  const names = new Set(['a=b']);
+  expect(await readClients(connection, 1)).toEqual({ waiting: 1, subscribers: '6', names });
+  expect(await readClients(connection, 3)).toEqual({ waiting: 0, subscribers: '', names });
 });

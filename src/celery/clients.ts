@@ -1,15 +1,29 @@
 import type { RedisConnection } from '../redis/connect.ts';
 
-/**
- * How many clients of this database are blocked in BRPOP, as kombu's consumers are while they are
- * idle (kombu/transport/redis.py `_brpop_start`). `CLIENT LIST` does not say on which lists: some may
- * be another app's. @throws RedisError, NOPERM without the permission.
- */
-export async function countWaiting(broker: RedisConnection, db: number): Promise<number> {
-  const clients = parseClientList(String(await broker.send('CLIENT', 'LIST')));
-  return clients.filter(
-    ({ cmd, db: of, flags }) => cmd === 'brpop' && of === String(db) && flags?.includes('b'),
-  ).length;
+export interface Clients {
+  /**
+   * How many of this database are blocked in BRPOP, as kombu's consumers are while they are idle
+   * (kombu/transport/redis.py `_brpop_start`); some may be another app's.
+   */
+  readonly waiting: number;
+  /** Ids of those of this database that listen to patterns, as workers do: one text, to compare. */
+  readonly subscribers: string;
+  /** Of all. */
+  readonly names: ReadonlySet<string>;
+}
+
+/** `CLIENT LIST`. @throws RedisError, NOPERM without the permission. */
+export async function readClients(broker: RedisConnection, db: number): Promise<Clients> {
+  const all = parseClientList(String(await broker.send('CLIENT', 'LIST')));
+  const here = all.filter((client) => client['db'] === String(db));
+  return {
+    waiting: here.filter(({ cmd, flags }) => cmd === 'brpop' && flags?.includes('b')).length,
+    subscribers: here
+      .filter(({ psub }) => psub !== undefined && psub !== '0')
+      .map(({ id }) => id)
+      .join(' '),
+    names: new Set(all.map(({ name }) => name ?? '').filter((name) => name !== '')),
+  };
 }
 
 /** One record a client, by the names that Redis gives the fields. */

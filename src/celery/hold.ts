@@ -1,7 +1,7 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import { SEPARATOR } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
-import { removeReplyList } from './mailbox.ts';
+import { clientOf, removeReplyList } from './mailbox.ts';
 import type { Mailbox } from './mailbox.ts';
 import { asRecord, asText, parseJson } from './message.ts';
 import type { Worker } from './workers.ts';
@@ -18,6 +18,8 @@ export interface Hold {
 export interface NotedHold extends Hold {
   /** Seconds since 1970, by the clock of Redis. */
   readonly since: number;
+  /** What the run that noted it is called in CLIENT LIST. */
+  readonly client: string | undefined;
 }
 
 /** @throws RedisError. */
@@ -44,7 +46,8 @@ export async function readHolds(
     const note = asRecord(parseJson(flat[index + 1] as Buffer));
     if (worker === undefined || queue === undefined) continue;
     const since = typeof note?.['since'] === 'number' ? note['since'] : 0;
-    holds.push({ worker, queue, since });
+    const client = clientOf(asText(note?.['oid']) ?? '');
+    holds.push({ worker, queue, since, client });
   }
   return holds;
 }

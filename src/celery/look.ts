@@ -1,6 +1,7 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import { RedisError } from '../redis/errors.ts';
-import { countWaiting } from './clients.ts';
+import { readClients } from './clients.ts';
+import type { Clients } from './clients.ts';
 import { isStanding, readHolds, serverTime } from './hold.ts';
 import type { NotedHold } from './hold.ts';
 import type { BrokerKeys } from './keys.ts';
@@ -14,8 +15,8 @@ import type { Enquiry, Worker } from './workers.ts';
 export interface WorkerLook {
   /** Workers that listen to remote control, answering or not. */
   readonly listening: number;
-  /** Clients blocked on a queue of the database; undefined when this user may not see them. */
-  readonly waiting: number | undefined;
+  /** Undefined when this user may not see them. */
+  readonly clients: Clients | undefined;
   /** Holds that a run noted and did not end. */
   readonly holds: readonly NotedHold[];
   /** Why nobody could be asked. */
@@ -36,13 +37,13 @@ export async function lookAtWorkers(
   db: number,
   signal: AbortSignal,
 ): Promise<WorkerLook> {
-  const [listening, waiting, holds] = await Promise.all([
+  const [listening, clients, holds] = await Promise.all([
     refusable(countListeners(broker, names, db)),
-    refusable(countWaiting(broker, db)),
+    refusable(readClients(broker, db)),
     refusable(readHolds(broker, names)),
   ]);
   const known = {
-    waiting: waiting instanceof RedisError ? undefined : waiting,
+    clients: clients instanceof RedisError ? undefined : clients,
     holds: holds instanceof RedisError ? [] : holds,
   };
   const nobody = { ...known, listening: 0, trouble: undefined, mailbox: undefined };
@@ -67,17 +68,20 @@ export async function lookAtWorkers(
 const HOLD_ENDS_S = 24 * 3600;
 
 /**
- * Which noted holds of these queues still stand, by what the workers say, and which are over: their
- * worker consumes again, or was restarted. One that does not listen now may come back: neither.
+ * Which noted holds of these queues still stand, by what the workers say, which are of a run that goes
+ * on, and which are over: their worker consumes again, or was restarted. One that does not listen now
+ * may come back: none of these.
  * @throws RedisError.
  */
 export async function judgeHolds(
   broker: RedisConnection,
-  look: Pick<WorkerLook, 'holds' | 'enquiry'>,
+  look: Pick<WorkerLook, 'holds' | 'enquiry' | 'clients'>,
   queues: readonly string[],
-): Promise<{ readonly standing: readonly NotedHold[]; readonly over: readonly NotedHold[] }> {
-  const noted = look.holds.filter(({ queue }) => queues.includes(queue));
-  if (noted.length === 0) return { standing: [], over: [] };
+): Promise<Readonly<Record<'standing' | 'going' | 'over', readonly NotedHold[]>>> {
+  const all = look.holds.filter(({ queue }) => queues.includes(queue));
+  const going = all.filter(({ client }) => look.clients?.names.has(client ?? ''));
+  const noted = all.filter((hold) => !going.includes(hold));
+  if (noted.length === 0) return { standing: [], going, over: [] };
   const now = await serverTime(broker);
   const workers = look.enquiry?.workers() ?? [];
   const silent = look.enquiry?.silent() ?? 0;
@@ -87,6 +91,7 @@ export async function judgeHolds(
     return { hold, is: silent > 0 ? true : now - hold.since > HOLD_ENDS_S ? false : undefined };
   });
   return {
+    going,
     standing: judged.filter(({ is }) => is === true).map(({ hold }) => hold),
     over: judged.filter(({ is }) => is === false).map(({ hold }) => hold),
   };

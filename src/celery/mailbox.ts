@@ -163,11 +163,15 @@ export async function removeLeftovers(broker: RedisConnection, names: BrokerKeys
   // Whoever may not see the clients goes by the time alone.
   const connected = await broker.send('CLIENT', 'LIST').then(String, () => undefined);
   for (const oid of others) {
-    const [, client, opened] = OURS.exec(oid) ?? [];
-    const isOver = Date.now() - Number(opened) > LEFT_OVER_MS;
-    const isGone = connected !== undefined && !connected.includes(`name=${client}`);
+    const isOver = Date.now() - Number(OURS.exec(oid)?.[2]) > LEFT_OVER_MS;
+    const isGone = connected !== undefined && !connected.includes(`name=${clientOf(oid)}`);
     if (isOver || isGone) await removeReplyList(broker, names, oid);
   }
+}
+
+/** What the run is called in CLIENT LIST that has this reply list. */
+export function clientOf(oid: string): string | undefined {
+  return OURS.exec(oid)?.[1];
 }
 
 /** Of a run that was killed. @throws RedisError. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { revoke, unableToKill } from '../celery/cancel.ts';
+import { readClients } from '../celery/clients.ts';
 import { forgetHolds, noteHolds, tellToConsume, tellToLeave } from '../celery/hold.ts';
 import type { Hold } from '../celery/hold.ts';
 import { judgeHolds, lookAtWorkers, refusable, silentNames } from '../celery/look.ts';
@@ -49,8 +50,11 @@ export interface Crew {
   readonly revocations: Sent[];
   /** Tasks that go on after their worker was told to kill them: no pool but prefork can. */
   stubborn: readonly WorkersTask[];
-  /** When they were asked last, by `performance.now()`. */
+  /** Some were told to leave, and were not seen to have left. */
+  unsettled: boolean;
+  /** When they were asked last, and when who listens was looked at, by `performance.now()`. */
   askedAt: number;
+  lookedAt: number;
   /** Workers that do not tell all of their tasks. */
   secretive: readonly string[];
   /** Told to the outside while consumers are held. */
@@ -62,6 +66,8 @@ const CANCEL_MS = 5_000;
 const IDLE_POLL_MS = 100;
 /** Workers with tasks that nothing can kill are asked again so often. */
 const BUSY_POLL_MS = 1_000;
+/** And so often it is seen whether one that is silent still listens. */
+const LISTENERS_POLL_MS = 1_000;
 
 export function createCrew(
   step: StepContext,
@@ -77,7 +83,9 @@ export function createCrew(
     revocations: [],
     stubborn: [],
     secretive: [],
+    unsettled: false,
     askedAt: 0,
+    lookedAt: 0,
     onHold,
   };
 }
@@ -99,8 +107,8 @@ export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void>
     ]);
     crew.look = look;
     if (look.trouble !== undefined) step.warn(cannotAskWarning(link, keys, look.trouble.message));
-    else if (look.listening === 0 && (look.waiting ?? 0) > 0)
-      step.warn(noRemoteControlWarning(link, look.waiting ?? 0));
+    else if (look.listening === 0 && (look.clients?.waiting ?? 0) > 0)
+      step.warn(noRemoteControlWarning(link, look.clients?.waiting ?? 0));
     if (!crew.cancel) {
       await warnOfRunning(crew, broker);
       return;
@@ -149,11 +157,7 @@ async function cancelRound(crew: Crew, broker: RedisConnection): Promise<void> {
   const known = await ownWorkers(broker, step.keys, look.enquiry.workers());
   await leaveQueues(crew, broker, known);
   const names = namesOf(crew, known);
-  // The answer to being told to leave comes a turn of the worker's loop before the deed; this one
-  // comes after it.
   let answer = await askAgain(crew, broker, names, 'with scheduled');
-  const parted = answer.own.filter(({ queues }) => queues.length > 0);
-  if (parted.length > 0) step.warn(partedConsumersWarning(parted.map(({ worker }) => worker.name)));
   // What is in flight goes before anything is killed: kombu gives back nothing that is not there.
   const inFlight = await wipeInFlight(step);
   await revokeNew(crew, mailbox, inFlight, undefined);
@@ -169,7 +173,15 @@ async function cancelRound(crew: Crew, broker: RedisConnection): Promise<void> {
     const pending = tasks.filter(
       (task) => task.state !== 'scheduled' && !runsOn(task, unable),
     ).length;
-    if (pending + answer.secretive.length === 0 || performance.now() > end) break;
+    // The answer to being told to leave comes before the deed, which may be a while later.
+    const consuming = answer.own.filter(({ queues }) => queues.length > 0);
+    crew.unsettled = consuming.length + answer.secretive.length > 0;
+    if (pending === 0 && !crew.unsettled) break;
+    if (performance.now() > end) {
+      const those = consuming.map(({ worker }) => worker.name);
+      if (those.length > 0) step.warn(partedConsumersWarning(those));
+      break;
+    }
     await sleep(pause);
     step.signal.throwIfAborted();
     answer = await askAgain(crew, broker, names, 'without scheduled');
@@ -243,6 +255,7 @@ async function leaveQueues(
   );
   if (holds.length === 0) return;
   await note(crew, broker, holds, mailbox.oid);
+  crew.unsettled = true;
   const told = await Promise.all(
     keys.queues.map(async (queue) => {
       const workers = holds.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
@@ -324,7 +337,10 @@ async function catchUp(crew: Crew, broker: RedisConnection): Promise<boolean> {
   await look.mailbox.receive();
   const answered = look.enquiry.silent() < before;
   // Who does not read its messages is sent no more than need be: Redis drops a client with too many.
-  const isNew = look.enquiry.silent() === 0 && (await asksForMore(crew, broker, look.mailbox));
+  const isNew =
+    look.enquiry.silent() === 0
+      ? await asksForMore(crew, broker, look.mailbox)
+      : await looksAnew(crew, broker, look);
   const busy = crew.stubborn.length + crew.secretive.length > 0;
   if (answered || isNew || (busy && performance.now() > crew.askedAt + BUSY_POLL_MS)) {
     await cancelRound(crew, broker);
@@ -357,6 +373,21 @@ async function asksForMore(
   return atWork;
 }
 
+/** While one is silent: asks everybody anew when others listen than before, or fewer. */
+async function looksAnew(crew: Crew, broker: RedisConnection, look: WorkerLook): Promise<boolean> {
+  const link = crew.step.service.broker;
+  if (link === undefined || look.clients === undefined) return false;
+  if (performance.now() < crew.lookedAt + LISTENERS_POLL_MS) return false;
+  crew.lookedAt = performance.now();
+  const db = databaseOf(link.target);
+  const now = await readClients(broker, db);
+  if (now.subscribers === look.clients.subscribers) return false;
+  const fresh = await lookAtWorkers(broker, crew.step.keys.broker, db, crew.step.signal);
+  await look.mailbox?.close();
+  crew.look = fresh;
+  return true;
+}
+
 /** Nobody listened before. */
 async function lookForNewcomers(crew: Crew, broker: RedisConnection): Promise<void> {
   const { step, look } = crew;
@@ -381,20 +412,25 @@ async function waitUntilIdle(
   const { step } = crew;
   const end = performance.now() + milliseconds;
   const name = step.service.config.name;
-  let said = false;
+  const started = performance.now();
+  let waitedFor = '';
   while (!(await catchUp(crew, broker))) {
     const left = end - performance.now();
     if (left <= 0) return;
     const busy = await busyWorkers(crew, broker);
-    if (!said) {
+    if (busy.text !== waitedFor) {
       const seconds = Math.ceil(left / 1000);
       log(crew, 'wait', `Celery: waiting up to ${seconds} s for ${busy.text} to finish`);
     }
-    said = true;
-    step.observer.progress({ service: name, step: 'wait', done: busy.count, bytes: 0 });
+    waitedFor = busy.text;
+    const waiting = `wait for ${busy.text}`;
+    step.observer.progress({ service: name, step: waiting, done: busy.count, bytes: 0 });
     await sleep(Math.min(IDLE_POLL_MS, left));
     step.signal.throwIfAborted();
   }
+  if (waitedFor === '') return;
+  const seconds = Math.round((performance.now() - started) / 1000);
+  log(crew, 'wait', `Celery: ${waitedFor} has finished or gone after ${seconds} s`);
 }
 
 /** Who is waited for. */
@@ -500,6 +536,8 @@ async function resume(
   // The one of the hold, unless the connection was lost that it is on.
   const mailbox = isFirst && look?.mailbox ? look.mailbox : await openMailbox(broker, names, db);
   try {
+    // Read in one go, both may be done in any order.
+    if (crew.unsettled) await sleep(SETTLE_MS);
     const done = await tellToResume(crew.held, mailbox);
     await refusable(forgetHolds(broker, names, done, look?.mailbox?.oid));
     for (const hold of crew.held) if (!done.includes(hold)) step.warn(unconfirmedWarning(hold));
@@ -514,6 +552,8 @@ async function resume(
   }
 }
 
+/** So long a worker that is told nothing more gets round to what it was told. */
+const SETTLE_MS = 100;
 /** How long a worker may take to consume again. */
 const RESUME_MS = 3_000;
 
@@ -543,15 +583,15 @@ export async function tellToResume(
       ANSWER_MS,
       never,
     );
-    // Whoever has answered that has done it by the time it reads this.
     const names = [...new Set(told.flatMap(({ sent }) => [...sent.replies.keys()]))];
     if (names.length === 0) break;
+    // The answer comes before the deed.
+    await sleep(pause);
     const consuming = await askForQueues(mailbox, names);
     for (const hold of open) {
       if (consuming.get(hold.worker)?.includes(hold.queue) === true) done.add(hold);
     }
     if (performance.now() > end) break;
-    if (done.size < holds.length) await sleep(pause);
   }
   return holds.filter((hold) => done.has(hold));
 }

@@ -123,12 +123,13 @@ async function diagnoseQueues(
         const consumers = workers.own.filter(({ queues: own }) => own.includes(name));
         const noted = workers.held.filter(({ queue }) => queue === name);
         const held = noted.map(({ worker }) => worker);
+        const others = workers.heldByOthers.filter(({ queue }) => queue === name);
         queues.push({
           name,
           queued,
           consumers: consumers.map((worker) => worker.name),
           // Nobody noted it, and still somebody is there who consumes nothing.
-          held: held.length + consumers.length > 0 ? held : workers.idle,
+          held: held.length + consumers.length + others.length > 0 ? held : workers.idle,
         });
       }
       return queues;
@@ -151,7 +152,7 @@ function queueCheck(queue: QueueDiagnosis, workers: Workers): Check {
   const noted = workers.held.some((hold) => hold.queue === name);
   if (held.length > 0) {
     const why = noted
-      ? 'a run told it to stop and was killed'
+      ? 'a run told it to stop and did not resume it (killed, or it lost Redis)'
       : 'it was told to stop, or lost the queue when it reconnected to Redis (celery #7733)';
     return {
       name: 'held',
@@ -160,12 +161,19 @@ function queueCheck(queue: QueueDiagnosis, workers: Workers): Check {
       hint: FIX,
     };
   }
-  if (queued === 0) {
-    return { name: 'queue', status: 'ok', message: `${messages}, no consumer`, hint: '' };
+  const going = workers.heldByOthers.filter((hold) => hold.queue === name);
+  if (going.length > 0) {
+    const those = going.map(({ worker }) => worker).join(', ');
+    const message = `${messages}, held from ${those} by a wipe that goes on now`;
+    return { name: 'queue', status: 'ok', message, hint: '' };
   }
   if (workers.silent > 0) {
     const message = `${messages}, no consumer but perhaps one that does not answer`;
-    return { name: 'queue', status: 'warning', message, hint: 'look again when it answers' };
+    const status = queued === 0 ? 'ok' : 'warning';
+    return { name: 'queue', status, message, hint: 'look again when it answers' };
+  }
+  if (queued === 0) {
+    return { name: 'queue', status: 'ok', message: `${messages}, no consumer`, hint: '' };
   }
   return {
     name: 'queue',
@@ -180,12 +188,17 @@ function queueCheck(queue: QueueDiagnosis, workers: Workers): Check {
 
 function workersChecks(service: OpenService, workers: Workers): readonly Check[] {
   if (service.broker?.connection === undefined || service.config.celery === undefined) return [];
-  const warnings = workersWarnings(service, { ...workers, held: [] });
+  const warnings = workersWarnings(service, { ...workers, held: [], heldByOthers: [] });
   const names = workers.own.map((worker) => worker.name).join(', ');
   const found: Check = {
     name: 'workers',
     status: 'ok',
-    message: names === '' ? 'none at work' : names,
+    message:
+      names !== ''
+        ? names
+        : workers.listening === 0
+          ? 'none running'
+          : 'none that consumes its queues now',
     hint: '',
   };
   return [

@@ -68,15 +68,16 @@ async function describeWorkers(
   signal: AbortSignal,
 ): Promise<Workers> {
   const { enquiry } = look;
-  const { standing } = await judgeHolds(broker, look, keys.queues);
+  const { standing, going } = await judgeHolds(broker, look, keys.queues);
   const own = enquiry === undefined ? [] : await ownWorkers(broker, keys, enquiry.workers());
   return {
     own: own.map(workerCensus),
     listening: look.listening,
-    waiting: look.waiting,
+    waiting: look.clients?.waiting,
     silent: enquiry?.silent() ?? 0,
     silentNames: enquiry === undefined ? [] : await silentNames(broker, keys.broker, enquiry),
     held: standing.map(({ worker, queue }) => ({ worker, queue })),
+    heldByOthers: going.map(({ worker, queue }) => ({ worker, queue })),
     idle: await idleWorkers(broker, keys, look, signal),
     trouble: look.trouble?.message,
   };
@@ -113,7 +114,7 @@ export async function ownWorkers(
 
 function workerCensus({ worker, queues, tasks }: OwnWorker): WorkerCensus {
   const { name, pid, complete } = worker;
-  return { name, pid, queues, tasks: tasks.map(taskCensus), complete };
+  return { name, copies: worker.copies, pid, queues, tasks: tasks.map(taskCensus), complete };
 }
 
 function taskCensus({ id, name, state, pid, startedAt, eta }: WorkerTask): TaskCensus {

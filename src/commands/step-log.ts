@@ -13,7 +13,7 @@ export function logRemoved(
 ): void {
   // After the first pass only what came back is news.
   if (tally.pass > 1 && Object.values(figures).every((figure) => figure === 0)) return;
-  const line = `🗑️  ${message}`;
+  const line = `🗑️  ${tally.pass > 1 ? 'came back: ' : ''}${message}`;
   observer.log({ level: 'INFO', service: service.config.name, step, message: line, figures });
 }
 

@@ -47,7 +47,8 @@ export async function proveService(
 ): Promise<Verdict> {
   const { tally, signal } = step;
   const end = performance.now() + verifyFor;
-  for (;;) {
+  const service = step.service.config.name;
+  for (let looks = 1; ; looks += 1) {
     await pause(tally.passStarted + (tally.pass > 1 ? WATCH_MS : SETTLE_MS), signal);
     await refreshCrew(crew);
     // A task that was killed late leaves its result late.
@@ -66,6 +67,7 @@ export async function proveService(
     } else if (!inTime) {
       return await conclude(step, crew, look);
     }
+    step.observer.progress({ service, step: 'watch', done: looks, bytes: 0 });
     await pause(Math.min(performance.now() + BETWEEN_LOOKS_MS, end), signal);
   }
 }
@@ -159,7 +161,7 @@ function collectNames(): { readonly add: Found; readonly text: (of: Remaining) =
       )
         .filter(([, count]) => count > 0)
         .map(([kind, count, noun]) => {
-          const names = [...(first.get(kind) ?? [])];
+          const names = [...(first.get(kind) ?? [])].toSorted();
           const more = kind !== 'queue' && count > names.length ? ', …' : '';
           return `${counted(count, noun)} (${names.join(', ')}${more})`;
         })

@@ -7,7 +7,7 @@ import { plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
 import type { Kind, ServiceCensus, ServiceReport, WipeReport } from '../report/types.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
-import { createCrew, holdConsumers, resumeConsumers } from './crew.ts';
+import { createCrew, holdConsumers, reportStragglers, resumeConsumers } from './crew.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
 import { guardTargets } from './guard-targets.ts';
@@ -192,6 +192,8 @@ async function wipeAll(
   } finally {
     await Promise.all(runs.map(async ({ crew }) => resumeConsumers(crew)));
   }
+  // Interrupted: who may write again is told all the same.
+  for (const { service, crew } of runs) if (!verdicts.has(service)) await reportStragglers(crew);
   return await Promise.all(
     runs.map(async ({ service, step: { tally } }) =>
       serviceReport(

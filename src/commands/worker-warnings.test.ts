@@ -43,7 +43,7 @@ test('more than a worker remembers are warned of, however soon', () => {
 test.each([
   [[], 2, '2 workers'],
   [['one@host'], 1, 'worker one@host'],
-  [['one@host', 'dead@host'], 1, 'worker 1 of one@host, dead@host'],
+  [['one@host', 'dead@host'], 1, 'worker one@host or dead@host'],
 ])('who does not answer, of %j', (names, count, item) => {
   expect(silentWorkersFailure(names, count, new Set()).item).toBe(item);
 });

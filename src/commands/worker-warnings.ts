@@ -28,7 +28,8 @@ export function noRemoteControlWarning(link: Link, waiting: number): string {
 export function workersWarnings(service: OpenService, workers: Workers): readonly string[] {
   const { broker: link } = service;
   if (link === undefined) return [];
-  const { trouble, listening, waiting = 0, silent, silentNames, held } = workers;
+  const { trouble, listening, waiting = 0, silent, silentNames, held, heldByOthers } = workers;
+  const alike = workers.own.filter(({ copies }) => copies > 1);
   const queues = [...new Set(held.map(({ queue }) => queue))];
   return [
     ...(trouble === undefined
@@ -40,9 +41,17 @@ export function workersWarnings(service: OpenService, workers: Workers): readonl
     ...(silent === 0
       ? []
       : [
-          `Celery: ${whoIsSilent(silentNames, silent)} does not answer: busy with a task that cannot be interrupted (--pool=solo), or stuck; --wait-idle waits for it`,
+          `Celery: ${whoIsSilent(silentNames, silent)} does not answer: busy with a task that cannot be interrupted (--pool=solo), or stuck; a wipe with --wait-idle 10m waits for it`,
         ]),
     ...queues.map((queue) => heldWarning(queue, held)),
+    ...heldByOthers.map(
+      ({ worker, queue }) =>
+        `Celery: ${worker} does not consume ${queue}: a wipe that goes on now holds it`,
+    ),
+    ...alike.map(
+      ({ name, copies }) =>
+        `Celery: ${counted(copies, 'worker')} go by the name ${name}: give each its own --hostname`,
+    ),
   ];
 }
 
@@ -51,7 +60,7 @@ export function heldWarning(
   held: readonly { readonly worker: string; readonly queue: string }[],
 ): string {
   const workers = held.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
-  return `Celery: ${workers.join(', ')} does not consume ${queue}: an earlier run told it to stop and was killed; the next wipe or media-cleanup doctor --fix resumes it`;
+  return `Celery: ${workers.join(', ')} does not consume ${queue}: an earlier run told it to stop and did not resume it (killed, or it lost Redis); the next wipe or media-cleanup doctor --fix does`;
 }
 
 export function notCancelledWarning(
@@ -71,7 +80,7 @@ export function notCancelledWarning(
 }
 
 export function partedConsumersWarning(workers: readonly string[]): string {
-  return `Celery: ${workers.join(', ')} went on consuming although told to stop: what it took meanwhile is written again when it ends`;
+  return `Celery: ${workers.join(', ')} went on consuming although told to stop: what they took meanwhile is written again when it ends`;
 }
 
 export function unnotedWarning(reason: string): string {
@@ -137,7 +146,7 @@ export function silentWorkersFailure(
     code: 'EBUSYWORKER',
     reason:
       'Listens but does not answer, as while it runs a task that nothing can interrupt (--pool=solo): its task will finish and write again',
-    hint: 'run again when it has ended, or with --wait-idle 10m, or restart the worker; if it serves other queues only, all is well',
+    hint: 'run again when it has ended, or with --wait-idle 10m, or restart the worker',
   };
 }
 
@@ -149,7 +158,8 @@ function itemOf(names: readonly string[], count: number): string {
 /** Of names that they may have: more than there are when workers were killed. */
 export function whoIsSilent(names: readonly string[], count: number): string {
   if (names.length === 0) return counted(count, 'worker');
-  return names.length <= count ? names.join(', ') : `${count} of ${names.join(', ')}`;
+  if (names.length <= count) return names.join(', ');
+  return count === 1 ? names.join(' or ') : `${count} of ${names.join(', ')}`;
 }
 
 export function secretiveWorkersFailure(workers: readonly string[]): Failure {

@@ -6,7 +6,8 @@ export function logLine(entry: Pick<LogEntry, 'level' | 'message'>, time: Date):
   return `${localTime(time)} - ${entry.level} - ${harmless(entry.message)}`;
 }
 
-function localTime(time: Date): string {
+/** `2025-10-27 14:30:15` */
+export function localTime(time: Date): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const date = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
   return `${date} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;

@@ -29,12 +29,11 @@ export function planText(
       '',
       style.bold(shown(service.name, style)),
       ...summaryLines(service, run, style),
-      ...workerLines(service.workers, 2, style),
       ...(directories.get(service) ?? []),
       ...problemLines(service, style),
     ]),
   ];
-  if (services.length > 1) lines.push('', ...totalLines(services, run.kinds, style));
+  if (services.length > 1) lines.push('', ...totalLines(services, run, style));
   return `${lines.join('\n')}\n`;
 }
 
@@ -66,14 +65,18 @@ function summaryLines(
     doubts.files || doubts.models,
   );
   const sameServer = service.broker === undefined || service.broker === service.redis;
-  const parts = [
-    redisLine('Redis', service.redis, sameServer ? [...jobs, ...tasks] : jobs),
-    redisLine('Broker', sameServer ? undefined : service.broker, tasks),
-    files.length === 0 ? '' : [...files, `${size} MB`].join(', '),
+  const lines = (...parts: readonly string[]): string[] =>
+    parts
+      .filter((part) => part !== '')
+      .flatMap((part) => wrap(`  ${shown(part, style)}`, style.width, 4));
+  return [
+    ...lines(
+      redisLine('Redis', service.redis, sameServer ? [...jobs, ...tasks] : jobs),
+      redisLine('Broker', sameServer ? undefined : service.broker, tasks),
+    ),
+    ...workerLines(service.workers, 4, style),
+    ...lines(files.length === 0 ? '' : [...files, `${size} MB`].join(', ')),
   ];
-  return parts
-    .filter((part) => part !== '')
-    .flatMap((part) => wrap(`  ${shown(part, style)}`, style.width, 4));
 }
 
 function redisLine(title: string, server: string | undefined, figures: readonly string[]): string {
@@ -83,7 +86,7 @@ function redisLine(title: string, server: string | undefined, figures: readonly 
 
 function totalLines(
   services: readonly ServiceCensus[],
-  kinds: readonly Kind[],
+  { kinds, cancelRunning }: { readonly kinds: readonly Kind[]; readonly cancelRunning: boolean },
   style: Style,
 ): string[] {
   const sum = (figure: (service: ServiceCensus) => number): number =>
@@ -100,6 +103,9 @@ function totalLines(
           sum((service) => service.tasks.queued + service.tasks.inFlight),
           'task',
         )
+      : '',
+    cancelRunning && sum((service) => tasksInHand(service.workers)) > 0
+      ? `${grouped(sum((service) => tasksInHand(service.workers)))} to cancel`
       : '',
     kinds.includes('files')
       ? counted(

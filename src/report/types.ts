@@ -61,6 +61,8 @@ export interface TaskCensus {
 export interface WorkerCensus {
   /** `worker@host` */
   readonly name: string;
+  /** How many workers go by this name: more than 1 is a mistake in their `--hostname`. */
+  readonly copies: number;
   readonly pid: number | undefined;
   /** Queues of this service that it consumes now. */
   readonly queues: readonly string[];
@@ -82,6 +84,8 @@ export interface Workers {
   readonly silentNames: readonly string[];
   /** Consumers that an earlier run told to stop, and did not tell to go on. */
   readonly held: readonly { readonly worker: string; readonly queue: string }[];
+  /** Consumers that another run holds, which goes on now. */
+  readonly heldByOthers: readonly { readonly worker: string; readonly queue: string }[];
   /**
    * Workers that listen and consume nothing at all, and so may be what a queue lacks: only where no
    * other queue than this service's was ever declared.
@@ -98,6 +102,7 @@ export const NO_WORKERS: Workers = {
   silent: 0,
   silentNames: [],
   held: [],
+  heldByOthers: [],
   idle: [],
   trouble: undefined,
 };

@@ -1,3 +1,4 @@
+import { localTime } from './log-line.ts';
 import type { Style } from './style.ts';
 import { counted, grouped, shown, wrap } from './text.ts';
 import { MAX_LISTED } from './types.ts';
@@ -63,9 +64,15 @@ function taskLines(tasks: readonly TaskCensus[], indent: number, style: Style): 
 function taskLine({ id, name, state, pid, runtimeSeconds, eta }: TaskCensus): string {
   const process = pid === undefined ? '' : `, pid ${pid}`;
   const time = runtimeSeconds === undefined ? '' : ` for ${durationText(runtimeSeconds)}`;
-  const due = eta === undefined ? '' : ` for ${eta}`;
+  const due = eta === undefined ? '' : ` for ${readableTime(eta)}`;
   const word = state === 'active' ? 'running' : state;
   return `${id}  ${name}  ${word}${time}${due}${process}`;
+}
+
+/** What is no time stays as it is. */
+function readableTime(iso: string): string {
+  const time = new Date(iso);
+  return Number.isNaN(time.getTime()) ? iso : localTime(time);
 }
 
 /** `12 s`, `3 min 20 s`, `2 h 5 min` */

@@ -12,7 +12,8 @@ const CLOCK_MS = 500;
 
 const WORKING: Readonly<Record<string, { readonly title: string; readonly done: string }>> = {
   inspect: { title: 'counting', done: 'counted' },
-  wait: { title: 'waiting for workers to finish', done: 'busy' },
+  wait: { title: 'waiting', done: 'busy' },
+  watch: { title: 'watching what comes back', done: 'looks' },
   queue: { title: 'removing queued tasks', done: 'removed' },
   'in-flight': { title: 'removing in-flight tasks', done: 'removed' },
   jobs: { title: 'removing jobs', done: 'removed' },
@@ -115,8 +116,8 @@ function readable(message: string, style: Style): string {
 
 /** `audio-transcriber: removing files  12,345 removed, 1,234.5 MB, 3 s` */
 export function progressText(progress: Progress, milliseconds: number): string {
-  // `files in Uploads`: the kind of step, and where it is at work.
-  const kind = progress.step.replace(/ in .*$/s, '');
+  // `files in Uploads`, `wait for worker@host`: the kind of step, and where it is at work.
+  const kind = progress.step.replace(/ (in|for) .*$/s, '');
   const known = Object.hasOwn(WORKING, kind) ? WORKING[kind] : undefined;
   const { title, done } = known ?? { title: kind, done: 'done' };
   const where = progress.step.slice(kind.length);
