@@ -10,7 +10,7 @@ import type { Check, Diagnosis, QueueDiagnosis, ServiceDiagnosis } from '../repo
 import { collectFailures, errorLine } from '../report/failures.ts';
 import { counted } from '../report/text.ts';
 import type { Failure, Workers } from '../report/types.ts';
-import { tellToResume } from './crew.ts';
+import { tellToResume } from './resume-consumers.ts';
 import type { Located } from './guard-targets.ts';
 import { inspectService } from './inspect-service.ts';
 import { onLink } from './links.ts';

@@ -4,7 +4,7 @@ import { counted } from '../report/text.ts';
 import { remainingCount } from '../report/totals.ts';
 import { NOTHING_LEFT } from '../report/types.ts';
 import type { Failure, Kind, Remaining, ServiceCensus } from '../report/types.ts';
-import { refreshCrew, reportStragglers } from './crew.ts';
+import { refreshCrew, reportStragglers } from './catch-up.ts';
 import type { Crew } from './crew.ts';
 import { inspectService } from './inspect-service.ts';
 import type { Found } from './inspect-service.ts';

@@ -1,0 +1,196 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { revoke, unableToKill } from '../celery/cancel.ts';
+import { tellToLeave } from '../celery/hold.ts';
+import type { Mailbox } from '../celery/mailbox.ts';
+import { ANSWER_MS, enquire } from '../celery/workers.ts';
+import type { WorkerTask } from '../celery/workers.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { counted } from '../report/text.ts';
+import { log, note } from './crew.ts';
+import type { Crew } from './crew.ts';
+import { ownWorkers } from './look-at-workers.ts';
+import type { OwnWorker, WorkersTask } from './look-at-workers.ts';
+import { logRemoved } from './step-log.ts';
+import { removeResultsOf, wipeInFlight } from './wipe-redis.ts';
+import { laterWarnings, partedConsumersWarning } from './worker-warnings.ts';
+
+/** How long killed tasks may take to leave their worker, and dropped ones to be dropped. */
+const CANCEL_MS = 5_000;
+
+/**
+ * Tells the workers that have answered by now to leave the service's queues, and kills what they have
+ * of it. Called again when others have answered. Who is silent is told nothing but what to revoke:
+ * both messages to leave and to come back would lie in its mailbox, and Celery defers both, in any
+ * order (kombu/asynchronous/hub.py keeps what is to be done in a set), so that it might stay away.
+ */
+export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<void> {
+  const { step, look } = crew;
+  if (look?.enquiry === undefined || look.mailbox === undefined) return;
+  const { mailbox } = look;
+  const known = await ownWorkers(broker, step.keys, look.enquiry.workers());
+  await leaveQueues(crew, broker, known);
+  const names = namesOf(crew, known);
+  let answer = await askAgain(crew, broker, names, 'with scheduled');
+  // What is in flight goes before anything is killed: kombu gives back nothing that is not there.
+  const inFlight = await wipeInFlight(step);
+  await revokeNew(crew, mailbox, inFlight, undefined);
+  const cancelled = new Map<string, WorkersTask>();
+  const end = performance.now() + CANCEL_MS;
+  for (let pause = 5; ; pause = Math.min(2 * pause, 100)) {
+    const tasks = tasksOf(answer.own);
+    for (const task of tasks) if (!cancelled.has(task.id)) cancelled.set(task.id, task);
+    const ids = tasks.map(({ id }) => id);
+    await revokeNew(crew, mailbox, ids, names);
+    const unable = unableToKill(crew.revocations);
+    // A scheduled task stays with its worker, and is dropped at its time.
+    const pending = tasks.filter(
+      (task) => task.state !== 'scheduled' && !runsOn(task, unable),
+    ).length;
+    // The answer to being told to leave comes before the deed, which may be a while later.
+    const consuming = answer.own.filter(({ queues }) => queues.length > 0);
+    crew.unsettled = consuming.length + answer.secretive.length > 0;
+    if (pending === 0 && !crew.unsettled) break;
+    if (performance.now() > end) {
+      const those = consuming.map(({ worker }) => worker.name);
+      if (those.length > 0) step.warn(partedConsumersWarning(those));
+      break;
+    }
+    await sleep(pause);
+    step.signal.throwIfAborted();
+    answer = await askAgain(crew, broker, names, 'without scheduled');
+  }
+  crew.askedAt = performance.now();
+  crew.stubborn = tasksOf(answer.own).filter(({ state }) => state !== 'scheduled');
+  crew.secretive = answer.secretive;
+  await noteCancelled(crew, cancelled);
+}
+
+/** Counts what is gone of what the workers had, and removes the results that were left by it. */
+async function noteCancelled(
+  crew: Crew,
+  cancelled: ReadonlyMap<string, WorkersTask>,
+): Promise<void> {
+  const { step } = crew;
+  const stubborn = new Set(crew.stubborn.map(({ id }) => id));
+  const unable = unableToKill(crew.revocations);
+  const gone = [...cancelled.values()].filter(
+    (task) => !stubborn.has(task.id) && !runsOn(task, unable),
+  );
+  const fresh = gone.filter(({ id }) => !step.tally.cancelled.has(id));
+  for (const { id } of fresh) step.tally.cancelled.add(id);
+  // A killed or dropped task leaves the result "revoked".
+  await removeResultsOf(
+    step,
+    gone.map(({ id }) => id),
+  );
+  if (fresh.length === 0) return;
+  const of = (state: WorkerTask['state']): number =>
+    fresh.filter((task) => task.state === state).length;
+  const [active, reserved, scheduled] = [of('active'), of('reserved'), of('scheduled')];
+  logRemoved(
+    step,
+    'cancel',
+    `Celery: ${counted(fresh.length, 'task')} cancelled (${active} running, ${reserved} reserved, ${scheduled} scheduled)`,
+    { active, reserved, scheduled },
+  );
+  for (const warning of laterWarnings(fresh)) step.warn(warning.text, warning.weight);
+}
+
+/** It runs where nothing can kill it: what ends it is its own end. */
+function runsOn({ state, worker }: WorkersTask, unable: ReadonlySet<string>): boolean {
+  return state === 'active' && unable.has(worker);
+}
+
+function tasksOf(own: readonly OwnWorker[]): readonly WorkersTask[] {
+  return own.flatMap(({ worker, tasks }) =>
+    tasks.map((task) => Object.assign({ worker: worker.name }, task)),
+  );
+}
+
+/**
+ * Notes it, and tells them. The BRPOP that one still waits in for its
+ * second asks for the old queues, but it waits because these are empty; what comes now and is popped
+ * by it, kombu puts back, since nobody consumes it.
+ */
+async function leaveQueues(
+  crew: Crew,
+  broker: RedisConnection,
+  own: readonly OwnWorker[],
+): Promise<void> {
+  const { step, look } = crew;
+  const { keys, signal } = step;
+  const mailbox = look?.mailbox;
+  if (mailbox === undefined) return;
+  const isHeld = (name: string, queue: string): boolean =>
+    crew.held.some((hold) => hold.worker === name && hold.queue === queue);
+  const holds = own.flatMap(({ worker: { name }, queues }) =>
+    queues.filter((queue) => !isHeld(name, queue)).map((queue) => ({ worker: name, queue })),
+  );
+  if (holds.length === 0) return;
+  await note(crew, broker, holds, mailbox.oid);
+  crew.unsettled = true;
+  const told = await Promise.all(
+    keys.queues.map(async (queue) => {
+      const workers = holds.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
+      return { sent: await tellToLeave(mailbox, queue, workers), workers };
+    }),
+  );
+  await mailbox.receiveUntil(
+    () => told.every(({ sent, workers }) => sent.answered >= workers.length),
+    ANSWER_MS,
+    signal,
+  );
+  for (const queue of keys.queues) {
+    const workers = holds.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
+    if (workers.length === 0) continue;
+    log(crew, 'hold', `Celery: ${workers.join(', ')} told to stop consuming ${queue}`);
+  }
+}
+
+interface Answer {
+  readonly own: readonly OwnWorker[];
+  /** Names of those that did not tell everything, or nothing any more. */
+  readonly secretive: readonly string[];
+}
+
+/** What these workers consume and have now. */
+async function askAgain(
+  crew: Crew,
+  broker: RedisConnection,
+  names: readonly string[],
+  scheduled: 'with scheduled' | 'without scheduled',
+): Promise<Answer> {
+  const mailbox = crew.look?.mailbox;
+  if (mailbox === undefined || names.length === 0) return { own: [], secretive: [] };
+  const again = await enquire(mailbox, scheduled, names);
+  await mailbox.receiveUntil(() => again.isComplete(), ANSWER_MS, crew.step.signal);
+  const workers = again.workers();
+  const open = new Set(workers.filter(({ complete }) => complete).map(({ name }) => name));
+  return {
+    own: await ownWorkers(broker, crew.step.keys, workers),
+    secretive: names.filter((name) => !open.has(name)),
+  };
+}
+
+async function revokeNew(
+  crew: Crew,
+  mailbox: Mailbox,
+  taskIds: readonly string[],
+  to: readonly string[] | undefined,
+): Promise<void> {
+  const fresh = taskIds.filter((id) => !crew.revoked.has(id));
+  for (const id of fresh) crew.revoked.add(id);
+  crew.revocations.push(...(await revoke(mailbox, fresh, to)));
+}
+
+function namesOf(crew: Crew, own: readonly OwnWorker[]): readonly string[] {
+  const silent = (crew.look?.enquiry?.silent() ?? 0) > 0;
+  const answered = new Set(crew.look?.enquiry?.workers().map(({ name }) => name));
+  // A hold of an earlier run may be of one that does not answer now.
+  const held = crew.held
+    .map(({ worker }) => worker)
+    .filter((name) => !silent || answered.has(name));
+  // Of several that go by one name all are waited for.
+  const copies = own.flatMap(({ worker }) => Array<string>(worker.copies).fill(worker.name));
+  return [...copies, ...new Set(held.filter((name) => !copies.includes(name)))];
+}

@@ -1,0 +1,131 @@
+import { readClients } from '../celery/clients.ts';
+import { lookAtWorkers, silentNames } from '../celery/look.ts';
+import type { WorkerLook } from '../celery/look.ts';
+import { countListeners } from '../celery/mailbox.ts';
+import type { Mailbox } from '../celery/mailbox.ts';
+import { ANSWER_MS, enquire } from '../celery/workers.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { cancelRound } from './cancel-round.ts';
+import { isIdle } from './crew.ts';
+import type { Crew } from './crew.ts';
+import { onLink } from './links.ts';
+import { databaseOf, ownWorkers } from './look-at-workers.ts';
+import {
+  secretiveWorkersFailure,
+  silentWorkersFailure,
+  stubbornTasksFailure,
+} from './worker-warnings.ts';
+
+/** Workers with tasks that nothing can kill are asked again so often. */
+const BUSY_POLL_MS = 1_000;
+
+/** And so often it is seen whether one that is silent still listens. */
+const LISTENERS_POLL_MS = 1_000;
+
+/**
+ * Takes in who has answered since, their task having ended, and who has come since: a worker that was
+ * started meanwhile. What they have is cancelled.
+ * @returns whether nobody is left who may write again.
+ */
+export async function catchUp(crew: Crew, broker: RedisConnection): Promise<boolean> {
+  const { look } = crew;
+  if (look?.mailbox === undefined || look.enquiry === undefined) {
+    await lookForNewcomers(crew, broker);
+    return isIdle(crew);
+  }
+  const before = look.enquiry.silent();
+  await look.mailbox.receive();
+  const answered = look.enquiry.silent() < before;
+  // Who does not read its messages is sent no more than need be: Redis drops a client with too many.
+  const isNew =
+    look.enquiry.silent() === 0
+      ? await asksForMore(crew, broker, look.mailbox)
+      : await looksAnew(crew, broker, look);
+  const busy = crew.stubborn.length + crew.secretive.length > 0;
+  if (answered || isNew || (busy && performance.now() > crew.askedAt + BUSY_POLL_MS)) {
+    await cancelRound(crew, broker);
+  }
+  return isIdle(crew);
+}
+
+/**
+ * Asks everybody anew: whether one that was not known listens, answering or not, or one that was
+ * consumes again. One that left the queues, had nothing, and is silent now, is no danger.
+ */
+async function asksForMore(
+  crew: Crew,
+  broker: RedisConnection,
+  mailbox: Mailbox,
+): Promise<boolean> {
+  const { look } = crew;
+  if (look?.enquiry === undefined) return false;
+  const enquiry = await enquire(mailbox, 'without scheduled');
+  await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, crew.step.signal);
+  const own = await ownWorkers(broker, crew.step.keys, enquiry.workers());
+  const stubborn = new Set(crew.stubborn.map(({ id }) => id));
+  const atWork = own.some(
+    ({ queues, tasks }) => queues.length > 0 || tasks.some(({ id }) => !stubborn.has(id)),
+  );
+  const answered = new Set(enquiry.workers().map(({ name }) => name));
+  const silentNow = look.enquiry.workers().filter(({ name }) => !answered.has(name)).length;
+  const hidden = enquiry.silent() > silentNow;
+  if (atWork || hidden) crew.look = { ...look, enquiry };
+  return atWork;
+}
+
+/** While one is silent: asks everybody anew when others listen than before, or fewer. */
+async function looksAnew(crew: Crew, broker: RedisConnection, look: WorkerLook): Promise<boolean> {
+  const link = crew.step.service.broker;
+  if (link === undefined || look.clients === undefined) return false;
+  if (performance.now() < crew.lookedAt + LISTENERS_POLL_MS) return false;
+  crew.lookedAt = performance.now();
+  const db = databaseOf(link.target);
+  const now = await readClients(broker, db);
+  if (now.subscribers === look.clients.subscribers) return false;
+  const fresh = await lookAtWorkers(broker, crew.step.keys.broker, db, crew.step.signal);
+  await look.mailbox?.close();
+  crew.look = fresh;
+  return true;
+}
+
+/** Nobody listened before. */
+async function lookForNewcomers(crew: Crew, broker: RedisConnection): Promise<void> {
+  const { step, look } = crew;
+  const link = step.service.broker;
+  if (link === undefined || look?.trouble !== undefined) return;
+  const db = databaseOf(link.target);
+  if ((await countListeners(broker, step.keys.broker, db)) === 0) return;
+  crew.look = await lookAtWorkers(broker, step.keys.broker, db, step.signal);
+  await cancelRound(crew, broker);
+}
+
+/** Before a look: whoever has answered meanwhile is dealt with. @throws the signal's reason. */
+export async function refreshCrew(crew: Crew): Promise<void> {
+  if (!crew.cancel || crew.look === undefined) return;
+  await onLink(
+    crew.step.service.broker,
+    { target: 'Celery', name: 'workers' },
+    crew.step.report,
+    async (broker) => catchUp(crew, broker),
+  );
+}
+
+/** Whether somebody may write again; said in the report, with what it means. */
+export async function reportStragglers(crew: Crew): Promise<boolean> {
+  const { step, look } = crew;
+  if (!crew.cancel || look?.enquiry === undefined) return false;
+  const { enquiry } = look;
+  if (crew.stubborn.length > 0) step.report(stubbornTasksFailure(crew.stubborn));
+  if (crew.secretive.length > 0) step.report(secretiveWorkersFailure(crew.secretive));
+  if (enquiry.silent() > 0) {
+    const names = await onLink(
+      step.service.broker,
+      { target: 'Celery', name: 'workers' },
+      step.report,
+      async (broker) => silentNames(broker, step.keys.broker, enquiry),
+    );
+    const unreadable = look.mailbox?.unreadable ?? new Set();
+    step.report(silentWorkersFailure(names ?? [], enquiry.silent(), unreadable));
+  }
+  return !isIdle(crew);
+}

@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { forgetHolds } from '../celery/hold.ts';
+import { judgeHolds, lookAtWorkers, refusable, silentNames } from '../celery/look.ts';
+import { removeLeftovers } from '../celery/mailbox.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { cancelRound } from './cancel-round.ts';
+import { catchUp } from './catch-up.ts';
+import { isIdle, log, setHeld } from './crew.ts';
+import type { Crew } from './crew.ts';
+import { onLink } from './links.ts';
+import { canHaveWorkers, databaseOf, ownWorkers } from './look-at-workers.ts';
+import { wipeQueue } from './wipe-redis.ts';
+import {
+  cannotAskWarning,
+  noRemoteControlWarning,
+  notCancelledWarning,
+  whoIsSilent,
+} from './worker-warnings.ts';
+
+const IDLE_POLL_MS = 100;
+
+/**
+ * Holds the consumers and cancels the tasks of one service; then waits up to `waitIdle` milliseconds
+ * for workers that cannot be interrupted. A failure is reported, and the wipe goes on without.
+ * @throws the signal's reason.
+ */
+export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void> {
+  const { step } = crew;
+  const { service, keys, signal } = step;
+  const { broker: link } = service;
+  if (!canHaveWorkers(link) || keys.queues.length === 0) return;
+  await onLink(link, { target: 'Celery', name: 'workers' }, step.report, async (broker) => {
+    const [look] = await Promise.all([
+      lookAtWorkers(broker, keys.broker, databaseOf(link.target), signal),
+      refusable(removeLeftovers(broker, keys.broker)),
+    ]);
+    crew.look = look;
+    if (look.trouble !== undefined) step.warn(cannotAskWarning(link, keys, look.trouble.message));
+    else if (look.listening === 0 && (look.clients?.waiting ?? 0) > 0)
+      step.warn(noRemoteControlWarning(link, look.clients?.waiting ?? 0));
+    if (!crew.cancel) {
+      await warnOfRunning(crew, broker);
+      return;
+    }
+    await takeOver(crew, broker);
+    await cancelRound(crew, broker);
+    if (waitIdle === 0 || isIdle(crew)) return;
+    // Whoever is waited for must not find another task when it has ended this one.
+    await wipeQueue(step);
+    await waitUntilIdle(crew, broker, waitIdle);
+  });
+}
+
+/** With `--no-cancel-running`: what goes on while everything else is removed. */
+async function warnOfRunning(crew: Crew, broker: RedisConnection): Promise<void> {
+  const { step, look } = crew;
+  if (look?.enquiry === undefined) return;
+  const workers = await ownWorkers(broker, step.keys, look.enquiry.workers());
+  const warning = notCancelledWarning(workers, look.enquiry.silent());
+  if (warning !== undefined) step.warn(warning);
+}
+
+/** What a run that was killed has held, we hold now, so that it is resumed with ours. */
+async function takeOver(crew: Crew, broker: RedisConnection): Promise<void> {
+  const { step, look } = crew;
+  if (look === undefined) return;
+  const { standing, over } = await judgeHolds(broker, look, step.keys.queues);
+  await forgetHolds(broker, step.keys.broker, over);
+  for (const { worker, queue } of standing) {
+    const message = `Celery: ${worker} is held from ${queue} by an earlier run: resumed at the end`;
+    log(crew, 'hold', message);
+  }
+  if (standing.length > 0) setHeld(crew, [...crew.held, ...standing]);
+}
+
+async function waitUntilIdle(
+  crew: Crew,
+  broker: RedisConnection,
+  milliseconds: number,
+): Promise<void> {
+  const { step } = crew;
+  const end = performance.now() + milliseconds;
+  const name = step.service.config.name;
+  const started = performance.now();
+  let waitedFor = '';
+  while (!(await catchUp(crew, broker))) {
+    const left = end - performance.now();
+    if (left <= 0) return;
+    const busy = await busyWorkers(crew, broker);
+    if (busy.text !== waitedFor) {
+      const seconds = Math.ceil(left / 1000);
+      log(crew, 'wait', `Celery: waiting up to ${seconds} s for ${busy.text} to finish`);
+    }
+    waitedFor = busy.text;
+    const waiting = `wait for ${busy.text}`;
+    step.observer.progress({ service: name, step: waiting, done: busy.count, bytes: 0 });
+    await sleep(Math.min(IDLE_POLL_MS, left));
+    step.signal.throwIfAborted();
+  }
+  if (waitedFor === '') return;
+  const seconds = Math.round((performance.now() - started) / 1000);
+  log(crew, 'wait', `Celery: ${waitedFor} has finished or gone after ${seconds} s`);
+}
+
+/** Who is waited for. */
+async function busyWorkers(
+  crew: Crew,
+  broker: RedisConnection,
+): Promise<{ readonly count: number; readonly text: string }> {
+  const enquiry = crew.look?.enquiry;
+  const silent = enquiry?.silent() ?? 0;
+  const known = new Set([...crew.stubborn.map(({ worker }) => worker), ...crew.secretive]);
+  const hidden =
+    enquiry === undefined ? [] : await silentNames(broker, crew.step.keys.broker, enquiry);
+  const text = [...known, ...(silent > 0 ? [whoIsSilent(hidden, silent)] : [])].join(', ');
+  return { count: silent + known.size, text };
+}

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { forgetHolds, tellToConsume } from '../celery/hold.ts';
+import type { Hold } from '../celery/hold.ts';
+import { refusable } from '../celery/look.ts';
+import { openMailbox } from '../celery/mailbox.ts';
+import type { Mailbox } from '../celery/mailbox.ts';
+import { ANSWER_MS, askForQueues } from '../celery/workers.ts';
+import { connectRedis } from '../redis/connect.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { RedisError } from '../redis/errors.ts';
+import { log } from './crew.ts';
+import type { Crew } from './crew.ts';
+import { databaseOf } from './look-at-workers.ts';
+import { unconfirmedWarning } from './worker-warnings.ts';
+
+const RESUME_TRIES = 3;
+const RESUME_PAUSE_MS = 300;
+
+/**
+ * Tells every held consumer to go on, on a new connection where the old one is lost. Never throws
+ * and listens to no signal: it is what must happen in every way out.
+ */
+export async function resumeConsumers(crew: Crew): Promise<void> {
+  const { step } = crew;
+  const link = step.service.broker;
+  try {
+    if (crew.held.length > 0 && link !== undefined) {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          await resume(crew, link.connection, databaseOf(link.target), attempt === 1);
+          break;
+        } catch (error) {
+          if (!(error instanceof RedisError)) throw error;
+          link.connection?.close();
+          link.connection = undefined;
+          if (attempt === RESUME_TRIES) throw error;
+          await sleep(RESUME_PAUSE_MS * attempt);
+          link.connection = await connectRedis(link.target, new AbortController().signal).catch(
+            () => undefined,
+          );
+        }
+      }
+    } else {
+      await crew.look?.mailbox?.close();
+    }
+  } catch (error) {
+    const queues = [...new Set(crew.held.map(({ queue }) => queue))].join(', ');
+    if (crew.held.length > 0) {
+      step.report({
+        target: 'Celery',
+        item: queues,
+        code: error instanceof RedisError ? error.code : 'ERR',
+        reason: `Its consumers are still held: ${error instanceof Error ? error.message : String(error)}`,
+        hint: 'when Redis answers again: media-cleanup doctor --fix',
+      });
+    }
+  } finally {
+    crew.onHold(0);
+  }
+}
+
+async function resume(
+  crew: Crew,
+  broker: RedisConnection | undefined,
+  db: number,
+  isFirst: boolean,
+): Promise<void> {
+  const { step, look } = crew;
+  const names = step.keys.broker;
+  if (broker === undefined) throw new RedisError('ECONNRESET', 'Connection lost', '');
+  // The one of the hold, unless the connection was lost that it is on.
+  const mailbox = isFirst && look?.mailbox ? look.mailbox : await openMailbox(broker, names, db);
+  try {
+    // Read in one go, both may be done in any order.
+    if (crew.unsettled) await sleep(SETTLE_MS);
+    const done = await tellToResume(crew.held, mailbox);
+    await refusable(forgetHolds(broker, names, done, look?.mailbox?.oid));
+    for (const hold of crew.held) if (!done.includes(hold)) step.warn(unconfirmedWarning(hold));
+    for (const queue of new Set(crew.held.map((hold) => hold.queue))) {
+      const workers = done.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
+      if (workers.length > 0)
+        log(crew, 'resume', `Celery: ${workers.join(', ')} consumes ${queue} again`);
+    }
+  } finally {
+    await mailbox.close();
+    if (mailbox !== look?.mailbox) await look?.mailbox?.close(broker);
+  }
+}
+
+/** So long a worker that is told nothing more gets round to what it was told. */
+const SETTLE_MS = 100;
+/** How long a worker may take to consume again. */
+const RESUME_MS = 3_000;
+
+/**
+ * Tells workers to consume again until they do: whoever was told to leave a moment ago may do both in
+ * the wrong order. One that does not answer is not waited for, and reads it later.
+ * @returns those that do. @throws RedisError.
+ */
+export async function tellToResume(
+  holds: readonly Hold[],
+  mailbox: Mailbox,
+): Promise<readonly Hold[]> {
+  const never = new AbortController().signal;
+  const end = performance.now() + RESUME_MS;
+  const done = new Set<Hold>();
+  for (let pause = 10; done.size < holds.length; pause *= 2) {
+    const open = holds.filter((hold) => !done.has(hold));
+    const queues = [...new Set(open.map(({ queue }) => queue))];
+    const told = await Promise.all(
+      queues.map(async (queue) => {
+        const workers = open.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
+        return { sent: await tellToConsume(mailbox, queue, workers), workers };
+      }),
+    );
+    await mailbox.receiveUntil(
+      () => told.every(({ sent, workers }) => workers.every((name) => sent.replies.has(name))),
+      ANSWER_MS,
+      never,
+    );
+    const names = [...new Set(told.flatMap(({ sent }) => [...sent.replies.keys()]))];
+    if (names.length === 0) break;
+    // The answer comes before the deed.
+    await sleep(pause);
+    const consuming = await askForQueues(mailbox, names);
+    for (const hold of open) {
+      if (consuming.get(hold.worker)?.includes(hold.queue) === true) done.add(hold);
+    }
+    if (performance.now() > end) break;
+  }
+  return holds.filter((hold) => done.has(hold));
+}
