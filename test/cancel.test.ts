@@ -2,10 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { enqueue, runPython, type CeleryApp } from './support/celery.ts';
+import { testFolder } from './support/folder.ts';
 import { ownStack, redisFor } from './support/own-config.ts';
 import { requireOrSkip } from './support/requirements.ts';
 import { celeryApp, directoryOf, SERVICES } from './support/stack.ts';
-import { startTool } from './support/tool.ts';
+import { mutantTool, startTool } from './support/tool.ts';
 import {
   leftOf,
   NOTHING_LEFT,
@@ -424,11 +425,24 @@ describe.skipIf(!possible)('where workers cannot be asked', () => {
     const { code, service } = await wipeVideo(stack);
     expect(code).toBe(0);
     expect(service.warnings).toEqual([
-      expect.stringMatching(
-        /1 consumer .* waits .* no worker listens to remote control.*stop the w/,
-      ),
+      expect.stringMatching(/1 consumer on .* does not listen to remote control.*stop the workers/),
     ]);
-    expect((await stack.run(['doctor', VIDEO])).stdout).toContain('no worker listens to remote');
+    expect((await stack.run(['doctor', VIDEO])).stdout).toContain(
+      'does not listen to remote control',
+    );
+  });
+
+  test('remote control that is off is a warning beside others too, and while it is busy', async () => {
+    const stack = await videoStack({ remoteControl: false });
+    const deaf = await stack.worker({ pool: 'solo', name: 'deaf' });
+    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [60] }]);
+    await deaf.waitForLog('[long] received');
+    await readyWorker({ ...stack.app, remoteControl: true }, { name: 'other' });
+    const { code, service } = await wipeVideo(stack);
+    expect(code).toBe(0);
+    expect(service.warnings).toEqual([
+      expect.stringMatching(/1 consumer on .* does not listen to remote control/),
+    ]);
   });
 
   test('no permission to PUBLISH is a warning that names it', async () => {
@@ -479,6 +493,30 @@ describe.skipIf(!possible)('where workers cannot be asked', () => {
     });
     enqueue(app, [{ id: 'afterwards' }]);
     await worker.waitForLog('quick afterwards');
+  });
+});
+
+describe.skipIf(!possible)('a worker that stops answering after its first answers', () => {
+  test('is named, and what it told first is not taken for gone', async () => {
+    const stack = await videoStack();
+    const worker = await stack.worker({ concurrency: 1 });
+    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [60] }]);
+    await worker.waitForLog('[long] received');
+    await sleep(300);
+    const tool = mutantTool(testFolder(), [
+      [
+        'await takeOver(crew, broker);',
+        `await takeOver(crew, broker); (await import('node:process')).kill(${worker.pid}, 'SIGSTOP');`,
+      ],
+    ]);
+    const { code, service } = await wipeVideo(stack, [], { tool });
+    process.kill(worker.pid, 'SIGCONT');
+    expect({ code, cancelled: service.tasks_cancelled, errors: service.errors }).toEqual({
+      code: 1,
+      cancelled: 0,
+      errors: [expect.stringMatching(/worker@\S+: Answered first and then not/)],
+    });
+    await worker.waitForLog('Terminating long');
   });
 });
 

@@ -5,6 +5,9 @@ import { asRecord } from './message.ts';
 import { createRouter, ownership } from './routes.ts';
 import type { Worker, WorkerTask } from './workers.ts';
 
+/** How many revoked ids a worker remembers (celery/worker/state.py `REVOKES_MAX`). */
+export const MOST_REMEMBERED = 50_000;
+
 const IDS_A_MESSAGE = 500;
 
 /**

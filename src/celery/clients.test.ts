@@ -19,6 +19,16 @@ test('waiting, listening, and names', async () => {
     send: async () => Promise.resolve(Buffer.from(LIST)),
   } as unknown as RedisConnection;
   const names = new Set(['a=b']);
-  expect(await readClients(connection, 1)).toEqual({ waiting: 1, subscribers: '6', names });
-  expect(await readClients(connection, 3)).toEqual({ waiting: 0, subscribers: '', names });
+  expect(await readClients(connection, 1)).toEqual({
+    waiting: 1,
+    consumers: 2,
+    subscribers: '6',
+    names,
+  });
+  expect(await readClients(connection, 3)).toEqual({
+    waiting: 0,
+    consumers: 0,
+    subscribers: '',
+    names,
+  });
 });

@@ -6,6 +6,8 @@ export interface Clients {
    * (kombu/transport/redis.py `_brpop_start`); some may be another app's.
    */
   readonly waiting: number;
+  /** The same, and those that were when they sent their last command: at work on what they got. */
+  readonly consumers: number;
   /** Ids of those of this database that listen to patterns, as workers do: one text, to compare. */
   readonly subscribers: string;
   /** Of all. */
@@ -17,6 +19,7 @@ export async function readClients(broker: RedisConnection, db: number): Promise<
   const all = parseClientList(String(await broker.send('CLIENT', 'LIST')));
   const here = all.filter((client) => client['db'] === String(db));
   return {
+    consumers: here.filter(({ cmd }) => cmd === 'brpop').length,
     waiting: here.filter(({ cmd, flags }) => cmd === 'brpop' && flags?.includes('b')).length,
     subscribers: here
       .filter(({ psub }) => psub !== undefined && psub !== '0')

@@ -98,6 +98,10 @@ export async function openMailbox(
       question.replies.set(worker, joined(question.replies.get(worker), value));
       question.copies.set(worker, (question.copies.get(worker) ?? 0) + 1);
       question.answered += 1;
+      // Whoever asked has it; a long wait asks very often.
+      if (question.reached > 0 && question.answered >= question.reached) {
+        byTicket.delete(reply.ticket);
+      }
       taken += 1;
     }
     return taken;

@@ -32,7 +32,7 @@ export interface Worker {
   readonly queues: readonly string[] | undefined;
   /** Tasks of all its queues, as far as it told them. */
   readonly tasks: readonly WorkerTask[];
-  /** Whether it has told all: Celery does not answer when a task's arguments are no JSON. */
+  /** Whether it has told all of this. */
   readonly complete: boolean;
 }
 
@@ -79,16 +79,19 @@ export async function enquire(
       const names = new Set(all.flatMap(({ replies }) => [...replies.keys()]));
       return [...names].toSorted().map((name): Worker => {
         const info = asRecord(stats.replies.get(name));
+        const consumed = readQueues(queues.replies.get(name));
+        const told = readTasks(
+          tasks.map(({ replies }) => replies.get(name)),
+          readIds(revoked?.replies.get(name)),
+        );
         return {
           name,
           copies: Math.max(...all.map(({ copies }) => copies.get(name) ?? 0)),
           pid: asNumber(info?.['pid']),
           uptime: asNumber(info?.['uptime']),
-          queues: readQueues(queues.replies.get(name)),
-          ...readTasks(
-            tasks.map(({ replies }) => replies.get(name)),
-            readIds(revoked?.replies.get(name)),
-          ),
+          queues: consumed,
+          tasks: told.tasks,
+          complete: told.complete && consumed !== undefined,
         };
       });
     },

@@ -33,7 +33,11 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
   let answer = await askAgain(crew, broker, names, 'with scheduled');
   // What is in flight goes before anything is killed: kombu gives back nothing that is not there.
   const inFlight = await wipeInFlight(step);
-  await revokeNew(crew, mailbox, inFlight, undefined);
+  const silent = (crew.look?.enquiry?.silent() ?? 0) > 0;
+  await revokeNew(crew, mailbox, inFlight, silent ? undefined : names);
+  // What one told first counts, should it not answer any more.
+  const told = tasksOf(known).map(({ id }) => id);
+  await revokeNew(crew, mailbox, told, names);
   const cancelled = new Map<string, WorkersTask>();
   const end = performance.now() + CANCEL_MS;
   for (let pause = 5; ; pause = Math.min(2 * pause, 100)) {
@@ -74,7 +78,8 @@ async function noteCancelled(
   const stubborn = new Set(crew.stubborn.map(({ id }) => id));
   const unable = unableToKill(crew.revocations);
   const gone = [...cancelled.values()].filter(
-    (task) => !stubborn.has(task.id) && !runsOn(task, unable),
+    (task) =>
+      !stubborn.has(task.id) && !runsOn(task, unable) && !crew.secretive.includes(task.worker),
   );
   const fresh = gone.filter(({ id }) => !step.tally.cancelled.has(id));
   for (const { id } of fresh) step.tally.cancelled.add(id);

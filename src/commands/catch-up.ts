@@ -1,3 +1,4 @@
+import { MOST_REMEMBERED } from '../celery/cancel.ts';
 import { readClients } from '../celery/clients.ts';
 import { lookAtWorkers, silentNames } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
@@ -11,6 +12,7 @@ import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
 import { databaseOf, ownWorkers } from './look-at-workers.ts';
 import {
+  forgottenTasksFailure,
   secretiveWorkersFailure,
   silentWorkersFailure,
   stubbornTasksFailure,
@@ -116,6 +118,8 @@ export async function reportStragglers(crew: Crew): Promise<boolean> {
   if (!crew.cancel || look?.enquiry === undefined) return false;
   const { enquiry } = look;
   if (crew.stubborn.length > 0) step.report(stubbornTasksFailure(crew.stubborn));
+  const forgotten = crew.revoked.size > MOST_REMEMBERED;
+  if (forgotten) step.report(forgottenTasksFailure(crew.revoked.size));
   if (crew.secretive.length > 0) step.report(secretiveWorkersFailure(crew.secretive));
   if (enquiry.silent() > 0) {
     const names = await onLink(
@@ -127,5 +131,5 @@ export async function reportStragglers(crew: Crew): Promise<boolean> {
     const unreadable = look.mailbox?.unreadable ?? new Set();
     step.report(silentWorkersFailure(names ?? [], enquiry.silent(), unreadable));
   }
-  return !isIdle(crew);
+  return forgotten || !isIdle(crew);
 }

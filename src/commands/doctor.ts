@@ -129,7 +129,10 @@ async function diagnoseQueues(
           queued,
           consumers: consumers.map((worker) => worker.name),
           // Nobody noted it, and still somebody is there who consumes nothing.
-          held: held.length + consumers.length + others.length > 0 ? held : workers.idle,
+          held:
+            held.length + consumers.length + others.length > 0 || queued === 0
+              ? held
+              : workers.idle,
         });
       }
       return queues;
@@ -141,7 +144,8 @@ async function diagnoseQueues(
 function queueCheck(queue: QueueDiagnosis, workers: Workers): Check {
   const { name, queued, consumers, held } = queue;
   const messages = `${name}: ${counted(queued, 'message')}`;
-  if (consumers.length > 0) {
+  const noted = workers.held.some((hold) => hold.queue === name);
+  if (consumers.length > 0 && !noted) {
     return {
       name: 'queue',
       status: 'ok',
@@ -149,15 +153,14 @@ function queueCheck(queue: QueueDiagnosis, workers: Workers): Check {
       hint: '',
     };
   }
-  const noted = workers.held.some((hold) => hold.queue === name);
   if (held.length > 0) {
     const why = noted
       ? 'a run told it to stop and did not resume it (killed, or it lost Redis)'
       : 'it was told to stop, or lost the queue when it reconnected to Redis (celery #7733)';
     return {
       name: 'held',
-      status: noted || queued > 0 ? 'problem' : 'warning',
-      message: `${messages} and no consumer: ${held.join(', ')} does not consume it, ${why}`,
+      status: 'problem',
+      message: `${messages} and ${consumers.length === 0 ? 'no' : 'not every'} consumer: ${held.join(', ')} does not consume it, ${why}`,
       hint: FIX,
     };
   }

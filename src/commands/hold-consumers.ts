@@ -18,6 +18,7 @@ import {
 } from './worker-warnings.ts';
 
 const IDLE_POLL_MS = 100;
+const BUSY_POLL_MS = 1_000;
 
 /**
  * Holds the consumers and cancels the tasks of one service; then waits up to `waitIdle` milliseconds
@@ -36,8 +37,8 @@ export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void>
     ]);
     crew.look = look;
     if (look.trouble !== undefined) step.warn(cannotAskWarning(link, keys, look.trouble.message));
-    else if (look.listening === 0 && (look.clients?.waiting ?? 0) > 0)
-      step.warn(noRemoteControlWarning(link, look.clients?.waiting ?? 0));
+    const deaf = (look.clients?.consumers ?? 0) - look.listening;
+    if (look.trouble === undefined && deaf > 0) step.warn(noRemoteControlWarning(link, deaf));
     if (!crew.cancel) {
       await warnOfRunning(crew, broker);
       return;
@@ -65,7 +66,7 @@ async function takeOver(crew: Crew, broker: RedisConnection): Promise<void> {
   const { step, look } = crew;
   if (look === undefined) return;
   const { standing, over } = await judgeHolds(broker, look, step.keys.queues);
-  await forgetHolds(broker, step.keys.broker, over);
+  await refusable(forgetHolds(broker, step.keys.broker, over));
   for (const { worker, queue } of standing) {
     const message = `Celery: ${worker} is held from ${queue} by an earlier run: resumed at the end`;
     log(crew, 'hold', message);
@@ -94,7 +95,9 @@ async function waitUntilIdle(
     waitedFor = busy.text;
     const waiting = `wait for ${busy.text}`;
     step.observer.progress({ service: name, step: waiting, done: busy.count, bytes: 0 });
-    await sleep(Math.min(IDLE_POLL_MS, left));
+    // Who answers is asked anew each time.
+    const hasAnswered = crew.stubborn.length + crew.secretive.length > 0;
+    await sleep(Math.min(hasAnswered ? BUSY_POLL_MS : IDLE_POLL_MS, left));
     step.signal.throwIfAborted();
   }
   if (waitedFor === '') return;

@@ -71,9 +71,10 @@ async function describeWorkers(
   const { standing, going } = await judgeHolds(broker, look, keys.queues);
   const own = enquiry === undefined ? [] : await ownWorkers(broker, keys, enquiry.workers());
   return {
-    own: own.map(workerCensus),
+    own: own.filter(({ queues, tasks }) => queues.length + tasks.length > 0).map(workerCensus),
     listening: look.listening,
     waiting: look.clients?.waiting,
+    consumers: look.clients?.consumers,
     silent: enquiry?.silent() ?? 0,
     silentNames: enquiry === undefined ? [] : await silentNames(broker, keys.broker, enquiry),
     held: standing.map(({ worker, queue }) => ({ worker, queue })),
@@ -92,11 +93,15 @@ async function idleWorkers(
   const idle = (look.enquiry?.workers() ?? []).filter(({ queues }) => queues?.length === 0);
   if (idle.length === 0) return [];
   const declared = await declaredQueues(broker, keys.broker, signal);
-  const isOwn = [...declared].every((queue) => keys.queues.includes(queue));
+  const [queue] = declared;
+  const isOwn = declared.size === 1 && queue !== undefined && keys.queues.includes(queue);
   return isOwn ? idle.map(({ name }) => name) : [];
 }
 
-/** Those that consume a queue of the service, or have a task of it. @throws RedisError. */
+/**
+ * Those that consume a queue of the service or have a task of it, and those that have not told all.
+ * @throws RedisError.
+ */
 export async function ownWorkers(
   broker: RedisConnection,
   keys: ServiceKeys,
@@ -109,7 +114,9 @@ export async function ownWorkers(
       tasks: await ownTasks(broker, keys.broker, keys.queues, worker),
     })),
   );
-  return all.filter(({ queues, tasks }) => queues.length + tasks.length > 0);
+  return all.filter(
+    ({ worker, queues, tasks }) => queues.length + tasks.length > 0 || !worker.complete,
+  );
 }
 
 function workerCensus({ worker, queues, tasks }: OwnWorker): WorkerCensus {

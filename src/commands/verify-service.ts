@@ -58,10 +58,11 @@ export async function proveService(
     const inTime = performance.now() < end;
     if (dirty && (inTime || (verifyFor === 0 && tally.pass < MOST_PASSES))) {
       const before = removedSoFar(tally);
+      const results = tally.results;
       await wipeService(step, kinds);
       const back = difference(removedSoFar(tally), before);
       tally.cameBack = sum(tally.cameBack, back);
-      if (remainingCount(back) > 0) continue;
+      if (remainingCount(back) + tally.results - results > 0) continue;
       // Nothing of it could be removed: trying on would not help.
       if (!inTime) return await conclude(step, crew, await lookAgain(step, kinds));
     } else if (!inTime) {

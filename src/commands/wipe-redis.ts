@@ -1,3 +1,4 @@
+import { MOST_REMEMBERED } from '../celery/cancel.ts';
 import { removeInFlight, scanInFlight } from '../celery/in-flight.ts';
 import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
@@ -44,12 +45,12 @@ export async function wipeQueue(step: StepContext): Promise<void> {
   }
 }
 
-/** So many ids are kept for revoking; the revocation list of a worker has room for 50 000. */
-const KEPT_IDS = 10_000;
+/** So many ids are kept for revoking: one more than a worker remembers. */
+const KEPT_IDS = MOST_REMEMBERED + 1;
 
 /**
  * Removes the service's own messages that workers hold unacknowledged, and their results.
- * @returns the ids of their tasks, the first 10 000.
+ * @returns the ids of their tasks, up to one more than a worker remembers.
  */
 export async function wipeInFlight(step: StepContext): Promise<readonly string[]> {
   const { service, keys, tally, observer, signal } = step;

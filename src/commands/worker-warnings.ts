@@ -20,23 +20,24 @@ export function cannotAskWarning(link: Link, keys: ServiceKeys, trouble: string)
   return `Celery: the workers on ${link.label} could not be asked or stopped (${trouble}): if a task runs now, ${WRITES_AGAIN}; stop the workers, or allow it: ACL SETUSER … +publish &${channel} and write access to _kombu.binding.reply.celery.pidbox and *.reply.celery.pidbox`;
 }
 
-export function noRemoteControlWarning(link: Link, waiting: number): string {
-  return `Celery: ${counted(waiting, 'consumer')} on ${link.label} ${waiting === 1 ? 'waits' : 'wait'} for messages, but no worker listens to remote control: if a task runs now, ${WRITES_AGAIN}; stop the workers, or set worker_enable_remote_control`;
+/** @param consumers how many more there are than workers that listen. */
+export function noRemoteControlWarning(link: Link, consumers: number): string {
+  return `Celery: ${counted(consumers, 'consumer')} on ${link.label} ${consumers === 1 ? 'does' : 'do'} not listen to remote control: if a task runs there now, ${WRITES_AGAIN}; stop the workers, or set worker_enable_remote_control`;
 }
 
 /** Of a look before a wipe, or of `stats`. */
 export function workersWarnings(service: OpenService, workers: Workers): readonly string[] {
   const { broker: link } = service;
   if (link === undefined) return [];
-  const { trouble, listening, waiting = 0, silent, silentNames, held, heldByOthers } = workers;
+  const { trouble, listening, consumers = 0, silent, silentNames, held, heldByOthers } = workers;
   const alike = workers.own.filter(({ copies }) => copies > 1);
   const queues = [...new Set(held.map(({ queue }) => queue))];
   return [
     ...(trouble === undefined
       ? []
       : [cannotAskWarning(link, serviceKeys(service.config), trouble)]),
-    ...(trouble === undefined && listening === 0 && waiting > 0
-      ? [noRemoteControlWarning(link, waiting)]
+    ...(trouble === undefined && consumers > listening
+      ? [noRemoteControlWarning(link, consumers - listening)]
       : []),
     ...(silent === 0
       ? []
@@ -93,18 +94,13 @@ export function unconfirmedWarning({ worker, queue }: Hold): string {
 
 /** How long a worker remembers what was revoked (celery/worker/state.py `REVOKE_EXPIRES`). */
 const REMEMBERED_S = 10_800;
-/** And how many (`REVOKES_MAX`). */
-const MOST_REMEMBERED = 50_000;
 
 /** Scheduled tasks stay in the memory of their worker. */
 export function laterWarnings(cancelled: readonly WorkersTask[]): readonly Warning[] {
   const scheduled = cancelled.filter(({ state }) => state === 'scheduled');
   return [...new Set(scheduled.map(({ worker }) => worker))].flatMap((name) => {
     const tasks = scheduled.filter(({ worker }) => worker === name);
-    const late =
-      tasks.length > MOST_REMEMBERED
-        ? tasks.length
-        : tasks.filter((task) => secondsUntil(task) > REMEMBERED_S).length;
+    const late = tasks.filter((task) => secondsUntil(task) > REMEMBERED_S).length;
     const one = tasks.length === 1;
     const note: Warning = {
       text: `Celery: ${name} keeps ${counted(tasks.length, 'revoked task')} until ${one ? 'it is' : 'they are'} due, then drops ${one ? 'it' : 'them'} and stores the result "revoked"; restart the worker to prevent that`,
@@ -114,7 +110,7 @@ export function laterWarnings(cancelled: readonly WorkersTask[]): readonly Warni
     return [
       note,
       warning(
-        `Celery: ${name} may have forgotten by then that ${late === 1 ? 'one' : late} of them ${late === 1 ? 'is' : 'are'} revoked (it remembers 50,000 for 3 hours), and run ${late === 1 ? 'it' : 'them'}: restart the worker before`,
+        `Celery: ${name} may have forgotten by then that ${late === 1 ? 'one' : late} of them ${late === 1 ? 'is' : 'are'} revoked (it remembers that for 3 hours), and run ${late === 1 ? 'it' : 'them'}: restart the worker before`,
       ),
     ];
   });
@@ -160,6 +156,17 @@ export function whoIsSilent(names: readonly string[], count: number): string {
   if (names.length === 0) return counted(count, 'worker');
   if (names.length <= count) return names.join(', ');
   return count === 1 ? names.join(' or ') : `${count} of ${names.join(', ')}`;
+}
+
+/** Too many at once: the first are forgotten when the last are told. */
+export function forgottenTasksFailure(count: number): Failure {
+  return {
+    target: 'Celery',
+    item: 'revoked tasks',
+    code: 'EREVOKED',
+    reason: `${counted(count, 'task')} were revoked, and a worker remembers 50,000: others of them that are scheduled will run when they are due`,
+    hint: 'restart the workers, and run again',
+  };
 }
 
 export function secretiveWorkersFailure(workers: readonly string[]): Failure {

@@ -79,6 +79,8 @@ export interface Workers {
   readonly listening: number;
   /** Clients blocked on a queue of the database, whoever's; undefined when that may not be seen. */
   readonly waiting: number | undefined;
+  /** The same, and those that are at work on what they got. */
+  readonly consumers: number | undefined;
   /** How many listen and did not answer, and the names that they may have. */
   readonly silent: number;
   readonly silentNames: readonly string[];
@@ -87,8 +89,8 @@ export interface Workers {
   /** Consumers that another run holds, which goes on now. */
   readonly heldByOthers: readonly { readonly worker: string; readonly queue: string }[];
   /**
-   * Workers that listen and consume nothing at all, and so may be what a queue lacks: only where no
-   * other queue than this service's was ever declared.
+   * Workers that listen and consume nothing at all, and so may be what a queue lacks: only where a
+   * single queue was ever declared, and it is this service's.
    */
   readonly idle: readonly string[];
   /** Why nobody could be asked. */
@@ -99,6 +101,7 @@ export const NO_WORKERS: Workers = {
   own: [],
   listening: 0,
   waiting: undefined,
+  consumers: undefined,
   silent: 0,
   silentNames: [],
   held: [],
