@@ -1,5 +1,5 @@
 import type { RedisConnection } from '../redis/connect.ts';
-import { RedisError } from '../redis/errors.ts';
+import { isConnectionLost, RedisError } from '../redis/errors.ts';
 import { readClients } from './clients.ts';
 import type { Clients } from './clients.ts';
 import { isStanding, readHolds, serverTime } from './hold.ts';
@@ -124,8 +124,6 @@ export async function refusable<T>(work: Promise<T>): Promise<T | RedisError> {
   }
 }
 
-const LOST = new Set(['ETIMEDOUT', 'ECONNRESET', 'ECONNREFUSED', 'EPROTO']);
-
 function isRefusal(error: unknown): error is RedisError {
-  return error instanceof RedisError && !LOST.has(error.code);
+  return error instanceof RedisError && !isConnectionLost(error);
 }

@@ -19,7 +19,7 @@ import {
 } from './worker-warnings.ts';
 
 /** Workers with tasks that nothing can kill are asked again so often. */
-const BUSY_POLL_MS = 1_000;
+export const BUSY_POLL_MS = 1_000;
 
 /** And so often it is seen whether one that is silent still listens. */
 const LISTENERS_POLL_MS = 1_000;

@@ -4,7 +4,7 @@ import { judgeHolds, lookAtWorkers, refusable, silentNames } from '../celery/loo
 import { removeLeftovers } from '../celery/mailbox.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { cancelRound } from './cancel-round.ts';
-import { catchUp } from './catch-up.ts';
+import { BUSY_POLL_MS, catchUp } from './catch-up.ts';
 import { isIdle, log, setHeld } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
@@ -18,7 +18,6 @@ import {
 } from './worker-warnings.ts';
 
 const IDLE_POLL_MS = 100;
-const BUSY_POLL_MS = 1_000;
 
 /**
  * Holds the consumers and cancels the tasks of one service; then waits up to `waitIdle` milliseconds

@@ -1,7 +1,7 @@
 import type { ServiceConfig } from '../config/types.ts';
 import { connectRedis } from '../redis/connect.ts';
 import type { RedisConnection } from '../redis/connect.ts';
-import { RedisError } from '../redis/errors.ts';
+import { isConnectionLost, RedisError } from '../redis/errors.ts';
 import { targetIdentity, targetLabel } from '../redis/target.ts';
 import type { RedisTarget } from '../redis/target.ts';
 import type { Failure, Kind } from '../report/types.ts';
@@ -100,7 +100,7 @@ export async function refreshLink(
     await link.connection.send('PING');
   } catch (error) {
     // Whoever may not PING is connected all the same.
-    if (!(error instanceof RedisError) || !CONNECTION_LOST.has(error.code)) return;
+    if (!(error instanceof RedisError) || !isConnectionLost(error)) return;
     link.connection.close();
     link.connection = undefined;
     await connectLink(link, failures, signal);
@@ -118,8 +118,6 @@ export function resultsLink(service: {
 }): Link | undefined {
   return service.redis ?? service.broker;
 }
-
-const CONNECTION_LOST = new Set(['ETIMEDOUT', 'ECONNRESET', 'ECONNREFUSED', 'EPROTO']);
 
 export interface Step {
   readonly target: 'Redis' | 'Celery';
@@ -141,7 +139,7 @@ export async function onLink<T>(
     return await work(link.connection);
   } catch (error) {
     report(stepFailure(link, step, error));
-    if (error instanceof RedisError && CONNECTION_LOST.has(error.code)) {
+    if (error instanceof RedisError && isConnectionLost(error)) {
       link.connection.close();
       link.connection = undefined;
     }

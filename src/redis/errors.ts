@@ -15,6 +15,13 @@ export class RedisError extends Error {
   }
 }
 
+const LOST = new Set(['ETIMEDOUT', 'ECONNRESET', 'ECONNREFUSED', 'EPROTO']);
+
+/** Whether nothing more can be sent on the connection; otherwise Redis answers, and says no. */
+export function isConnectionLost(error: RedisError): boolean {
+  return LOST.has(error.code);
+}
+
 const CONFIG_HINT = 'correct `redis` of this service in the config';
 
 const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, hint: string])[] = [

@@ -1,7 +1,6 @@
 import { localTime } from './log-line.ts';
 import type { Style } from './style.ts';
 import { counted, grouped, shown, wrap } from './text.ts';
-import { MAX_LISTED } from './types.ts';
 import type { TaskCensus, WorkerCensus, Workers } from './types.ts';
 
 /** Workers and what they have in their hands, for plan, stats and doctor. */
@@ -40,7 +39,7 @@ function workerLine({ name, pid, queues, tasks }: WorkerCensus): string {
 }
 
 /** `2 tasks running, 3 reserved, 5 scheduled`; `idle` without any. */
-export function tasksText(tasks: readonly TaskCensus[]): string {
+function tasksText(tasks: readonly TaskCensus[]): string {
   if (tasks.length === 0) return 'idle';
   const of = (state: TaskCensus['state']): number =>
     tasks.filter((task) => task.state === state).length;
@@ -53,7 +52,7 @@ const TASKS_SHOWN = 10;
 function taskLines(tasks: readonly TaskCensus[], indent: number, style: Style): string[] {
   const start = ' '.repeat(indent);
   const lines = tasks
-    .slice(0, Math.min(TASKS_SHOWN, MAX_LISTED))
+    .slice(0, TASKS_SHOWN)
     .flatMap((task) => wrap(`${start}${shown(taskLine(task), style)}`, style.width, indent + 2));
   const more = tasks.length - TASKS_SHOWN;
   if (more > 0)
@@ -76,7 +75,7 @@ function readableTime(iso: string): string {
 }
 
 /** `12 s`, `3 min 20 s`, `2 h 5 min` */
-export function durationText(seconds: number): string {
+function durationText(seconds: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   const minutes = Math.floor(whole / 60);
