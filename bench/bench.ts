@@ -11,7 +11,7 @@ export interface Contender {
   readonly name: string;
   /**
    * Makes its data, does the job, checks that it is done.
-   * @returns the milliseconds of the job alone. @throws Error when it is not done.
+   * @returns what the job alone took, in the contest's unit. @throws Error when it is not done.
    */
   readonly run: () => Promise<number>;
 }
@@ -23,14 +23,18 @@ export interface Target {
 }
 
 export interface Figures {
-  /** Median milliseconds of ours. */
+  /** Of ours, in the contest's unit. */
   readonly median: number;
+  readonly max: number;
   /** Median of ours divided by each peer in the same round, in the order of the peers. */
   readonly ratios: readonly number[];
 }
 
 export interface Contest {
+  /** Its words choose it on the command line. */
   readonly title: string;
+  /** Of what the contenders return; default: ms. */
+  readonly unit?: 'ms' | 'MB';
   readonly ours: Contender;
   readonly peers: readonly Contender[];
   readonly target?: Target;

@@ -2,26 +2,26 @@ import type { Contender, Contest, Figures } from './bench.ts';
 
 export interface Measured {
   readonly name: string;
-  /** One a round, in milliseconds. */
-  readonly times: readonly number[];
+  /** One a round, in the contest's unit. */
+  readonly values: readonly number[];
 }
 
 /** Every contender once a round, so that all have the same weather; each goes first in turn. */
 export async function measure(contest: Contest, rounds: number): Promise<readonly Measured[]> {
   const contenders = [contest.ours, ...contest.peers];
-  const times = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));
+  const values = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));
   // The first round of several only warms the disk's cache.
   const first = rounds > 2 ? -1 : 0;
   for (let round = first; round < rounds; round++) {
     const start = Math.max(round, 0) % contenders.length;
     for (const contender of [...contenders.slice(start), ...contenders.slice(0, start)]) {
-      const milliseconds = await contender.run();
-      if (round >= 0) times.get(contender)?.push(milliseconds);
+      const value = await contender.run();
+      if (round >= 0) values.get(contender)?.push(value);
     }
   }
   return contenders.map((contender) => ({
     name: contender.name,
-    times: times.get(contender) ?? [],
+    values: values.get(contender) ?? [],
   }));
 }
 
@@ -33,9 +33,9 @@ export function contestLines(
 ): string[] {
   const [ours, ...peers] = measured;
   if (ours === undefined) return [];
-  const ratios = peers.map(({ name, times }) => ({
+  const ratios = peers.map(({ name, values }) => ({
     name: `${ours.name} / ${name}`,
-    values: ours.times.map((time, round) => time / (times[round] ?? Number.NaN)),
+    values: ours.values.map((value, round) => value / (values[round] ?? Number.NaN)),
   }));
   const width = Math.max(...[...measured, ...ratios].map(({ name }) => name.length));
   const line = (name: string, values: readonly number[], digits: number, unit: string): string =>
@@ -43,13 +43,14 @@ export function contestLines(
       .map((value) => value.toFixed(digits).padStart(8))
       .join('')} ${unit}`;
   const figures: Figures = {
-    median: median(ours.times),
+    median: median(ours.values),
+    max: Math.max(...ours.values),
     ratios: ratios.map(({ values }) => median(values)),
   };
   return [
     contest.title,
     `  ${''.padEnd(width)}  ${['min', 'median', 'max'].map((word) => word.padStart(8)).join('')}`,
-    ...measured.map(({ name, times }) => line(name, times, 1, 'ms')),
+    ...measured.map(({ name, values }) => line(name, values, 1, contest.unit ?? 'ms')),
     ...ratios.map(({ name, values }) => line(name, values, 2, 'times')),
     ...(contest.target === undefined || !showTarget
       ? []

@@ -32,6 +32,8 @@ interface Flags {
   readonly waitIdle?: number;
   readonly verifyFor?: number;
   readonly fix?: true;
+  readonly olderThan?: number;
+  readonly concurrency?: number;
   readonly quiet?: true;
   readonly verbose?: true;
   readonly color: boolean;
@@ -114,6 +116,11 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     .addOption(kindsOption('--only <kinds>', `only these, comma separated: ${KINDS.join(', ')}`))
     .addOption(kindsOption('--skip <kinds>', 'all but these'))
     .option('--keep-models', 'the same as --skip models')
+    .option(
+      '--older-than <duration>',
+      'only files last modified longer ago, e.g. 24h, 7d',
+      parseDuration,
+    )
     .option('--strict', 'touch nothing unless every target is reachable and writable')
     .option('--max-files <n>', 'touch nothing if there are more files', parseCount)
     .option('--max-bytes <size>', 'touch nothing if there is more to free, e.g. 20GB', parseSize)
@@ -126,6 +133,7 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
       parseDuration,
     )
     .option('--verify-for <duration>', 'keep looking so long after the wipe', parseDuration)
+    .option('--concurrency <n>', 'files removed at once; default: as many as help', parseAtLeastOne)
     .addOption(
       new Option('-q, --quiet', 'silent when all went well, the whole report when not').conflicts(
         'verbose',
@@ -148,6 +156,8 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
         cancelRunning: flags.cancelRunning,
         waitIdle: flags.waitIdle ?? 0,
         verifyFor: flags.verifyFor ?? 0,
+        olderThan: flags.olderThan,
+        concurrency: flags.concurrency,
         quiet: flags.quiet ?? false,
         verbose: flags.verbose ?? false,
         color: flags.color,
@@ -256,7 +266,18 @@ function parseKinds(text: string, earlier: readonly Kind[] = []): readonly Kind[
 }
 
 function kindsOf(flags: Flags): readonly Kind[] {
-  const skipped = [...(flags.skip ?? []), ...(flags.keepModels === true ? ['models'] : [])];
+  const ageless: readonly Kind[] = flags.olderThan === undefined ? [] : ['jobs', 'queue'];
+  if (flags.only?.some((kind) => ageless.includes(kind)) === true) {
+    throw new CannotStart(
+      'usage',
+      '--older-than knows the age of files and models alone: add --only files,models, or leave it out.',
+    );
+  }
+  const skipped = [
+    ...(flags.skip ?? []),
+    ...(flags.keepModels === true ? ['models'] : []),
+    ...ageless,
+  ];
   const kinds = KINDS.filter(
     (kind) => (flags.only ?? KINDS).includes(kind) && !skipped.includes(kind),
   );
@@ -274,6 +295,12 @@ function formatOf(flags: Flags): 'table' | 'json' {
     throw new CannotStart('usage', `--json and --format ${flags.format} exclude each other.`);
   }
   return flags.json === true ? 'json' : (flags.format ?? 'table');
+}
+
+function parseAtLeastOne(text: string): number {
+  const count = parseCount(text);
+  if (count < 1 || count > 1024) throw new InvalidArgumentError('It must be between 1 and 1024.');
+  return count;
 }
 
 function parseCount(text: string): number {

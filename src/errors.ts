@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 /** A problem in something the operator wrote: where it is, and what to change. */
 export interface Problem {
   /** JSON path, file path or flag, e.g. `services.audio-transcriber.redis`. */
@@ -50,7 +52,14 @@ export class CannotStart extends Error {
 /** The `code` of a caught system error (`ENOENT`, `EACCES` …), or undefined when it has none. */
 export function errorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  if (typeof error.code !== 'string') return undefined;
+  // libuv has no name for some (ESTALE, EDQUOT); Node has their numbers.
+  const [, number] = /^Unknown system error -(\d+)$/.exec(error.code) ?? [];
+  return number === undefined ? error.code : (nameOf(Number(number)) ?? error.code);
+}
+
+function nameOf(number: number): string | undefined {
+  return Object.entries(constants.errno).find(([, value]) => value === number)?.[0];
 }
 
 /** The `code` of a system error; anything without one is a bug and is thrown again. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArguments, wantsJson } from './cli.ts';
@@ -97,6 +97,7 @@ async function main(): Promise<number> {
         homes: [...ownHome(), ...passwdHomes()],
         installation,
         interpreter: process.execPath,
+        cores: availableParallelism(),
       },
       interruption.signal,
       holds,

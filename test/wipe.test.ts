@@ -192,7 +192,9 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a wipe of everything', () =>
       expect(Object.keys(service.tasks_purged)).toEqual(['queued', 'in_flight']);
       expect(Object.keys(service.remaining)).toEqual(['jobs', 'tasks', 'files', 'models']);
       for (const directory of service.directories) {
-        expect(Object.keys(directory).join(' ')).toBe('name path kind deleted bytes_freed');
+        expect(Object.keys(directory).join(' ')).toBe(
+          'name path kind deleted bytes_freed inodes_freed',
+        );
       }
     }
   });

@@ -121,9 +121,9 @@ async function countDirectories(
   const census: DirectoryCensus[] = [];
   // One file can have names in several directories; it frees its blocks once.
   const seenNames = new Map<string, number>();
-  for (const { located, open, boundaries } of service.directories) {
+  for (const { located, open, boundaries, pending } of service.directories) {
     const { name, path, kind, state } = located;
-    const empty = { name, path, kind, files: 0, bytes: 0 };
+    const empty = { name, path, kind, files: 0, bytes: 0, inodes: 0 };
     // Missing at the start, and made since.
     const late = state.is === 'missing' ? openIfThere(path) : undefined;
     const top = open ?? late;
@@ -133,9 +133,10 @@ async function countDirectories(
       continue;
     }
     try {
-      const { files, bytes, mounts } = await inspectDirectory(top, {
+      const { files, bytes, inodes, mounts } = await inspectDirectory(top, {
         boundaries,
         seenNames,
+        ...(pending.size === 0 ? {} : { pending }),
         onFailure: (item, code) => {
           report(directoryFailure(located, printable(item) || '.', code));
         },
@@ -150,7 +151,7 @@ async function countDirectories(
         signal,
       });
       warnings.push(...mounts.map((mount) => mountWarning(name, mount)));
-      census.push({ ...empty, files, bytes });
+      census.push({ ...empty, files, bytes, inodes });
     } finally {
       if (late !== undefined) closeDirectory(late);
     }

@@ -1,13 +1,15 @@
 import { existsSync, readlinkSync } from 'node:fs';
 import type { ServiceConfig } from '../config/types.ts';
 import { systemCode } from '../errors.ts';
-import { keepMatcher } from '../files/keep.ts';
-import { mountTest, readMounts } from '../files/mounts.ts';
+import { mountsBelow, readMounts } from '../files/mounts.ts';
 import { closeDirectory, openTop } from '../files/open-directory.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
 import type { LocatedDirectory, PatternProblem } from '../files/resolve.ts';
+import { boundariesOf } from '../files/rules.ts';
+import type { Rules } from '../files/rules.ts';
 import { targetIdentity } from '../redis/target.ts';
 import type { Boundaries } from '../files/walk.ts';
+import { printable } from '../report/printable.ts';
 import { systemHint, systemReason } from '../report/system-reason.ts';
 import type { Failure, Kind } from '../report/types.ts';
 import { realPath } from './guard-targets.ts';
@@ -20,7 +22,11 @@ export interface OpenedDirectory {
   readonly located: LocatedDirectory;
   /** Undefined when it is missing or could not be opened. */
   readonly open: OpenDirectory | undefined;
+  readonly rules: Rules;
+  /** The same as functions. */
   readonly boundaries: Boundaries;
+  /** Files that an NFS client holds, as latin1: deleted, and there until it lets go. Grows. */
+  readonly pending: Set<string>;
 }
 
 /** A service with its directories held open and its Redis connected, before anything is changed. */
@@ -40,6 +46,7 @@ export interface OpenService {
 /**
  * Opens the directories and connects, all services at once, so that several dead servers cost the
  * time of one. What fails is data. Only what the chosen kinds need is opened.
+ * @param before only files last modified before that go, in milliseconds since 1970.
  * @throws the signal's reason.
  */
 export async function openServices(
@@ -48,6 +55,7 @@ export async function openServices(
   located: ReadonlyMap<string, Located>,
   kinds: readonly Kind[],
   signal: AbortSignal,
+  before?: number,
 ): Promise<readonly OpenService[]> {
   const opening = await Promise.allSettled(
     targets.map(async (config): Promise<OpenService> => {
@@ -55,7 +63,7 @@ export async function openServices(
       const warnings: Warning[] = [];
       const { directories, patternProblems } = located.get(config.name) as Located;
       const wanted = directories.filter(({ kind }) => kinds.includes(kind));
-      const opened = wanted.map((directory) => openDirectory(directory, failures));
+      const opened = wanted.map((directory) => openDirectory(directory, before, failures));
       const patterns = patternProblems.filter(({ kind }) => kinds.includes(kind));
       if (wanted.length + patterns.length > 0) {
         if (isRootMissing(config)) failures.push(rootFailure(config));
@@ -88,29 +96,41 @@ export function closeServices(services: readonly OpenService[]): void {
   }
 }
 
-export function directoryFailure(directory: LocatedDirectory, item: string, code: string): Failure {
+/** @param lies where the item is now, when that is another place than its own. */
+export function directoryFailure(
+  directory: LocatedDirectory,
+  item: string,
+  code: string,
+  lies?: Buffer,
+): Failure {
+  const hint = systemHint(code);
+  const place = lies === undefined ? [] : [`it lies in ${directory.name}/${printable(lies)} now`];
   return {
     target: directory.name,
     item,
     code,
     reason: systemReason(code),
-    hint: systemHint(code),
+    hint: [...(hint === '' ? [] : [hint]), ...place].join('; '),
   };
 }
 
-function openDirectory(located: LocatedDirectory, failures: Failure[]): OpenedDirectory {
+function openDirectory(
+  located: LocatedDirectory,
+  before: number | undefined,
+  failures: Failure[],
+): OpenedDirectory {
   const { state, path } = located;
-  const boundaries: Boundaries = {
-    stays: keepMatcher(located.config.marker, located.config.keep),
-    isMountPoint: mountTest(path, readMounts()),
-  };
+  const { marker, keep } = located.config;
+  const rules: Rules = { marker, keep, mounts: mountsBelow(path, readMounts()), before };
+  const boundaries = boundariesOf(rules);
+  const pending = new Set<string>();
   if (state.is === 'missing') {
-    return { located, open: undefined, boundaries };
+    return { located, open: undefined, rules, boundaries, pending };
   }
   if (state.is !== 'directory') {
     const code = state.is === 'unknown' ? state.code : 'ENOTDIR';
     failures.push(directoryFailure(located, '.', code));
-    return { located, open: undefined, boundaries };
+    return { located, open: undefined, rules, boundaries, pending };
   }
   try {
     const open = openTop(path);
@@ -121,12 +141,12 @@ function openDirectory(located: LocatedDirectory, failures: Failure[]): OpenedDi
     if (now !== path) {
       closeDirectory(open);
       failures.push(directoryFailure(located, '.', 'EMOVED'));
-      return { located, open: undefined, boundaries };
+      return { located, open: undefined, rules, boundaries, pending };
     }
-    return { located, open, boundaries };
+    return { located, open, rules, boundaries, pending };
   } catch (error) {
     failures.push(directoryFailure(located, '.', systemCode(error)));
-    return { located, open: undefined, boundaries };
+    return { located, open: undefined, rules, boundaries, pending };
   }
 }
 

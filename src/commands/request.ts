@@ -25,6 +25,10 @@ export interface WipeRequest extends Common {
   readonly waitIdle: number;
   /** Milliseconds to go on looking after the wipe; 0: until one clean look. */
   readonly verifyFor: number;
+  /** Only files older than this many milliseconds go; undefined: all. */
+  readonly olderThan: number | undefined;
+  /** Removals of files at once; undefined: as many as help. */
+  readonly concurrency: number | undefined;
   readonly quiet: boolean;
 }
 

@@ -1,6 +1,9 @@
 import { collectFailures, errorLine } from '../report/failures.ts';
 import type { FailureCollector } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
+import { createLinkLedger } from '../files/link-ledger.ts';
+import type { FileWorkers } from '../files/file-workers.ts';
+import type { LinkLedger } from '../files/link-ledger.ts';
 import { NOTHING_LEFT } from '../report/types.ts';
 import type { DirectoryReport, Failure, Remaining } from '../report/types.ts';
 import type { OpenService } from './open-services.ts';
@@ -19,6 +22,8 @@ export interface WipeTally {
   readonly cancelled: Set<string>;
   /** 0 before the first deletion, 1 in the wipe proper, more when something came back. */
   pass: number;
+  /** When it began, in milliseconds since 1970. */
+  readonly began: number;
   /** When the last pass began, by `performance.now()`. */
   passStarted: number;
   cameBack: Remaining;
@@ -27,11 +32,21 @@ export interface WipeTally {
   readonly warnings: string[];
 }
 
+/** What removing files shares over all services of a run. */
+export interface Erasing {
+  readonly ledger: LinkLedger;
+  /** Undefined: one process is enough, or all that is wanted. */
+  readonly workers: FileWorkers | undefined;
+}
+
+export const ALONE: Erasing = { ledger: createLinkLedger(), workers: undefined };
+
 /** What every step of one service's wipe works with. */
 export interface StepContext {
   readonly service: OpenService;
   readonly keys: ServiceKeys;
   readonly tally: WipeTally;
+  readonly erasing: Erasing;
   readonly observer: Observer;
   readonly signal: AbortSignal;
   readonly report: (failure: Failure) => void;
@@ -49,6 +64,7 @@ export function startTally(service: OpenService): WipeTally {
     inFlight: 0,
     cancelled: new Set(),
     pass: 0,
+    began: Date.now(),
     passStarted: 0,
     cameBack: NOTHING_LEFT,
     directories: [],
@@ -63,12 +79,14 @@ export function startStep(
   tally: WipeTally,
   observer: Observer,
   signal: AbortSignal,
+  erasing: Erasing = ALONE,
 ): StepContext {
   const { name } = service.config;
   return {
     service,
     keys: serviceKeys(service.config),
     tally,
+    erasing,
     observer,
     signal,
     report(failure) {
@@ -123,5 +141,7 @@ export function noteDirectory(tally: WipeTally, added: DirectoryReport): void {
     ...known,
     deleted: known.deleted + added.deleted,
     bytesFreed: known.bytesFreed + added.bytesFreed,
+    inodesFreed: known.inodesFreed + added.inodesFreed,
+    bytesHeldOpen: known.bytesHeldOpen + added.bytesHeldOpen,
   };
 }

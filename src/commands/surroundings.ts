@@ -10,4 +10,6 @@ export interface Surroundings {
   readonly installation: string;
   /** The Node.js executable. */
   readonly interpreter: string;
+  /** How many processors it may use. */
+  readonly cores: number;
 }

@@ -21,6 +21,10 @@ export function mountWarning(directory: string, mount: Buffer): string {
   return `${directory}/${printable(mount)} is a mount point: not entered, not removed; unmount it if it should go too`;
 }
 
+export function nfsWarning(directory: string, path: Buffer): string {
+  return `${directory}/${printable(path)}: a deleted file, held by an NFS client: pending, gone when that closes it; restart it to free the space`;
+}
+
 export function strangeKeyWarning(label: string, key: Buffer, type: string): string {
   return `Redis ${label}: the key ${printable(key)} has the name of a queue but is a ${type}: left alone; look at it with redis-cli`;
 }

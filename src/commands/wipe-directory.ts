@@ -1,4 +1,5 @@
 import { eraseDirectory } from '../files/erase.ts';
+import type { PendingFile } from '../files/eraser.ts';
 import { isMoved } from '../files/open-directory.ts';
 import { printable } from '../report/printable.ts';
 import { counted } from '../report/text.ts';
@@ -6,7 +7,7 @@ import { megabytes } from '../report/totals.ts';
 import { directoryFailure } from './open-services.ts';
 import type { OpenedDirectory } from './open-services.ts';
 import { logRemoved } from './step-log.ts';
-import { mountWarning } from './warnings.ts';
+import { mountWarning, nfsWarning } from './warnings.ts';
 import { noteDirectory } from './step.ts';
 import type { StepContext } from './step.ts';
 
@@ -15,28 +16,44 @@ import type { StepContext } from './step.ts';
  * @throws the signal's reason, after the tally holds what went until then.
  */
 export async function wipeDirectory(step: StepContext, directory: OpenedDirectory): Promise<void> {
-  const { located, open, boundaries } = directory;
+  const { located, open, rules } = directory;
   const { name, path, kind } = located;
   const { tally, observer, signal } = step;
   signal.throwIfAborted();
   if (open === undefined) {
-    noteDirectory(tally, { name, path, kind, deleted: 0, bytesFreed: 0 });
+    noteDirectory(tally, {
+      name,
+      path,
+      kind,
+      deleted: 0,
+      bytesFreed: 0,
+      inodesFreed: 0,
+      bytesHeldOpen: 0,
+    });
     return;
   }
   if (isMoved(open, path)) {
     // It was shown and confirmed at its path, and while the question was open it was moved away.
     step.report(directoryFailure(located, '.', 'EMOVED'));
-    noteDirectory(tally, { name, path, kind, deleted: 0, bytesFreed: 0 });
+    noteDirectory(tally, {
+      name,
+      path,
+      kind,
+      deleted: 0,
+      bytesFreed: 0,
+      inodesFreed: 0,
+      bytesHeldOpen: 0,
+    });
     return;
   }
   const service = step.service.config.name;
   const { item } = observer;
   const erased = await eraseDirectory(
     open,
-    boundaries,
+    { rules, wholeEntries: kind === 'models', ...step.erasing },
     {
-      failure(at, code) {
-        step.report(directoryFailure(located, printable(at) || '.', code));
+      failure(at, code, lies) {
+        step.report(directoryFailure(located, printable(at) || '.', code, lies));
       },
       progress(done, bytes) {
         observer.progress({ service, step: `${kind} in ${name}`, done, bytes });
@@ -51,8 +68,11 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
     },
     signal,
   );
-  const { deleted, bytesFreed } = erased;
-  noteDirectory(tally, { name, path, kind, deleted, bytesFreed });
+  const { deleted, inodesFreed } = erased;
+  const held = notePending(step, directory, erased.pending);
+  const bytesFreed = Math.max(0, erased.bytesFreed - held.deletedNow);
+  const bytesHeldOpen = held.bytes;
+  noteDirectory(tally, { name, path, kind, deleted, bytesFreed, inodesFreed, bytesHeldOpen });
   for (const mount of erased.mounts) step.warn(mountWarning(name, mount));
   logRemoved(
     step,
@@ -61,4 +81,23 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
     { deleted, bytes_freed: bytesFreed },
   );
   signal.throwIfAborted();
+}
+
+/** What a client of an NFS server holds is gone for everybody else, but not free yet. */
+function notePending(
+  { tally, warn }: StepContext,
+  { located, pending }: OpenedDirectory,
+  files: readonly PendingFile[],
+): { readonly bytes: number; readonly deletedNow: number } {
+  const fresh = files.filter(({ path }) => !pending.has(path.toString('latin1')));
+  for (const { path } of fresh) {
+    pending.add(path.toString('latin1'));
+    warn(nfsWarning(located.name, path));
+  }
+  const sum = (some: readonly PendingFile[]): number =>
+    some.reduce((total, { bytes }) => total + bytes, 0);
+  return {
+    bytes: sum(fresh),
+    deletedNow: sum(fresh.filter(({ changed }) => changed >= tally.began)),
+  };
 }

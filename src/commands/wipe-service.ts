@@ -42,7 +42,7 @@ export function serviceReport(name: string, tally: WipeTally, verdict: Verdict):
     filesDeleted: removed.files,
     modelsDeleted: removed.models,
     bytesFreed: tally.directories.reduce((total, one) => total + one.bytesFreed, 0),
-    bytesHeldOpen: 0,
+    bytesHeldOpen: tally.directories.reduce((total, one) => total + one.bytesHeldOpen, 0),
     verified: verdict.verified,
     remaining: verdict.remaining,
     failures: tally.failures.list(),

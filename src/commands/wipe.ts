@@ -1,14 +1,26 @@
+import { join } from 'node:path';
 import { findConfigFile } from '../config/find.ts';
 import { loadConfig } from '../config/load.ts';
 import { CannotStart } from '../errors.ts';
+import { createFileWorkers } from '../files/file-workers.ts';
+import type { HeldFile } from '../files/held-open.ts';
+import { createLinkLedger } from '../files/link-ledger.ts';
 import { errorLine } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
 import { plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
-import type { Kind, ServiceCensus, ServiceReport, WipeReport } from '../report/types.ts';
+import type {
+  FileSystemReport,
+  Kind,
+  ServiceCensus,
+  ServiceReport,
+  WipeReport,
+} from '../report/types.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
 import { reportStragglers } from './catch-up.ts';
 import { createCrew } from './crew.ts';
+import { compareSpace, measureSpace } from './file-systems.ts';
+import { findHeld, heldBefore, noteHeldOpen } from './held-open.ts';
 import { holdConsumers } from './hold-consumers.ts';
 import { resumeConsumers } from './resume-consumers.ts';
 import { enforceCaps, isCapped } from './limits.ts';
@@ -80,7 +92,16 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
   // With nothing left that could refuse, it is said before a dead Redis makes anybody wait.
   const certain = request.yes && !request.dryRun && !request.strict && !isCapped(request.caps);
   if (certain) announceStart(request.kinds, config.file, observer);
-  const services = await openServices(config.services, targets, located, request.kinds, signal);
+  const before =
+    request.olderThan === undefined ? undefined : startedAt.getTime() - request.olderThan;
+  const services = await openServices(
+    config.services,
+    targets,
+    located,
+    request.kinds,
+    signal,
+    before,
+  );
   const run = { cleanupId: cleanupId(startedAt), kinds: request.kinds, startedAt };
   try {
     signal.throwIfAborted();
@@ -98,13 +119,14 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     }
     if (!request.yes) await refreshLinks(services, signal);
     if (!certain) announceStart(request.kinds, config.file, observer);
-    const reports = await wipeAll(services, request, io);
+    const { reports, fileSystems } = await wipeAll(services, request, io);
     const report: WipeReport = {
       ...run,
       status: signal.aborted ? 'interrupted' : finishedStatus(reports),
       dryRun: false,
       finishedAt: new Date(),
       services: reports,
+      fileSystems,
     };
     observer.log({
       level: report.status === 'completed' ? 'INFO' : 'WARNING',
@@ -165,13 +187,23 @@ function announceStart(kinds: readonly Kind[], configFile: string, observer: Obs
 async function wipeAll(
   services: readonly OpenService[],
   request: WipeRequest,
-  io: Pick<WipeIo, 'observer' | 'signal' | 'holds'>,
-): Promise<readonly ServiceReport[]> {
-  const { observer, signal, holds } = io;
+  io: WipeIo,
+): Promise<{
+  readonly reports: readonly ServiceReport[];
+  readonly fileSystems: readonly FileSystemReport[];
+}> {
+  const { observer, signal, holds, surroundings } = io;
+  const workers = createFileWorkers({
+    ...surroundings,
+    program: join(surroundings.installation, 'dist/file-worker.js'),
+    concurrency: request.concurrency,
+    signal,
+  });
+  const erasing = { ledger: createLinkLedger(), workers };
   const held = new Map<string, number>();
   const runs = services.map((service) => {
     const { name } = service.config;
-    const step = startStep(service, startTally(service), observer, signal);
+    const step = startStep(service, startTally(service), observer, signal, erasing);
     const crew = createCrew(step, request.cancelRunning, (count) => {
       held.set(name, count);
       holds.count = [...held.values()].reduce((sum, one) => sum + one, 0);
@@ -179,25 +211,42 @@ async function wipeAll(
     return { service, step, crew };
   });
   const verdicts = new Map<OpenService, Verdict>();
+  const space = measureSpace(services);
+  let before: ReadonlySet<string> = new Set();
+  let heldFiles: readonly HeldFile[] | undefined;
   try {
     for (const { service } of runs) announce(service, observer);
     await untilAborted(signal, async () => {
       if (request.kinds.includes('queue')) {
         await settleAll(runs.map(async ({ crew }) => holdConsumers(crew, request.waitIdle)));
       }
+      before = await heldBefore(services, signal);
       for (const { step } of runs) await wipeService(step, request.kinds);
-      await settleAll(
-        runs.map(async ({ service, step, crew }) => {
+      // While the look waits for the dust to settle.
+      const looking = findHeld(runs.map(({ step }) => step)).then((files) => {
+        heldFiles = files;
+      });
+      await settleAll([
+        looking,
+        ...runs.map(async ({ service, step, crew }) => {
           verdicts.set(service, await proveService(step, crew, request.kinds, request.verifyFor));
         }),
-      );
+      ]);
     });
   } finally {
+    workers?.close();
     await Promise.all(runs.map(async ({ crew }) => resumeConsumers(crew)));
   }
   // Interrupted: who may write again is told all the same.
   for (const { service, crew } of runs) if (!verdicts.has(service)) await reportStragglers(crew);
-  return await Promise.all(
+  const steps = runs.map(({ step }) => step);
+  // What a second pass removed may be held as well; an interrupted run has not looked yet.
+  if (heldFiles === undefined || steps.some(({ tally }) => tally.pass > 1)) {
+    heldFiles = await findHeld(steps);
+  }
+  noteHeldOpen(steps, before, heldFiles);
+  const directories = runs.flatMap(({ step }) => step.tally.directories);
+  const reports = await Promise.all(
     runs.map(async ({ service, step: { tally } }) =>
       serviceReport(
         service.config.name,
@@ -206,6 +255,7 @@ async function wipeAll(
       ),
     ),
   );
+  return { reports, fileSystems: compareSpace(space, directories) };
 }
 
 /** All of them end before the first that failed is told: what they use is closed then. */

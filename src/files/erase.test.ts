@@ -18,12 +18,14 @@ import { allocatedBytes, countFiles, entryList, treeHash } from '../../test/supp
 import { fillDirectory } from '../../test/support/stack.ts';
 import { eraseDirectory } from './erase.ts';
 import { inspectDirectory } from './inspect.ts';
-import { keepMatcher } from './keep.ts';
 import { closeDirectory, openTop } from './open-directory.ts';
+import { NO_RULES } from './rules.ts';
 
 interface Options {
   readonly keep?: readonly string[];
   readonly byDescriptor?: boolean;
+  /** Directories in it are renamed aside first. */
+  readonly whole?: boolean;
   readonly signal?: AbortSignal;
   readonly onItem?: (path: string) => void;
   readonly onProgress?: (deleted: number) => void;
@@ -37,7 +39,7 @@ async function erase(path: string, options: Options = {}) {
   try {
     const erased = await eraseDirectory(
       top,
-      { stays: keepMatcher(undefined, options.keep ?? []) },
+      { rules: { ...NO_RULES, keep: options.keep ?? [] }, wholeEntries: options.whole ?? false },
       {
         failure: (at, code) => failures.push(`${at.toString('latin1')} ${code}`),
         progress: (deleted) => options.onProgress?.(deleted),

@@ -1,33 +1,52 @@
-import { errorCode, systemCode } from '../errors.ts';
-import type { OnFailure } from './inspect.ts';
-import { removeEmptyChild, statChild, unlinkChild } from './open-directory.ts';
-import type { OpenDirectory } from './open-directory.ts';
-import { walk } from './walk.ts';
-import type { Boundaries } from './walk.ts';
+import { lstatSync, renameSync } from 'node:fs';
+import { systemCode } from '../errors.ts';
+import { asideName, isAside } from './aside.ts';
+import { erase } from './eraser.ts';
+import type { Aside, EraseContext, PendingFile } from './eraser.ts';
+import type { FileWorkers } from './file-workers.ts';
+import { holdsWhatStays } from './holds-what-stays.ts';
+import { createLinkLedger } from './link-ledger.ts';
+import type { LinkLedger } from './link-ledger.ts';
+import { readMounts } from './mounts.ts';
+import { currentPath, enterDirectory } from './open-directory.ts';
+import type { Name, OpenDirectory } from './open-directory.ts';
+import { countName, noRemoval } from './removal.ts';
+import type { Removal } from './removal.ts';
+import { boundariesOf } from './rules.ts';
+import type { Rules } from './rules.ts';
 
-export interface Erased {
-  /** What unlink removed; directories are not counted. */
-  readonly deleted: number;
-  /**
-   * Allocated bytes of what really went, subdirectories included, as `du` shows the difference. A
-   * file with several names counts when the last one goes.
-   */
-  readonly bytesFreed: number;
+export interface Erased extends Readonly<Removal> {
   /** Mount points below, relative, as bytes; not entered, not removed. */
   readonly mounts: readonly Buffer[];
+  /** Files that an NFS client holds under names of its own; they go when it lets go. */
+  readonly pending: readonly PendingFile[];
 }
 
 export interface EraseObserver {
-  readonly failure: OnFailure;
-  /** Running totals, every few hundred items. */
+  /**
+   * What could not be removed; `item` is relative to the directory, as bytes. `lies` is where it is
+   * now, when that is not the same: in a model that was renamed aside.
+   */
+  readonly failure: (item: Buffer, code: string, lies?: Buffer) => void;
+  /** Running totals, every few milliseconds. */
   readonly progress: (deleted: number, bytesFreed: number) => void;
-  /** Every single item, for `--verbose`. */
+  /** Every single item, for `--verbose`; then nobody helps. */
   readonly item?: (path: Buffer) => void;
 }
 
-/** How often a directory that fills up while it is emptied is read again. */
-const ATTEMPTS = 4;
-const ITEMS_BETWEEN_REPORTS = 200;
+export interface EraseOptions {
+  readonly rules: Rules;
+  /** A directory in it goes as a whole: it is renamed aside before anything in it is deleted. */
+  readonly wholeEntries: boolean;
+  /** Of all directories of the run. */
+  readonly ledger?: LinkLedger;
+  readonly workers?: FileWorkers | undefined;
+}
+
+/** Signals, Redis and the spinner wait so long. */
+const SLICE_MS = 25;
+const ASIDE_TRIES = 20;
+const MOST_LISTED = 1000;
 
 /**
  * Removes everything in an opened directory, at every depth; the directory itself, its owner and
@@ -38,94 +57,99 @@ const ITEMS_BETWEEN_REPORTS = 200;
  */
 export async function eraseDirectory(
   top: OpenDirectory,
-  boundaries: Boundaries,
+  options: EraseOptions,
   observer: EraseObserver,
   signal: AbortSignal,
 ): Promise<Erased> {
-  let deleted = 0;
-  let bytesFreed = 0;
+  const { rules, ledger = createLinkLedger() } = options;
+  const removal = noRemoval();
   const mounts: Buffer[] = [];
-  try {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const before = deleted;
-      const left = await pass();
-      // Some file systems skip names when entries go while a directory is read, so an emptied
-      // directory is read until nothing turns up; what failed once is not tried again.
-      if (left > 0 || deleted === before) break;
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
-  observer.progress(deleted, bytesFreed);
-  return { deleted, bytesFreed, mounts };
-
-  async function pass(): Promise<number> {
-    return await walk(
-      top,
-      {
-        ...boundaries,
-        file: unlink,
-        blocked(at, name, code, path) {
-          if (code === 'EXDEV') {
-            mounts.push(path());
-            return 'left';
-          }
-          // A directory that may not be read can still be empty.
-          try {
-            removeEmptyChild(at, name);
-            return 'gone';
-          } catch (error) {
-            if (errorCode(error) === 'ENOENT') return 'gone';
-            observer.failure(path(), code);
-            return 'left';
-          }
-        },
-        leave(parent, name, directory, left, attempt, path) {
-          if (left > 0) return 'left';
-          try {
-            removeEmptyChild(parent, name);
-            bytesFreed += directory.ownBytes;
-            return 'gone';
-          } catch (error) {
-            const code = systemCode(error);
-            if (code === 'ENOENT') return 'gone';
-            if ((code === 'ENOTEMPTY' || code === 'EEXIST') && attempt + 1 < ATTEMPTS)
-              return 'again';
-            observer.failure(path(), code);
-            return 'left';
-          }
-        },
-        unreadable(code, path) {
-          observer.failure(path(), code);
-        },
+  const pending: PendingFile[] = [];
+  const boundaries = boundariesOf(rules);
+  const shown = new Map<string, Buffer>();
+  const context: EraseContext = {
+    root: top,
+    rootPath: Buffer.alloc(0),
+    topPath: currentPath(top),
+    boundaries,
+    removal,
+    listener: {
+      failure(path, code) {
+        const known = shownPath(path);
+        if (known === undefined) observer.failure(path, code);
+        else observer.failure(known, code, path);
       },
-      signal,
-    );
+      mount: (path) => note(mounts, path),
+      pending: (file) => note(pending, file),
+      busy(path) {
+        if (isMountPoint(path)) note(mounts, path);
+        else context.listener.failure(path, 'EBUSY');
+      },
+      nameOfSeveral: (name) => countName(removal, ledger, top.device, name),
+      item: observer.item,
+      progress: () => observer.progress(removal.deleted, removal.bytesFreed),
+    },
+    stopped: () => signal.aborted,
+    calledBack: () => false,
+    slice: SLICE_MS,
+    window: () => options.workers?.window() ?? 1,
+    sharing: undefined,
+    setAside: options.wholeEntries ? setAside : undefined,
+    meter: options.workers?.meter,
+  };
+  const help = observer.item === undefined && top.byDescriptor ? options.workers : undefined;
+  await erase({ ...context, sharing: help?.sharing(context, rules) }, undefined);
+  observer.progress(removal.deleted, removal.bytesFreed);
+  return { ...removal, mounts, pending };
+
+  function setAside(name: Name): Aside {
+    if (shown.has(keyOf(name))) return { is: 'known' };
+    // What an earlier run left half done goes whatever its age.
+    if (isAside(name)) return name;
+    const below = `${keyOf(name)}/`;
+    if (rules.mounts.some((mount) => mount.startsWith(below))) return name;
+    if (boundaries.stays !== undefined || boundaries.before !== undefined) {
+      const held = holdsWhatStays(top, name, boundaries);
+      if (held === 'young') {
+        removal.young += 1;
+        return { is: 'staying' };
+      }
+      if (held === 'kept') return name;
+    }
+    for (let attempt = 0; attempt < ASIDE_TRIES; attempt += 1) {
+      const aside = asideName(name.toString(), attempt);
+      try {
+        enterDirectory(top);
+        if (lstatSync(aside, { throwIfNoEntry: false }) !== undefined) continue;
+        renameSync(name, aside);
+        shown.set(keyOf(aside), Buffer.from(name));
+        return aside;
+      } catch (error) {
+        // Taken in this very moment; anything else: it goes where it is.
+        if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(systemCode(error))) return name;
+      }
+    }
+    return name;
   }
 
-  function unlink(
-    at: OpenDirectory,
-    name: Buffer,
-    path: () => Buffer,
-  ): 'gone' | 'left' | 'directory' {
-    try {
-      const stat = statChild(at, name);
-      if (stat === undefined) return 'gone';
-      if (stat.isDirectory()) return 'directory';
-      unlinkChild(at, name);
-      deleted += 1;
-      if (stat.nlink === 1) bytesFreed += stat.blocks * 512;
-    } catch (error) {
-      const code = systemCode(error);
-      if (code === 'ENOENT') return 'gone';
-      if (code === 'EISDIR') return 'directory';
-      // Only a name that something is mounted on answers EBUSY to unlink (unlink(2)).
-      if (code === 'EBUSY') mounts.push(path());
-      else observer.failure(path(), code);
-      return 'left';
-    }
-    observer.item?.(path());
-    if (deleted % ITEMS_BETWEEN_REPORTS === 0) observer.progress(deleted, bytesFreed);
-    return 'gone';
+  function isMountPoint(path: Buffer): boolean {
+    const at = `${currentPath(top)?.toString('latin1') ?? ''}/${path.toString('latin1')}`;
+    return readMounts()?.some(({ pointBytes }) => pointBytes === at) ?? false;
   }
+
+  function shownPath(path: Buffer): Buffer | undefined {
+    if (shown.size === 0) return undefined;
+    const slash = path.indexOf('/');
+    const first = slash < 0 ? path : path.subarray(0, slash);
+    const name = shown.get(first.toString('latin1'));
+    return name && Buffer.concat([name, path.subarray(first.length)]);
+  }
+}
+
+function keyOf(name: Name): string {
+  return typeof name === 'string' ? Buffer.from(name).toString('latin1') : name.toString('latin1');
+}
+
+function note<T>(list: T[], one: T): void {
+  if (list.length < MOST_LISTED) list.push(one);
 }

@@ -74,7 +74,7 @@ test('mustBeMounted needs a system that can tell', () => {
   expect(refusals([target], [target], { ...CONTEXT, mounts: undefined })[0]?.message).toBe(
     'Refusing to empty /mnt/disk for service: mustBeMounted is set, and mounts can be told on Linux only; use a marker instead.',
   );
-  const mounts = [{ point: '/mnt/disk', device: '8:1', root: '/' }];
+  const mounts = [{ point: '/mnt/disk', device: '8:1', root: '/', type: 'ext4', pointBytes: '' }];
   expect(refused([target], { ...CONTEXT, mounts })).toEqual([]);
 });
 

@@ -17,6 +17,8 @@ export interface DirectoryContents {
    * file with another name outside frees nothing.
    */
   readonly bytes: number;
+  /** Inodes that would be freed with them. */
+  readonly inodes: number;
   /** Mount points below, relative, as bytes; not looked into. */
   readonly mounts: readonly Buffer[];
 }
@@ -34,6 +36,8 @@ export async function inspectDirectory(
     readonly onFailure: OnFailure;
     /** Running totals, every few hundred files. */
     readonly progress?: (files: number, bytes: number) => void;
+    /** Paths, as latin1, of files that are deleted already and cannot go yet. */
+    readonly pending?: ReadonlySet<string>;
     /** Called for every file, with its path relative to the directory. */
     readonly found?: (item: () => Buffer) => void;
     readonly signal: AbortSignal;
@@ -42,6 +46,7 @@ export async function inspectDirectory(
   const { boundaries, seenNames, onFailure, signal } = how;
   let files = 0;
   let bytes = 0;
+  let inodes = 0;
   const mounts: Buffer[] = [];
   await walk(
     top,
@@ -53,10 +58,15 @@ export async function inspectDirectory(
           const stat = statChild(at, name);
           if (stat === undefined) return 'gone';
           if (stat.isDirectory()) return 'directory';
+          if (boundaries.before !== undefined && stat.mtimeMs >= boundaries.before) return 'left';
+          if (how.pending?.has(path().toString('latin1')) === true) return 'left';
           files += 1;
           how.found?.(path);
           if (files % FILES_BETWEEN_REPORTS === 0) how.progress?.(files, bytes);
-          if (isLastName(at, name, stat.nlink)) bytes += stat.blocks * 512;
+          if (isLastName(at, name, stat.nlink)) {
+            bytes += stat.blocks * 512;
+            inodes += 1;
+          }
           return 'gone';
         } catch (error) {
           onFailure(path(), systemCode(error));
@@ -70,6 +80,9 @@ export async function inspectDirectory(
       },
       leave(_parent, _name, directory, left) {
         if (left > 0) return 'left';
+        if (boundaries.before !== undefined && directory.modified >= boundaries.before)
+          return 'left';
+        inodes += 1;
         bytes += directory.ownBytes;
         return 'gone';
       },
@@ -79,7 +92,7 @@ export async function inspectDirectory(
     },
     signal,
   );
-  return { files, bytes, mounts };
+  return { files, bytes, inodes, mounts };
 
   /** Whether this is the last of a file's names, so that its blocks would go with it. */
   function isLastName(at: OpenDirectory, name: Buffer, names: number): boolean {

@@ -13,6 +13,11 @@ import {
 } from 'node:fs';
 import type { Dir, Stats } from 'node:fs';
 import { mountIdOf } from './mounts.ts';
+import { errorCode } from '../errors.ts';
+import { changeDirectory, goHome } from './own-process.ts';
+
+/** Of an entry: text, or the bytes where they are no UTF-8. */
+export type Name = string | Buffer;
 
 /**
  * The one door to the file system below a configured directory. A directory is entered only through
@@ -29,6 +34,10 @@ export interface OpenDirectory {
   readonly mountId: number | undefined;
   /** Allocated bytes of the directory itself when it was opened. */
   readonly ownBytes: number;
+  /** What stat calls its size when it was opened: grows with the number of its entries. */
+  readonly size: number;
+  /** When entries were last added or removed, in milliseconds since 1970, when it was opened. */
+  readonly modified: number;
   /** False where there is no /proc: names are then resolved by path, with the identity checked. */
   readonly byDescriptor: boolean;
 }
@@ -43,6 +52,12 @@ export class MountPointError extends Error {
 export class MovedError extends Error {
   override readonly name = 'MovedError';
   readonly code = 'EMOVED';
+}
+
+/** Where there is no /proc, a directory can be entered by text only. */
+export class NotTextError extends Error {
+  override readonly name = 'NotTextError';
+  readonly code = 'EILSEQ';
 }
 
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
@@ -62,14 +77,27 @@ export function openTop(path: string, byDescriptor = hasDescriptorPaths()): Open
  * @throws the system error: ELOOP or ENOTDIR when it is (now) a link or a file, or
  * {@link MountPointError} when a file system is mounted on it.
  */
-export function openChild(parent: OpenDirectory, name: Buffer): OpenDirectory {
-  const path = pathOf(parent, name);
-  const child = describe(openSync(path, OPEN_FLAGS), path, parent.byDescriptor);
+export function openChild(parent: OpenDirectory, name: Name): OpenDirectory {
+  const path = Buffer.concat([parent.base, Buffer.from(name)]);
+  const child = describe(openSync(pathOf(parent, name), OPEN_FLAGS), path, parent.byDescriptor);
   if (child.device !== parent.device || child.mountId !== parent.mountId) {
     closeDirectory(child);
     throw new MountPointError('a file system is mounted here');
   }
   return child;
+}
+
+/**
+ * Opens what another process of ours holds open under this number. Links are followed here, and only
+ * here: the kernel's own leads to the very directory. The caller compares the identity.
+ */
+export function openHandedOver(owner: number, descriptor: number): OpenDirectory {
+  const path = `/proc/${owner}/fd/${descriptor}`;
+  return describe(
+    openSync(path, constants.O_RDONLY | constants.O_DIRECTORY),
+    Buffer.from(path),
+    true,
+  );
 }
 
 function describe(descriptor: number, path: Buffer, byDescriptor: boolean): OpenDirectory {
@@ -84,6 +112,8 @@ function describe(descriptor: number, path: Buffer, byDescriptor: boolean): Open
       inode: stat.ino,
       mountId: mountIdOf(descriptor),
       ownBytes: Number(stat.blocks) * 512,
+      size: Number(stat.size),
+      modified: Number(stat.mtimeMs),
       byDescriptor,
     };
   } catch (error) {
@@ -117,7 +147,7 @@ export function closeDirectory(directory: OpenDirectory): void {
 
 /** An iterator over the names, as bytes. The caller closes it. */
 export function readNames(directory: OpenDirectory): Dir {
-  return opendirSync(pathOf(directory, Buffer.alloc(0)), {
+  return opendirSync(pathOf(directory, '').toString(), {
     // Typed for strings only; the bytes matter, since names need not be UTF-8.
     encoding: 'buffer' as unknown as BufferEncoding,
     bufferSize: 512,
@@ -125,7 +155,7 @@ export function readNames(directory: OpenDirectory): Dir {
 }
 
 /** Undefined when there is no such name any more. */
-export function statChild(directory: OpenDirectory, name: Buffer): Stats | undefined {
+export function statChild(directory: OpenDirectory, name: Name): Stats | undefined {
   return lstatSync(pathOf(directory, name), { throwIfNoEntry: false });
 }
 
@@ -137,7 +167,7 @@ export function identityOfChild(directory: OpenDirectory, name: Buffer): string 
 
 /** access(2) of an opened directory. @throws EACCES, EROFS, EPERM (immutable). */
 export function accessDirectory(directory: OpenDirectory, mode: number): void {
-  accessSync(pathOf(directory, Buffer.alloc(0)), mode);
+  accessSync(pathOf(directory, ''), mode);
 }
 
 /** access(2) of a name; one that is a link is asked about what it leads to. */
@@ -153,14 +183,53 @@ export function removeEmptyChild(directory: OpenDirectory, name: Buffer): void {
   rmdirSync(pathOf(directory, name));
 }
 
-function pathOf(directory: OpenDirectory, name: Buffer): Buffer {
-  if (!directory.byDescriptor) checkIdentity(directory);
-  return Buffer.concat([directory.base, name]);
+/** Without descriptors it enters the directory: then a bare name is what cannot be swapped. */
+function pathOf(directory: OpenDirectory, name: Name): Name {
+  if (directory.byDescriptor) {
+    return Buffer.concat([directory.base, typeof name === 'string' ? Buffer.from(name) : name]);
+  }
+  enterDirectory(directory);
+  return name.length === 0 ? '.' : name;
 }
 
-function checkIdentity(directory: OpenDirectory): void {
-  const stat = lstatSync(directory.base.subarray(0, -1), { throwIfNoEntry: false, bigint: true });
+/**
+ * Makes it the working directory, so that bare names are its entries, whatever happens to its path:
+ * until the next `await`. `goHome` afterwards.
+ * @throws the system error (EACCES: it may not be searched), or {@link MovedError}.
+ */
+export function enterDirectory(directory: OpenDirectory): void {
+  if (directory.byDescriptor) {
+    changeDirectory(`/proc/self/fd/${directory.descriptor}`);
+    return;
+  }
+  const path = directory.base.subarray(0, -1);
+  if (!Buffer.from(path.toString()).equals(path)) throw new NotTextError('its path is no UTF-8');
+  try {
+    changeDirectory(path.toString());
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') throw new MovedError('the directory was moved or replaced');
+    throw error;
+  }
+  // By its path, anything may have become of it; what was entered stays what it is.
+  checkIdentity(directory, '.');
+}
+
+/** The same for calls that end later, when another directory may have been entered. */
+export function entryForLater(directory: OpenDirectory, name: Name): Name {
+  return typeof name === 'string' && directory.byDescriptor
+    ? `/proc/self/fd/${directory.descriptor}/${name}`
+    : pathOf(directory, name);
+}
+
+/** @throws MovedError when a directory that is known by its path alone is not there any more. */
+export function checkPlace(directory: OpenDirectory): void {
+  if (!directory.byDescriptor) checkIdentity(directory, directory.base.subarray(0, -1));
+}
+
+function checkIdentity(directory: OpenDirectory, path: Name): void {
+  const stat = lstatSync(path, { throwIfNoEntry: false, bigint: true });
   if (stat?.dev !== directory.device || stat.ino !== directory.inode) {
+    goHome();
     throw new MovedError('the directory was moved or replaced');
   }
 }

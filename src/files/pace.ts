@@ -11,7 +11,7 @@ export interface Pace {
 const SLICE_MS = 25;
 const ITEMS_BETWEEN_CLOCKS = 32;
 
-export function createPace(): Pace {
+export function createPace(sliceMs = SLICE_MS): Pace {
   let items = 0;
   let sliceStart = performance.now();
   return {
@@ -19,7 +19,7 @@ export function createPace(): Pace {
       items += 1;
       if (items < ITEMS_BETWEEN_CLOCKS) return false;
       items = 0;
-      return performance.now() - sliceStart > SLICE_MS;
+      return performance.now() - sliceStart > sliceMs;
     },
     async rest() {
       await new Promise<void>((resolve) => {

@@ -2,6 +2,7 @@ import type { Dirent } from 'node:fs';
 import { errorCode } from '../errors.ts';
 import { MovedError, closeDirectory, currentPath, openChild, readNames } from './open-directory.ts';
 import type { OpenDirectory } from './open-directory.ts';
+import { goHome } from './own-process.ts';
 import { createPace } from './pace.ts';
 
 /** What became of a name: nothing is left of it, or it stays. */
@@ -16,6 +17,8 @@ export interface Boundaries {
   readonly stays?: PathTest | undefined;
   /** For files that something is mounted on; a directory is told by its descriptor. */
   readonly isMountPoint?: PathTest | undefined;
+  /** Only what was last modified before counts, in milliseconds since 1970. */
+  readonly before?: number | undefined;
 }
 
 export interface Visitor extends Boundaries {
@@ -73,6 +76,10 @@ export async function walk(
   signal: AbortSignal,
 ): Promise<number> {
   const pace = createPace();
+  const rest = async (): Promise<void> => {
+    goHome();
+    await pace.rest();
+  };
   const topPath = currentPath(top);
   const root = frameOf(Buffer.alloc(0), top);
   const stack: Frame[] = [root];
@@ -112,9 +119,10 @@ export async function walk(
       stack.pop();
       close(frame);
       if (fate === 'left') parent.left += 1;
-      if (pace.due()) await pace.rest();
+      if (pace.due()) await rest();
     }
   } finally {
+    goHome();
     for (const frame of stack) if (frame !== root) close(frame);
   }
 
@@ -140,7 +148,7 @@ export async function walk(
             file(frame, directory, name, path);
           }
           if (pace.due()) {
-            await pace.rest();
+            await rest();
             signal.throwIfAborted();
           }
         }

@@ -25,8 +25,8 @@ test('two mounts that only share a name are two places', () => {
   mkdirSync(join(folder, 'other/in'), { recursive: true });
   // As NFS shows two exports of one server.
   const within = createWithin([
-    { device: '0:9', root: '/', point: join(folder, 'one') },
-    { device: '0:9', root: '/', point: join(folder, 'other') },
+    { device: '0:9', root: '/', point: join(folder, 'one'), type: 'ext4', pointBytes: '' },
+    { device: '0:9', root: '/', point: join(folder, 'other'), type: 'ext4', pointBytes: '' },
   ]);
   expect(within(join(folder, 'one'), join(folder, 'other'))).toBe(false);
   expect(within(join(folder, 'one/in'), join(folder, 'other'))).toBe(false);

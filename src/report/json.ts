@@ -33,6 +33,18 @@ export function reportJson(report: WipeReport) {
     services: Object.fromEntries(
       report.services.map((service) => [service.name, serviceJson(service)]),
     ),
+    file_systems: report.fileSystems.map((one) => ({
+      mount: one.mount,
+      type: one.type,
+      bytes_freed: one.bytesFreed,
+      inodes_freed: one.inodesFreed,
+      bytes_held_open: one.bytesHeldOpen,
+      free_bytes_before: one.freeBefore.bytes,
+      free_bytes_after: one.freeAfter.bytes,
+      free_inodes_before: one.freeBefore.inodes,
+      free_inodes_after: one.freeAfter.inodes,
+      note: one.note ?? null,
+    })),
   };
 }
 
@@ -73,7 +85,10 @@ function serviceJson(service: ServiceReport) {
       kind: directory.kind,
       deleted: directory.deleted,
       bytes_freed: directory.bytesFreed,
+      inodes_freed: directory.inodesFreed,
+      bytes_held_open: directory.bytesHeldOpen,
     })),
+    inodes_freed: service.directories.reduce((sum, one) => sum + one.inodesFreed, 0),
     came_back: { ...service.cameBack },
   };
 }

@@ -21,6 +21,7 @@ export function plannedReport(
     startedAt: run.startedAt,
     finishedAt: run.finishedAt,
     services: services.map((service) => plannedService(chosenOf(service, run.kinds), run)),
+    fileSystems: [],
   };
 }
 
@@ -71,6 +72,8 @@ function plannedService(
       kind: directory.kind,
       deleted: directory.files,
       bytesFreed: directory.bytes,
+      inodesFreed: directory.inodes,
+      bytesHeldOpen: 0,
     })),
   };
 }

@@ -42,6 +42,30 @@ export interface DirectoryReport {
   readonly kind: 'files' | 'models';
   readonly deleted: number;
   readonly bytesFreed: number;
+  /** Directories that went are inodes too. */
+  readonly inodesFreed: number;
+  /** Of deleted files that somebody still holds; not part of `bytesFreed`. */
+  readonly bytesHeldOpen: number;
+}
+
+/** What a wipe did to one file system, and what statfs says of it. */
+export interface FileSystemReport {
+  /** Where it is mounted. */
+  readonly mount: string;
+  /** `ext4`, `tmpfs` …; empty where that cannot be told. */
+  readonly type: string;
+  readonly bytesFreed: number;
+  readonly inodesFreed: number;
+  readonly bytesHeldOpen: number;
+  readonly freeBefore: Free;
+  readonly freeAfter: Free;
+  /** Why the two differ much; undefined: they do not. */
+  readonly note: string | undefined;
+}
+
+export interface Free {
+  readonly bytes: number;
+  readonly inodes: number;
 }
 
 /** A task that a worker has in its hands, of a queue of this service. */
@@ -141,6 +165,8 @@ export interface WipeReport {
   readonly startedAt: Date;
   readonly finishedAt: Date;
   readonly services: readonly ServiceReport[];
+  /** Those that something was to be removed from. */
+  readonly fileSystems: readonly FileSystemReport[];
 }
 
 /** What one directory holds now. */
@@ -152,6 +178,7 @@ export interface DirectoryCensus {
   readonly files: number;
   /** Allocated bytes that a wipe would free. */
   readonly bytes: number;
+  readonly inodes: number;
 }
 
 /** What one service holds now: `stats`, the plan and the dry run show the same thing. */

@@ -14,7 +14,7 @@ const aside = `${wanted}.${process.pid}`;
 
 const { metafile } = await build({
   absWorkingDir: repository,
-  entryPoints: ['src/main.ts'],
+  entryPoints: ['src/main.ts', 'src/file-worker.ts'],
   outdir: aside,
   bundle: true,
   splitting: true,

@@ -12,13 +12,15 @@ export interface Need {
   readonly present: () => boolean;
 }
 
-const MODULES = ['celery', 'redis'];
+const MODULES = ['celery', 'redis', 'fusepy'];
 
 export const NEEDS: readonly Need[] = [
   command('redis-server', 'redis-server'),
   command('redis-cli', 'redis-tools'),
   pythonModule('celery', 'python3-celery'),
   pythonModule('redis', 'python3-redis'),
+  pythonModule('fusepy', 'python3-fusepy'),
+  command('fusermount', 'fuse'),
   command('unshare', 'util-linux'),
   command('setpriv', 'util-linux'),
   command('mount', 'mount'),

@@ -54,6 +54,8 @@ export const TRANSCRIBER: ServiceReport = {
       kind: 'files',
       deleted: 23,
       bytesFreed: 152253235,
+      inodesFreed: 24,
+      bytesHeldOpen: 0,
     },
   ],
 };
@@ -85,6 +87,7 @@ export function reportOf(
     startedAt: new Date('2025-10-27T14:30:22.104Z'),
     finishedAt: new Date('2025-10-27T14:30:25.310Z'),
     services,
+    fileSystems: [],
     ...changes,
   };
 }
@@ -163,6 +166,7 @@ function census(
       kind,
       files,
       bytes,
+      inodes: files,
     })),
     redis: `127.0.0.1:6379/${db}`,
     broker: `127.0.0.1:6379/${db}`,

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { findCommand, findPython } from '../setup/needs.ts';
 
 const CHECKS = {
@@ -11,6 +12,11 @@ const CHECKS = {
   mount: () => succeeds('unshare', ['-m', 'mount', '-t', 'tmpfs', 'none', '/mnt']),
   'loop device': () => findCommand('mkfs.ext4') !== undefined && succeeds('losetup', ['--find']),
   chattr: () => process.getuid?.() === 0 && findCommand('chattr') !== undefined,
+  fuse: () =>
+    process.getuid?.() === 0 &&
+    existsSync('/dev/fuse') &&
+    findCommand('fusermount') !== undefined &&
+    findPython().modules.has('fusepy'),
   tmux: () => findCommand('tmux') !== undefined,
 } as const;
 

@@ -1,0 +1,153 @@
+import { closeDirectory, openHandedOver } from './files/open-directory.ts';
+import type { OpenDirectory } from './files/open-directory.ts';
+import { erase } from './files/eraser.ts';
+import type { EraseListener } from './files/eraser.ts';
+import { noRemoval } from './files/removal.ts';
+import type { NameOfSeveral } from './files/removal.ts';
+import { boundariesOf } from './files/rules.ts';
+import type { Boundaries } from './files/walk.ts';
+import type { Report, ToWorker, WorkMessage } from './files/worker-messages.ts';
+
+/**
+ * The program of a file worker: a child process that removes what it is told, since only a process
+ * has a working directory. It ends with the tool, whatever ends that.
+ */
+
+/** So that a call back, or the tool's death, is noticed soon. */
+const SLICE_MS = 8;
+const BETWEEN_REPORTS_MS = 150;
+const MOST_IN_A_REPORT = 500;
+
+const owner = process.ppid;
+let stopped = false;
+let calledBack = false;
+let working = 0;
+let boundaries: { readonly of: string; readonly are: Boundaries } | undefined;
+/** One directory often comes in many pieces: the last one stays open. */
+const open = new Map<string, { readonly directory: OpenDirectory; users: number }>();
+
+// The terminal's Ctrl-C reaches the whole group: the tool says when to stop.
+for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(name, () => undefined);
+process.on('disconnect', () => process.exit());
+process.on('message', (message: ToWorker) => {
+  if (message.is === 'stop') stopped = true;
+  else if (message.is === 'call back') calledBack = working > 0;
+  else void start(message.work);
+});
+
+async function start(work: WorkMessage): Promise<void> {
+  working += 1;
+  try {
+    await run(work);
+  } finally {
+    working -= 1;
+    if (working === 0) calledBack = false;
+  }
+}
+
+async function run(work: WorkMessage): Promise<void> {
+  const directory = takeOver(work);
+  if (directory === undefined) {
+    send({ ...nothing(work.id), refused: true });
+    return;
+  }
+  const ofRules = JSON.stringify(work.rules);
+  if (boundaries?.of !== ofRules) boundaries = { of: ofRules, are: boundariesOf(work.rules) };
+  const removal = noRemoval();
+  let report = nothing(work.id);
+  let reported = performance.now();
+  const flush = (): void => {
+    send({ ...report, removal: { ...removal } });
+    Object.assign(removal, noRemoval());
+    report = nothing(work.id);
+    reported = performance.now();
+  };
+  const listener: EraseListener = {
+    failure: (path, code) => {
+      report.failures.push([path.toString('latin1'), code]);
+      if (report.failures.length >= MOST_IN_A_REPORT) flush();
+    },
+    mount: (path) => report.mounts.push(path.toString('latin1')),
+    pending: (file) => report.pending.push({ ...file, path: file.path.toString('latin1') }),
+    busy: (path) => report.busy.push(path.toString('latin1')),
+    nameOfSeveral: (name) => {
+      report.several.push(name);
+      if (report.several.length >= MOST_IN_A_REPORT) flush();
+    },
+    item: undefined,
+    progress: () => {
+      if (performance.now() - reported > BETWEEN_REPORTS_MS) flush();
+    },
+  };
+  const context = {
+    root: directory,
+    rootPath: Buffer.from(work.path, 'latin1'),
+    topPath: Buffer.from(work.topPath, 'latin1'),
+    boundaries: boundaries.are,
+    removal,
+    listener,
+    stopped: () => stopped,
+    calledBack: () => calledBack,
+    slice: SLICE_MS,
+    window: () => work.window,
+    sharing: undefined,
+    setAside: undefined,
+    meter: undefined,
+  };
+  const { left, unfinished } = await erase(context, work);
+  giveBack(work);
+  send({ ...report, removal, end: { left, unfinished } });
+}
+
+type OpenReport = Omit<Report, 'failures' | 'mounts' | 'pending' | 'busy' | 'several'> & {
+  failures: [string, string][];
+  mounts: string[];
+  pending: { path: string; bytes: number; changed: number }[];
+  busy: string[];
+  several: NameOfSeveral[];
+};
+
+function nothing(id: number): OpenReport {
+  return { id, removal: noRemoval(), failures: [], mounts: [], pending: [], busy: [], several: [] };
+}
+
+function takeOver({ directory }: WorkMessage): OpenDirectory | undefined {
+  const known = open.get(keyOf(directory));
+  if (known !== undefined) {
+    known.users += 1;
+    return known.directory;
+  }
+  for (const [key, { directory: unused, users }] of open) {
+    if (users > 0) continue;
+    open.delete(key);
+    closeDirectory(unused);
+  }
+  try {
+    const taken = openHandedOver(owner, directory.descriptor);
+    if (keyOf(taken) === keyOf(directory)) {
+      open.set(keyOf(directory), { directory: taken, users: 1 });
+      return taken;
+    }
+    closeDirectory(taken);
+  } catch {
+    // Another process's descriptors may be closed to us: the tool does it itself.
+  }
+  return undefined;
+}
+
+function giveBack({ directory }: WorkMessage): void {
+  const known = open.get(keyOf(directory));
+  if (known !== undefined) known.users -= 1;
+}
+
+function keyOf({
+  device,
+  inode,
+  mountId,
+}: Pick<OpenDirectory, 'device' | 'inode' | 'mountId'> | WorkMessage['directory']): string {
+  return `${device}:${inode}:${mountId}`;
+}
+
+function send(report: OpenReport): void {
+  process.send?.(report);
+}

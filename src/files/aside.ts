@@ -1,0 +1,24 @@
+import type { Name } from './open-directory.ts';
+
+/**
+ * A directory of a models directory is renamed before it is deleted: a service finds a model whole
+ * or not at all, and what an interrupted run leaves lies aside, for the next run to finish.
+ */
+const PREFIX = '.media-cleanup-aside.';
+const LONGEST = 255;
+
+export function isAside(name: Name): boolean {
+  return typeof name === 'string'
+    ? name.startsWith(PREFIX)
+    : name.subarray(0, PREFIX.length).toString('latin1') === PREFIX;
+}
+
+/** The name aside for a try: it tells people what it was. Cut where it would be too long. */
+export function asideName(name: string, attempt: number): string {
+  const end = attempt === 0 ? '' : `.${attempt}`;
+  const bytes = Buffer.from(name);
+  const room = LONGEST - PREFIX.length - end.length;
+  // A character that is cut in two becomes one of three bytes at most.
+  const kept = bytes.length <= room ? name : bytes.subarray(0, room - 3).toString();
+  return `${PREFIX}${kept}${end}`;
+}

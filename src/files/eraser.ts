@@ -1,0 +1,730 @@
+import { lstatSync, rmdirSync, unlink, unlinkSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import { errorCode, systemCode } from '../errors.ts';
+import { startListing } from './listing.ts';
+import type { Listing } from './listing.ts';
+import {
+  MovedError,
+  checkPlace,
+  closeDirectory,
+  currentPath,
+  enterDirectory,
+  entryForLater,
+  openChild,
+  statChild,
+} from './open-directory.ts';
+import type { Name, OpenDirectory } from './open-directory.ts';
+import { goHome, timeSpent } from './own-process.ts';
+import { countRemoved } from './removal.ts';
+import type { NameOfSeveral, Removal } from './removal.ts';
+import type { Boundaries } from './walk.ts';
+
+/** What is said of single entries; paths are relative to the configured directory, as bytes. */
+export interface EraseListener {
+  readonly failure: (path: Buffer, code: string) => void;
+  /** A mount point: not entered, not removed. */
+  readonly mount: (path: Buffer) => void;
+  /** A removed file that an NFS client holds under a name of its own; it goes when that lets go. */
+  readonly pending: (file: PendingFile) => void;
+  /** EBUSY: mounted on meanwhile, or in use by the system. */
+  readonly busy: (path: Buffer) => void;
+  readonly nameOfSeveral: (name: NameOfSeveral) => void;
+  /** Every removed entry but directories; present only when somebody wants to know. */
+  readonly item: ((path: Buffer) => void) | undefined;
+  /** Called every few milliseconds. */
+  readonly progress: () => void;
+}
+
+export interface PendingFile {
+  readonly path: Buffer;
+  /** Allocated; free when the client closes it. */
+  readonly bytes: number;
+  /** Milliseconds since 1970: renamed by a removal after that, or before. */
+  readonly changed: number;
+}
+
+export interface EraseContext {
+  /** The configured directory, or one below: what a file worker was given. */
+  readonly root: OpenDirectory;
+  /** Where the root is, relative to the configured directory. */
+  readonly rootPath: Buffer;
+  /** Where the configured directory was when it was opened; undefined where that cannot be told. */
+  readonly topPath: Buffer | undefined;
+  readonly boundaries: Boundaries;
+  /** Grows. */
+  readonly removal: Removal;
+  readonly listener: EraseListener;
+  /** Ends the work: the entry at hand is finished, nothing is thrown. */
+  readonly stopped: () => boolean;
+  /** Ends it after the files: somebody else goes on with the trees. */
+  readonly calledBack: () => boolean;
+  /** Milliseconds without letting the event loop turn. */
+  readonly slice: number;
+  /** Removals under way at once in this process; 1: one after the other, which needs no thread. */
+  readonly window: () => number;
+  /** What others do of the work. */
+  readonly sharing: Sharing | undefined;
+  /** Asked before a directory in the root is entered. */
+  readonly setAside: ((name: Name) => Aside) | undefined;
+  /** Told of every slice of time in which nothing was done but removing, one after the other. */
+  readonly meter: ((slice: Slice) => void) | undefined;
+}
+
+/** The name that it has from now on; or it stays as a whole; or it is being removed already. */
+export type Aside = Name | { readonly is: 'staying' | 'known' };
+
+export interface Slice {
+  readonly milliseconds: number;
+  /** How long of it the process computed. */
+  readonly processor: number;
+  /** How often it gave way to wait for something. */
+  readonly waits: number;
+  readonly removals: number;
+}
+
+/** Gives work away: to whom and how is not this file's matter. */
+export interface Sharing {
+  /** Whether somebody would take more. */
+  readonly wanted: () => boolean;
+  /** How many directories make a piece of work that is worth the message. */
+  readonly treesAtOnce: () => number;
+  /** The directory stays open until the answer; `path` is relative to the configured directory. */
+  readonly give: (directory: OpenDirectory, path: Buffer, work: Work) => Promise<Answer>;
+  /** Asks for trees that were given away and not begun: there is nothing else to do. */
+  readonly callBack: () => void;
+  /** A name or a directory was seen: how much there is to do decides whether help is fetched. */
+  readonly seen: (names: number) => void;
+}
+
+export interface Work {
+  readonly files: readonly string[];
+  /** Subdirectories, to be removed with all that is in them. */
+  readonly trees: readonly string[];
+}
+
+export interface Answer {
+  /** How many of the entries stay. */
+  readonly left: number;
+  /** Trees that are not done yet. */
+  readonly unfinished: readonly string[];
+  /** Files that may not have been looked at: whoever had them is gone. */
+  readonly lost: readonly string[];
+}
+
+interface Node {
+  readonly parent: Node | undefined;
+  readonly name: Name;
+  readonly identity: { readonly device: bigint; readonly inode: bigint };
+  /** As it was when it was entered first. */
+  readonly entered: Pick<OpenDirectory, 'ownBytes' | 'modified'>;
+  directory: OpenDirectory | undefined;
+  listing: Listing | undefined;
+  listed: boolean;
+  /** Subdirectories still to be entered. */
+  readonly pending: Name[];
+  /** Subdirectories and pieces of work that are not finished. */
+  outstanding: number;
+  /** Pieces of work that others have of it: they need the descriptor. */
+  shared: number;
+  /** Waits for what is outstanding. */
+  parked: boolean;
+  left: number;
+  /** What was removed since it was listed, as far as it matters whether there was anything. */
+  touched: boolean;
+  attempt: number;
+}
+
+/** How often a directory that fills up while it is emptied is read again. */
+const ATTEMPTS = 4;
+/** Directories of one descent that are open at once; deeper ones are opened again from the root. */
+const WINDOW = 96;
+/** Names that are worked through before it is asked again whether the directory was moved. */
+const NAMES_BETWEEN_LOOKS = 64;
+const NAMES_BETWEEN_CLOCKS = 32;
+/** Fewer files are not worth a message. */
+const FEWEST_SHARED = 128;
+/** Removing one takes long enough for a thread of its own. */
+const LARGE_BYTES = 32 * 2 ** 20;
+const LARGE_AT_ONCE = 4;
+/** So long without an answer and without work, and it is asked for some. */
+const IDLE_MS = 15;
+
+const SLASH = Buffer.from('/');
+const OR_UNDEFINED = { throwIfNoEntry: false } as const;
+const NFS_NAME = /^\.nfs[0-9a-fA-F]{8,}$/;
+
+/**
+ * Removes `files` and `trees` of the root, or all that is in it. A failure is told and its siblings
+ * go on. Never follows a link, never enters another mount, never leaves a descriptor.
+ * @returns what stays of the root's entries, and the trees that are not done when it was stopped.
+ */
+export async function erase(context: EraseContext, work: Work | undefined): Promise<Answer> {
+  const { boundaries, listener, removal, sharing } = context;
+  const root = nodeOf(undefined, '', context.root);
+  const runnable: Node[] = [root];
+  const clock = createClock(context.slice, context.meter);
+  let namesSinceLook = NAMES_BETWEEN_LOOKS;
+  let answers = 0;
+  let wake: (() => void) | undefined;
+  let done = false;
+  /** In this slice, for something else than one call after the other. */
+  let waited = false;
+  let removals = 0;
+  let broken: unknown;
+  const begun = new Set<Node>();
+  try {
+    if (work !== undefined) {
+      root.listed = true;
+      root.pending.push(...work.trees.toReversed());
+      await removeFiles(root, work.files);
+    }
+    while (!done && !context.stopped() && !context.calledBack()) {
+      if (broken !== undefined) throw broken as Error;
+      const node = runnable.at(-1);
+      if (node === undefined) await idle();
+      else await step(node);
+      if (clock.due()) await rest();
+    }
+    if (broken !== undefined) throw broken as Error;
+  } finally {
+    // Others may be at work on descriptors of ours.
+    while (answers > 0) await answered();
+    for (const node of begun) close(node);
+    root.listing?.close();
+    goHome();
+  }
+  return {
+    left: root.left,
+    unfinished: done ? [] : unfinishedTrees(),
+    lost: [],
+  };
+
+  async function step(node: Node): Promise<void> {
+    if (node.pending.length > 0) {
+      share();
+      const name = node.pending.pop();
+      if (name !== undefined) enter(node, name);
+      return;
+    }
+    if (!node.listed) {
+      await list(node);
+      return;
+    }
+    runnable.pop();
+    if (node.outstanding > 0) {
+      node.parked = true;
+      if (node !== root && node.shared === 0) closeOpen(node);
+      return;
+    }
+    await finish(node);
+  }
+
+  async function list(node: Node): Promise<void> {
+    try {
+      const directory = reopen(node);
+      if (directory === undefined) {
+        node.listed = true;
+        return;
+      }
+      if (node.listing === undefined) {
+        node.listing = startListing(directory);
+        namesSinceLook = NAMES_BETWEEN_LOOKS;
+      }
+      const part = node.listing.next();
+      if (part === undefined) {
+        node.listed = true;
+        node.listing = undefined;
+        return;
+      }
+      sharing?.seen(part.others.length + part.directories.length);
+      const { stays } = boundaries;
+      const wanted = (name: Name): boolean => {
+        if (stays?.(() => pathOf(node, name)) !== true) return true;
+        node.left += 1;
+        return false;
+      };
+      const directories = stays === undefined ? part.directories : part.directories.filter(wanted);
+      node.pending.push(...directories);
+      await removeFiles(node, stays === undefined ? part.others : part.others.filter(wanted));
+    } catch (error) {
+      blind(node, error);
+    }
+  }
+
+  /** The directory cannot be read, or not any more. */
+  function blind(node: Node, error: unknown): void {
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    node.listing?.close();
+    node.listing = undefined;
+    node.listed = true;
+    // Someone else removed it.
+    if (code === 'ENOENT') return;
+    // What is in a directory that was moved away is not ours any more.
+    if (error instanceof MovedError) node.pending.length = 0;
+    node.left += 1;
+    listener.failure(pathOf(node), code);
+  }
+
+  function enter(parent: Node, wanted: Name): void {
+    const name = aside(parent, wanted);
+    if (name === undefined) return;
+    try {
+      const at = reopen(parent);
+      if (at === undefined) return;
+      const child = nodeOf(parent, name, openChild(at, name));
+      parent.outstanding += 1;
+      begun.add(child);
+      runnable.push(child);
+      const farthest = runnable[runnable.length - 1 - WINDOW];
+      if (farthest !== undefined && farthest !== root && farthest.shared === 0) closeOpen(farthest);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === undefined) throw error;
+      if (code === 'ENOENT') return;
+      // Swapped for a link or a file since it was listed: it goes as what it is now.
+      if (code === 'ELOOP' || code === 'ENOTDIR') removeOne(parent, name);
+      else if (code === 'EXDEV') {
+        parent.left += 1;
+        listener.mount(pathOf(parent, name));
+      } else removeUnreadable(parent, name, code);
+    }
+  }
+
+  function aside(parent: Node, name: Name): Name | undefined {
+    if (parent !== root || context.setAside === undefined) return name;
+    const now = context.setAside(name);
+    if (typeof now === 'string' || Buffer.isBuffer(now)) return now;
+    if (now.is === 'staying') parent.left += 1;
+    return undefined;
+  }
+
+  /** A directory that may not be read can still be empty. */
+  function removeUnreadable(parent: Node, name: Name, why: string): void {
+    try {
+      const at = reopen(parent);
+      if (at === undefined) return;
+      enterDirectory(at);
+      rmdirSync(name);
+      parent.touched = true;
+      removal.inodesFreed += 1;
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return;
+      parent.left += 1;
+      listener.failure(pathOf(parent, name), why);
+    }
+  }
+
+  /** Everything in it was visited: it goes, when nothing of it stays. */
+  async function finish(node: Node): Promise<void> {
+    const { parent } = node;
+    if (parent === undefined) {
+      // Some file systems skip names when entries go while a directory is read, so an emptied one is
+      // read until nothing turns up; what failed once is not tried again.
+      node.attempt += 1;
+      if (work === undefined && node.left === 0 && node.touched && node.attempt < ATTEMPTS) {
+        node.listed = false;
+        node.touched = false;
+        runnable.push(node);
+      } else done = true;
+      return;
+    }
+    const fate = await leave(node, parent);
+    if (fate === 'again') {
+      node.listed = false;
+      node.attempt += 1;
+      runnable.push(node);
+      return;
+    }
+    close(node);
+    begun.delete(node);
+    if (fate === 'left') parent.left += 1;
+    else parent.touched = true;
+    settle(parent);
+  }
+
+  async function leave(node: Node, parent: Node): Promise<'gone' | 'left' | 'again'> {
+    if (node.left > 0) return 'left';
+    const at = reopen(parent);
+    if (at === undefined) return 'left';
+    if (boundaries.before !== undefined && node.entered.modified >= boundaries.before)
+      return 'left';
+    try {
+      namesSinceLook += 1;
+      if (namesSinceLook >= NAMES_BETWEEN_LOOKS) checkStayed(at);
+      if (context.window() > 1 && at.byDescriptor) await rmdir(entryForLater(at, node.name));
+      else {
+        enterDirectory(at);
+        rmdirSync(node.name);
+      }
+      removal.bytesFreed += node.entered.ownBytes;
+      removal.inodesFreed += 1;
+      return 'gone';
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === 'ENOENT') return 'gone';
+      if ((code === 'ENOTEMPTY' || code === 'EEXIST') && node.attempt + 1 < ATTEMPTS)
+        return 'again';
+      if (code === 'ENOTDIR') return 'left';
+      listener.failure(pathOf(node), code);
+      return 'left';
+    }
+  }
+
+  /** One thing less that a node waits for. */
+  function settle(node: Node): void {
+    node.outstanding -= 1;
+    if (!node.parked || (node.outstanding > 0 && node.pending.length === 0)) return;
+    node.parked = false;
+    runnable.push(node);
+  }
+
+  async function removeFiles(node: Node, all: readonly Name[]): Promise<void> {
+    let names = all;
+    while (sharing !== undefined && names.length >= FEWEST_SHARED && sharing.wanted()) {
+      const count = Math.ceil(names.length / 2);
+      const files = names.slice(0, count).filter((name) => typeof name === 'string');
+      if (files.length < count) break;
+      names = names.slice(count);
+      give(node, { files, trees: [] });
+    }
+    for (let from = 0; from < names.length && !context.stopped();) {
+      const directory = reopen(node);
+      if (directory === undefined) return;
+      from = await removeSome(node, directory, names, from);
+      if (clock.due()) await rest();
+    }
+  }
+
+  /** @returns where to go on: after a slice of time, or at the end. */
+  async function removeSome(
+    node: Node,
+    directory: OpenDirectory,
+    names: readonly Name[],
+    from: number,
+  ): Promise<number> {
+    const inParallel = context.window() > 1 && directory.byDescriptor;
+    const later: { readonly name: Name; readonly stat: Stats }[] = [];
+    enterDirectory(directory);
+    let at = from;
+    for (; at < names.length; at += 1) {
+      if (namesSinceLook >= NAMES_BETWEEN_LOOKS) checkStayed(directory);
+      namesSinceLook += 1;
+      const name = names[at] as Name;
+      if (boundaries.isMountPoint?.(() => pathOf(node, name)) === true) {
+        node.left += 1;
+        listener.mount(pathOf(node, name));
+        continue;
+      }
+      try {
+        const stat = lstatSync(name, OR_UNDEFINED);
+        if (stat === undefined) continue;
+        if (stat.isDirectory()) {
+          node.pending.push(name);
+          continue;
+        }
+        if (boundaries.before !== undefined && stat.mtimeMs >= boundaries.before) {
+          node.left += 1;
+          removal.young += 1;
+          continue;
+        }
+        if (inParallel || (stat.blocks * 512 >= LARGE_BYTES && directory.byDescriptor)) {
+          later.push({ name, stat });
+        } else {
+          unlinkSync(name);
+          removed(node, name, stat);
+        }
+      } catch (error) {
+        notRemoved(node, name, error);
+      }
+      if (at % NAMES_BETWEEN_CLOCKS === 0 && (clock.due() || context.stopped())) {
+        at += 1;
+        break;
+      }
+    }
+    if (later.length > 0) await removeInParallel(node, directory, later);
+    return at;
+  }
+
+  /** Each by a thread of Node's pool: where one waits for the device, others go on. */
+  async function removeInParallel(
+    node: Node,
+    directory: OpenDirectory,
+    files: readonly { readonly name: Name; readonly stat: Stats }[],
+  ): Promise<void> {
+    goHome();
+    waited = true;
+    let next = 0;
+    await new Promise<void>((resolve) => {
+      let under = 0;
+      const start = (): void => {
+        const most = Math.max(context.window() * 2, LARGE_AT_ONCE);
+        while (under < most && next < files.length && !context.stopped()) {
+          const { name, stat } = files[next] as { readonly name: Name; readonly stat: Stats };
+          next += 1;
+          under += 1;
+          unlink(entryForLater(directory, name), (error) => {
+            under -= 1;
+            if (error === null) removed(node, name, stat);
+            else notRemoved(node, name, error);
+            start();
+          });
+        }
+        if (under === 0) resolve();
+      };
+      start();
+    });
+  }
+
+  function removed(node: Node, name: Name, stat: Stats): void {
+    node.touched = true;
+    removals += 1;
+    const several = countRemoved(removal, stat);
+    if (several !== undefined) listener.nameOfSeveral(several);
+    listener.item?.(pathOf(node, name));
+  }
+
+  function notRemoved(node: Node, name: Name, error: unknown): void {
+    const code = systemCode(error);
+    if (code === 'ENOENT') return;
+    if (code === 'EISDIR') {
+      node.pending.push(name);
+      return;
+    }
+    node.left += 1;
+    if (code !== 'EBUSY') listener.failure(pathOf(node, name), code);
+    else if (NFS_NAME.test(name.toString())) pending(node, name);
+    else listener.busy(pathOf(node, name));
+  }
+
+  function pending(node: Node, name: Name): void {
+    const directory = reopen(node);
+    const stat = directory && statChild(directory, name);
+    if (stat === undefined) return;
+    const { blocks, ctimeMs } = stat;
+    listener.pending({ path: pathOf(node, name), bytes: blocks * 512, changed: ctimeMs });
+  }
+
+  function removeOne(node: Node, name: Name): void {
+    try {
+      const directory = reopen(node);
+      if (directory === undefined) return;
+      enterDirectory(directory);
+      const stat = lstatSync(name, OR_UNDEFINED);
+      if (stat === undefined) return;
+      if (stat.isDirectory()) {
+        // Swapped back: whoever swaps on and on is left to the next look.
+        node.left += 1;
+        listener.failure(pathOf(node, name), 'EMOVED');
+        return;
+      }
+      if (boundaries.before !== undefined && stat.mtimeMs >= boundaries.before) {
+        node.left += 1;
+        return;
+      }
+      unlinkSync(name);
+      removed(node, name, stat);
+    } catch (error) {
+      notRemoved(node, name, error);
+    }
+  }
+
+  /** A descriptor follows a directory that is moved away, and what is there is not ours any more. */
+  function checkStayed(directory: OpenDirectory): void {
+    namesSinceLook = 0;
+    checkPlace(directory);
+    const { topPath } = context;
+    const now = topPath && currentPath(directory);
+    if (now === undefined) return;
+    if (now.equals(topPath as Buffer)) return;
+    if (now.indexOf(Buffer.concat([topPath as Buffer, SLASH])) !== 0) {
+      throw new MovedError('the directory was moved away');
+    }
+  }
+
+  /** Hands subdirectories over, those nearest to the root first, as long as some are left for us. */
+  function share(): void {
+    if (sharing === undefined || !sharing.wanted()) return;
+    let spare = runnable.reduce((sum, node) => sum + node.pending.length, -1);
+    for (const node of runnable) {
+      while (spare > 0 && node.pending.length > 0 && sharing.wanted()) {
+        const names = node.pending.splice(0, Math.min(sharing.treesAtOnce(), Math.ceil(spare / 2)));
+        spare -= names.length;
+        const bytes = names.filter((name) => typeof name !== 'string');
+        node.pending.push(...bytes);
+        const trees = names
+          .filter((name) => typeof name === 'string')
+          .map((name) => aside(node, name))
+          .filter((name) => typeof name === 'string');
+        if (trees.length === 0) break;
+        if (!give(node, { files: [], trees })) return;
+      }
+    }
+  }
+
+  function give(node: Node, piece: Work): boolean {
+    const directory = reopen(node);
+    if (directory === undefined || sharing === undefined) {
+      node.pending.push(...piece.trees);
+      return false;
+    }
+    node.outstanding += 1;
+    node.shared += 1;
+    answers += 1;
+    sharing
+      .give(directory, pathOf(node), piece)
+      .then(async (answer) => {
+        node.left += answer.left;
+        node.touched = true;
+        node.pending.push(...answer.unfinished);
+        if (!context.stopped()) await removeFiles(node, answer.lost);
+      })
+      .catch((error: unknown) => {
+        broken ??= error;
+      })
+      .finally(() => {
+        node.shared -= 1;
+        settle(node);
+        answers -= 1;
+        wake?.();
+      });
+    return true;
+  }
+
+  async function idle(): Promise<void> {
+    goHome();
+    waited = true;
+    const timer = setTimeout(() => sharing?.callBack(), IDLE_MS);
+    await answered();
+    clearTimeout(timer);
+  }
+
+  async function answered(): Promise<void> {
+    if (answers === 0) throw new Error('nothing is outstanding and nothing is done');
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    wake = undefined;
+  }
+
+  async function rest(): Promise<void> {
+    goHome();
+    listener.progress();
+    if (!waited) clock.measure(removals);
+    waited = false;
+    removals = 0;
+    await turn();
+    clock.restart();
+  }
+
+  function unfinishedTrees(): string[] {
+    const open = [...begun].filter(({ parent }) => parent === root).map(({ name }) => name);
+    return [...root.pending, ...open].filter((name) => typeof name === 'string');
+  }
+
+  /** The node's directory; when it was closed, opened again by descending from the root. */
+  function reopen(wanted: Node): OpenDirectory | undefined {
+    if (wanted.directory !== undefined) return wanted.directory;
+    const way: Node[] = [];
+    let node: Node | undefined = wanted;
+    while (node !== undefined && node.directory === undefined) {
+      way.push(node);
+      node = node.parent;
+    }
+    let at = node?.directory;
+    let passed: Node | undefined;
+    for (const next of way.toReversed()) {
+      if (at === undefined) return undefined;
+      try {
+        const opened: OpenDirectory = openChild(at, next.name);
+        if (opened.inode !== next.identity.inode || opened.device !== next.identity.device) {
+          closeDirectory(opened);
+          return undefined;
+        }
+        next.directory = opened;
+        at = opened;
+      } catch (error) {
+        if (errorCode(error) === undefined) throw error;
+        return undefined;
+      } finally {
+        // Only the last ones stay open.
+        if (passed !== undefined && way.indexOf(passed) > WINDOW / 2) closeOpen(passed);
+      }
+      passed = next;
+    }
+    return at;
+  }
+
+  function pathOf(node: Node, name?: Name): Buffer {
+    const parts: Buffer[] = name === undefined ? [] : [bytesOf(name)];
+    for (let at: Node | undefined = node; at?.parent !== undefined; at = at.parent) {
+      parts.push(bytesOf(at.name));
+    }
+    if (context.rootPath.length > 0) parts.push(context.rootPath);
+    return Buffer.concat(
+      parts.toReversed().flatMap((part, index) => (index === 0 ? [part] : [SLASH, part])),
+    );
+  }
+}
+
+function bytesOf(name: Name): Buffer {
+  return typeof name === 'string' ? Buffer.from(name) : name;
+}
+
+function nodeOf(parent: Node | undefined, name: Name, directory: OpenDirectory): Node {
+  const { device, inode } = directory;
+  return {
+    parent,
+    name,
+    identity: { device, inode },
+    entered: directory,
+    directory,
+    listing: undefined,
+    listed: false,
+    pending: [],
+    outstanding: 0,
+    shared: 0,
+    parked: false,
+    left: 0,
+    touched: false,
+    attempt: 0,
+  };
+}
+
+function close(node: Node): void {
+  node.listing?.close();
+  node.listing = undefined;
+  closeOpen(node);
+}
+
+/** A listing that has begun goes on: it has a descriptor of its own. */
+function closeOpen(node: Node): void {
+  if (node.directory === undefined || node.listing !== undefined) return;
+  closeDirectory(node.directory);
+  node.directory = undefined;
+}
+
+function createClock(slice: number, meter: EraseContext['meter']) {
+  let start = performance.now();
+  let spent = meter && timeSpent();
+  return {
+    due: () => performance.now() - start > slice,
+    /** The slice ends, in which nothing was waited for but the calls that remove. */
+    measure: (removals: number) => {
+      if (meter === undefined || spent === undefined) return;
+      const after = timeSpent();
+      meter({
+        milliseconds: performance.now() - start,
+        processor: after.processor - spent.processor,
+        waits: after.waits - spent.waits,
+        removals,
+      });
+    },
+    restart: () => {
+      spent = meter && timeSpent();
+      start = performance.now();
+    },
+  };
+}

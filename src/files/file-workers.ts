@@ -1,0 +1,257 @@
+import type { ChildProcess } from 'node:child_process';
+import type { Answer, EraseContext, Sharing, Slice, Work } from './eraser.ts';
+import { currentPath } from './open-directory.ts';
+import type { OpenDirectory } from './open-directory.ts';
+import { addRemoval } from './removal.ts';
+import type { Rules } from './rules.ts';
+import type { Report, ToWorker } from './worker-messages.ts';
+
+/** Processes that remove beside this one, started when there is enough to do. */
+export interface FileWorkers {
+  /** Removals that this process itself keeps under way at once. */
+  readonly window: () => number;
+  readonly meter: ((slice: Slice) => void) | undefined;
+  sharing(context: EraseContext, rules: Rules): Sharing;
+  /** Ends them; what they do is finished first, as far as it was waited for. */
+  close(): void;
+}
+
+export interface FileWorkersOptions {
+  /** The Node.js to run them with. */
+  readonly interpreter: string;
+  /** The file of their program. */
+  readonly program: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cores: number;
+  /** Removals at once, fixed; undefined: as many as help. */
+  readonly concurrency: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A process takes 50 MB, and all of them together shall stay below 250. */
+const MOST_PROCESSES = 4;
+/** At once in a worker, where the device is what is waited for. */
+const WAITING_WINDOW = 16;
+const OWN_WAITING_WINDOW = 4;
+/** So much is removed before another process has started. */
+const NAMES_WORTH_HELP = 4_000;
+const MILLISECONDS_WORTH_HELP = 100;
+/** A piece of work is to take so long, so that the last ones end together. */
+const PIECE_MS = 6;
+const MOST_TREES = 200;
+/** Pieces that lie ready for a worker while it does another. */
+const AHEAD = 1;
+/**
+ * Removals wait for the device when so little is computed meanwhile; and when the process gives way so
+ * often, since a busy machine takes the processor away as well.
+ */
+const WAITING_SHARE = 0.7;
+const WAITS_A_REMOVAL = 0.3;
+const MEASURED_MS = 40;
+
+interface Worker {
+  readonly process: ChildProcess;
+  readonly pieces: Map<number, Piece>;
+  asked: boolean;
+}
+
+interface Piece {
+  readonly work: Work;
+  readonly started: number;
+  readonly listen: (report: Report) => void;
+  readonly resolve: (answer: Answer) => void;
+}
+
+export function createFileWorkers(options: FileWorkersOptions): FileWorkers | undefined {
+  const { concurrency, signal } = options;
+  if (concurrency === 1) return undefined;
+  const most = Math.min(options.cores, MOST_PROCESSES, concurrency ?? Infinity);
+  // One core is enough where it mostly waits.
+  const helpers = Math.max(most - 1, 1);
+  const fixedWindow =
+    concurrency === undefined || concurrency <= helpers + 1
+      ? undefined
+      : Math.ceil((concurrency - 1) / helpers);
+  let state: 'none' | 'starting' | 'ready' | 'closed' = 'none';
+  let workers: Worker[] = [];
+  let waits = fixedWindow !== undefined;
+  let lastId = 0;
+  let millisecondsATree = PIECE_MS;
+  let namesSeen = 0;
+  const began = performance.now();
+  const measured = { milliseconds: 0, processor: 0, waits: 0, removals: 0 };
+  signal.addEventListener('abort', () => tell({ is: 'stop' }), { once: true });
+  return {
+    window: () => (waits && fixedWindow === undefined ? OWN_WAITING_WINDOW : 1),
+    meter: concurrency === undefined ? meter : undefined,
+    sharing,
+    close() {
+      state = 'closed';
+      for (const { process } of workers) if (process.connected) process.disconnect();
+      workers = [];
+    },
+  };
+
+  function tell(message: ToWorker): void {
+    for (const { process } of workers) if (process.connected) process.send(message);
+  }
+
+  function meter(slice: Slice): void {
+    if (waits) return;
+    measured.milliseconds += slice.milliseconds;
+    measured.processor += slice.processor;
+    measured.waits += slice.waits;
+    measured.removals += slice.removals;
+    if (measured.milliseconds < MEASURED_MS) return;
+    waits =
+      measured.processor < WAITING_SHARE * measured.milliseconds &&
+      measured.waits > WAITS_A_REMOVAL * measured.removals;
+    measured.milliseconds = measured.processor = measured.waits = measured.removals = 0;
+  }
+
+  function sharing(context: EraseContext, rules: Rules): Sharing {
+    const topPath = (currentPath(context.root) ?? Buffer.alloc(0)).toString('latin1');
+    return {
+      wanted() {
+        if (state === 'none') considerHelp();
+        return !signal.aborted && workers.some(hasRoom);
+      },
+      treesAtOnce: () =>
+        Math.min(MOST_TREES, Math.max(1, Math.round(PIECE_MS / millisecondsATree))),
+      async give(directory, path, work) {
+        const worker = leastBusy();
+        if (worker === undefined) return { left: 0, unfinished: work.trees, lost: work.files };
+        lastId += 1;
+        const id = lastId;
+        return await new Promise<Answer>((resolve) => {
+          const listen = (report: Report): void => take(context, report);
+          worker.pieces.set(id, { work, started: performance.now(), listen, resolve });
+          send(worker, {
+            is: 'work',
+            work: {
+              id,
+              directory: namedBy(directory),
+              path: path.toString('latin1'),
+              topPath,
+              rules,
+              window: windowOfWorker(),
+              ...work,
+            },
+          });
+        });
+      },
+      callBack() {
+        for (const worker of workers) {
+          if (
+            worker.asked ||
+            ![...worker.pieces.values()].some(({ work }) => work.trees.length > 0)
+          )
+            continue;
+          worker.asked = true;
+          send(worker, { is: 'call back' });
+        }
+      },
+      seen(names) {
+        namesSeen += names;
+      },
+    };
+  }
+
+  function windowOfWorker(): number {
+    return fixedWindow ?? (waits ? WAITING_WINDOW : 1);
+  }
+
+  /** Several pieces at once where the device is waited for: small directories have few files. */
+  function hasRoom(worker: Worker): boolean {
+    return worker.pieces.size < (waits ? windowOfWorker() / 2 : 1) + AHEAD;
+  }
+
+  function leastBusy(): Worker | undefined {
+    return workers.toSorted((one, other) => one.pieces.size - other.pieces.size)[0];
+  }
+
+  function considerHelp(): void {
+    const enough =
+      namesSeen > NAMES_WORTH_HELP || performance.now() - began > MILLISECONDS_WORTH_HELP;
+    if (!enough) return;
+    state = 'starting';
+    void startAll();
+  }
+
+  async function startAll(): Promise<void> {
+    const { spawn } = await import('node:child_process');
+    // What is meant for the tool's own Node.js, a debugger's port for one, is not for its workers.
+    const { NODE_OPTIONS: _, ...env } = options.env;
+    for (let index = 0; index < helpers; index += 1) {
+      if (state !== 'starting' || signal.aborted) return;
+      const process = spawn(options.interpreter, [...FLAGS, options.program], {
+        cwd: '/',
+        env: { ...env, UV_THREADPOOL_SIZE: String(Math.max(fixedWindow ?? 0, WAITING_WINDOW)) },
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      });
+      const worker: Worker = { process, pieces: new Map(), asked: false };
+      process.on('message', (report: Report) => hear(worker, report));
+      process.on('error', () => lose(worker));
+      process.on('exit', () => lose(worker));
+      workers.push(worker);
+    }
+    state = 'ready';
+  }
+
+  function send(worker: Worker, message: ToWorker): void {
+    if (!worker.process.connected) {
+      lose(worker);
+      return;
+    }
+    worker.process.send(message, (error) => {
+      if (error !== null) lose(worker);
+    });
+  }
+
+  function hear(worker: Worker, report: Report): void {
+    const piece = worker.pieces.get(report.id);
+    if (piece === undefined) return;
+    piece.listen(report);
+    if (report.refused === true) {
+      lose(worker);
+      return;
+    }
+    if (report.end === undefined) return;
+    worker.pieces.delete(report.id);
+    if (worker.pieces.size === 0) worker.asked = false;
+    const { trees } = piece.work;
+    const done = trees.length - report.end.unfinished.length;
+    if (done > 0) {
+      const each = (performance.now() - piece.started) / done / (1 + worker.pieces.size);
+      millisecondsATree = millisecondsATree * 0.7 + each * 0.3;
+    }
+    piece.resolve({ ...report.end, lost: [] });
+  }
+
+  /** It has ended, or cannot work: others do what it had. */
+  function lose(worker: Worker): void {
+    workers = workers.filter((other) => other !== worker);
+    if (worker.process.connected) worker.process.disconnect();
+    for (const [id, { work, resolve }] of worker.pieces) {
+      worker.pieces.delete(id);
+      resolve({ left: 0, unfinished: work.trees, lost: work.files });
+    }
+  }
+}
+
+/** Little memory: a worker holds a thousand names and no more. */
+const FLAGS = ['--max-old-space-size=64', '--max-semi-space-size=1'];
+
+function take({ removal, listener }: EraseContext, report: Report): void {
+  addRemoval(removal, report.removal);
+  const bytes = (path: string): Buffer => Buffer.from(path, 'latin1');
+  for (const [path, code] of report.failures) listener.failure(bytes(path), code);
+  for (const path of report.mounts) listener.mount(bytes(path));
+  for (const file of report.pending) listener.pending({ ...file, path: bytes(file.path) });
+  for (const path of report.busy) listener.busy(bytes(path));
+  for (const name of report.several) listener.nameOfSeveral(name);
+}
+
+function namedBy({ descriptor, device, inode, mountId }: OpenDirectory) {
+  return { descriptor, device: String(device), inode: String(inode), mountId };
+}

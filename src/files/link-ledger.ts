@@ -1,0 +1,35 @@
+/**
+ * A file with several names frees its blocks when the last one goes. Who removes names in parallel
+ * sees each count of links only before the removal, so they are added up here, over all directories
+ * of a run. Memory grows with the files that have names left, 50 bytes each.
+ */
+export interface LinkLedger {
+  /**
+   * One name of several was removed.
+   * @param links what stat said just before: at least 2.
+   * @returns whether it was the last.
+   */
+  removed(device: bigint, inode: number, links: number): boolean;
+}
+
+export function createLinkLedger(): LinkLedger {
+  const devices = new Map<bigint, Map<number, number>>();
+  return {
+    removed(device, inode, links) {
+      let files = devices.get(device);
+      if (files === undefined) devices.set(device, (files = new Map()));
+      const known = files.get(inode) ?? 0;
+      const gone = (known % MOST_LINKS) + 1;
+      const most = Math.max(Math.floor(known / MOST_LINKS), links);
+      if (gone >= most) {
+        files.delete(inode);
+        return true;
+      }
+      files.set(inode, most * MOST_LINKS + gone);
+      return false;
+    },
+  };
+}
+
+/** More than any file system allows (ext4: 65,000); two counts in one number save half the memory. */
+const MOST_LINKS = 2 ** 26;

@@ -1,0 +1,83 @@
+import { opendirSync, readdirSync } from 'node:fs';
+import type { Dir, Dirent } from 'node:fs';
+import { enterDirectory } from './open-directory.ts';
+import type { Name, OpenDirectory } from './open-directory.ts';
+
+/** The entries of a directory, in parts, so that memory stays the same for a million of them. */
+export interface Listing {
+  /**
+   * The next part; undefined at the end. Removing what came already is allowed.
+   * @throws the system error.
+   */
+  next(): Part | undefined;
+  close(): void;
+}
+
+export interface Part {
+  readonly directories: Name[];
+  readonly others: Name[];
+}
+
+const PART = 1000;
+/** `st_size` up to which it is read at once, which is faster: some 3,000 entries. */
+const SMALL = 64 * 1024;
+const REPLACEMENT = '\uFFFD';
+
+/**
+ * Reads names as text, and those that are no UTF-8 afterwards as bytes: text costs half. Enters the
+ * directory for every part.
+ */
+export function startListing(directory: OpenDirectory): Listing {
+  let stage: 'text' | 'bytes' | 'end' = 'text';
+  let bytesNeeded = false;
+  let stream: Dir | undefined;
+  const close = (): void => {
+    stream?.closeSync();
+    stream = undefined;
+  };
+  const advance = (): void => {
+    close();
+    stage = stage === 'text' && bytesNeeded ? 'bytes' : 'end';
+  };
+  const take = (part: Part, found: Dirent | Dirent<Buffer>): void => {
+    const { name } = found;
+    if (typeof name === 'string') {
+      if (name.includes(REPLACEMENT)) {
+        bytesNeeded = true;
+        return;
+      }
+    } else if (!name.toString().includes(REPLACEMENT)) {
+      return;
+    }
+    (found.isDirectory() ? part.directories : part.others).push(name);
+  };
+  return {
+    next() {
+      while (stage !== 'end') {
+        enterDirectory(directory);
+        const part: Part = { directories: [], others: [] };
+        if (stage === 'text' && directory.size <= SMALL) {
+          for (const found of readdirSync('.', { withFileTypes: true })) take(part, found);
+          advance();
+        } else {
+          stream ??= opendirSync('.', {
+            // Typed for strings only; the bytes matter, since names need not be UTF-8.
+            encoding: stage === 'text' ? 'utf8' : ('buffer' as unknown as BufferEncoding),
+            bufferSize: 512,
+          });
+          for (let count = 0; count < PART; count += 1) {
+            const found = stream.readSync();
+            if (found === null) {
+              advance();
+              break;
+            }
+            take(part, found);
+          }
+        }
+        if (part.directories.length + part.others.length > 0) return part;
+      }
+      return undefined;
+    },
+    close,
+  };
+}
