@@ -55,7 +55,8 @@ async function run(work: WorkMessage): Promise<void> {
   if (boundaries?.of !== ofRules) boundaries = { of: ofRules, are: boundariesOf(work.rules) };
   const removal = noRemoval();
   let report = nothing(work.id);
-  let reported = performance.now();
+  const started = performance.now();
+  let reported = started;
   const flush = (): void => {
     send({ ...report, removal: { ...removal } });
     Object.assign(removal, noRemoval());
@@ -88,15 +89,19 @@ async function run(work: WorkMessage): Promise<void> {
     listener,
     stopped: () => stopped,
     calledBack: () => calledBack,
-    slice: SLICE_MS,
+    slice: () => SLICE_MS,
     window: () => work.window,
     sharing: undefined,
     setAside: undefined,
     meter: undefined,
   };
-  const { left, unfinished } = await erase(context, work);
+  const answer = await erase(context, work);
   giveBack(work);
-  send({ ...report, removal, end: { left, unfinished } });
+  send({
+    ...report,
+    removal,
+    end: { ...answer, milliseconds: performance.now() - started },
+  });
 }
 
 type OpenReport = Omit<Report, 'failures' | 'mounts' | 'pending' | 'busy' | 'several'> & {

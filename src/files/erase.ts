@@ -3,6 +3,7 @@ import { systemCode } from '../errors.ts';
 import { asideName, isAside } from './aside.ts';
 import { erase } from './eraser.ts';
 import type { Aside, EraseContext, PendingFile } from './eraser.ts';
+import { WORKING_MS } from './file-workers.ts';
 import type { FileWorkers } from './file-workers.ts';
 import { holdsWhatStays } from './holds-what-stays.ts';
 import { createLinkLedger } from './link-ledger.ts';
@@ -43,8 +44,6 @@ export interface EraseOptions {
   readonly workers?: FileWorkers | undefined;
 }
 
-/** Signals, Redis and the spinner wait so long. */
-const SLICE_MS = 25;
 const ASIDE_TRIES = 20;
 const MOST_LISTED = 1000;
 
@@ -91,7 +90,7 @@ export async function eraseDirectory(
     },
     stopped: () => signal.aborted,
     calledBack: () => false,
-    slice: SLICE_MS,
+    slice: () => options.workers?.slice() ?? WORKING_MS,
     window: () => options.workers?.window() ?? 1,
     sharing: undefined,
     setAside: options.wholeEntries ? setAside : undefined,

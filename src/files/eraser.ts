@@ -1,6 +1,6 @@
-import { lstatSync, rmdirSync, unlink, unlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, rmdirSync, unlink, unlinkSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { rmdir } from 'node:fs/promises';
+import { rmdir, unlink as unlinkLater } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { errorCode, systemCode } from '../errors.ts';
 import { startListing } from './listing.ts';
@@ -61,7 +61,7 @@ export interface EraseContext {
   /** Ends it after the files: somebody else goes on with the trees. */
   readonly calledBack: () => boolean;
   /** Milliseconds without letting the event loop turn. */
-  readonly slice: number;
+  readonly slice: () => number;
   /** Removals under way at once in this process; 1: one after the other, which needs no thread. */
   readonly window: () => number;
   /** What others do of the work. */
@@ -98,19 +98,22 @@ export interface Sharing {
   readonly seen: (names: number) => void;
 }
 
+/** A piece of work in one directory: one of the two. */
 export interface Work {
-  readonly files: readonly string[];
   /** Subdirectories, to be removed with all that is in them. */
   readonly trees: readonly string[];
+  /** Files that have been looked at: only their names are to be removed. */
+  readonly names: readonly string[];
 }
 
 export interface Answer {
-  /** How many of the entries stay. */
+  /** How many of the trees stay. */
   readonly left: number;
   /** Trees that are not done yet. */
   readonly unfinished: readonly string[];
-  /** Files that may not have been looked at: whoever had them is gone. */
-  readonly lost: readonly string[];
+  /** How many of the names were tried, and those that were not removed. Undefined: nobody knows. */
+  readonly tried: number | undefined;
+  readonly refused: readonly { readonly index: number; readonly code: string }[];
 }
 
 interface Node {
@@ -136,6 +139,11 @@ interface Node {
   attempt: number;
 }
 
+interface FileFound {
+  readonly name: Name;
+  readonly stat: Stats;
+}
+
 /** How often a directory that fills up while it is emptied is read again. */
 const ATTEMPTS = 4;
 /** Directories of one descent that are open at once; deeper ones are opened again from the root. */
@@ -145,6 +153,11 @@ const NAMES_BETWEEN_LOOKS = 64;
 const NAMES_BETWEEN_CLOCKS = 32;
 /** Fewer files are not worth a message. */
 const FEWEST_SHARED = 128;
+/** Names in one message. */
+const MOST_SHARED = 500;
+/** Of a directory, for a few files: `st_size` of one block. */
+const SMALL_BYTES = 4096;
+const REPLACEMENT = '\uFFFD';
 /** Removing one takes long enough for a thread of its own. */
 const LARGE_BYTES = 32 * 2 ** 20;
 const LARGE_AT_ONCE = 4;
@@ -172,13 +185,20 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   /** In this slice, for something else than one call after the other. */
   let waited = false;
   let removals = 0;
+  let tried = 0;
+  const refused: { readonly index: number; readonly code: string }[] = [];
   let broken: unknown;
   const begun = new Set<Node>();
+  /** Nothing in it stays but what cannot be removed. */
+  const isPlain =
+    boundaries.stays === undefined &&
+    boundaries.isMountPoint === undefined &&
+    boundaries.before === undefined;
   try {
     if (work !== undefined) {
       root.listed = true;
       root.pending.push(...work.trees.toReversed());
-      await removeFiles(root, work.files);
+      await unlinkNames(root, work.names);
     }
     while (!done && !context.stopped() && !context.calledBack()) {
       if (broken !== undefined) throw broken as Error;
@@ -195,11 +215,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     root.listing?.close();
     goHome();
   }
-  return {
-    left: root.left,
-    unfinished: done ? [] : unfinishedTrees(),
-    lost: [],
-  };
+  return { left: root.left, unfinished: done ? [] : unfinishedTrees(), tried, refused };
 
   async function step(node: Node): Promise<void> {
     if (node.pending.length > 0) {
@@ -274,7 +290,9 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     try {
       const at = reopen(parent);
       if (at === undefined) return;
-      const child = nodeOf(parent, name, openChild(at, name));
+      const directory = openChild(at, name);
+      if (removeSmall(parent, at, name, directory)) return;
+      const child = nodeOf(parent, name, directory);
       parent.outstanding += 1;
       begun.add(child);
       runnable.push(child);
@@ -291,6 +309,42 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
         listener.mount(pathOf(parent, name));
       } else removeUnreadable(parent, name, code);
     }
+  }
+
+  /**
+   * The usual case, a directory with a few files in it that all go, in one go and without the
+   * bookkeeping. Whatever is unusual is left to the rest, which then finds what is still there.
+   */
+  function removeSmall(
+    parent: Node,
+    at: OpenDirectory,
+    name: Name,
+    directory: OpenDirectory,
+  ): boolean {
+    if (directory.size > SMALL_BYTES || context.window() > 1 || !isPlain) return false;
+    try {
+      enterDirectory(directory);
+      checkStayed(directory);
+      const entries = readdirSync('.', { withFileTypes: true });
+      sharing?.seen(entries.length);
+      for (const found of entries) {
+        if (found.isDirectory() || found.name.includes(REPLACEMENT)) return false;
+        const stat = lstatSync(found.name, OR_UNDEFINED);
+        if (stat === undefined) continue;
+        if (stat.isDirectory() || stat.blocks * 512 >= LARGE_BYTES) return false;
+        unlinkSync(found.name);
+        removed(parent, found.name, stat, name);
+      }
+      enterDirectory(at);
+      rmdirSync(name);
+    } catch (error) {
+      systemCode(error);
+      return false;
+    }
+    removal.bytesFreed += directory.ownBytes;
+    removal.inodesFreed += 1;
+    closeDirectory(directory);
+    return true;
   }
 
   function aside(parent: Node, name: Name): Name | undefined {
@@ -381,21 +435,36 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     runnable.push(node);
   }
 
-  async function removeFiles(node: Node, all: readonly Name[]): Promise<void> {
-    let names = all;
-    while (sharing !== undefined && names.length >= FEWEST_SHARED && sharing.wanted()) {
-      const count = Math.ceil(names.length / 2);
-      const files = names.slice(0, count).filter((name) => typeof name === 'string');
-      if (files.length < count) break;
-      names = names.slice(count);
-      give(node, { files, trees: [] });
-    }
+  async function removeFiles(node: Node, names: readonly Name[]): Promise<void> {
     for (let from = 0; from < names.length && !context.stopped();) {
       const directory = reopen(node);
       if (directory === undefined) return;
-      from = await removeSome(node, directory, names, from);
+      share();
+      const shared =
+        names.length - from >= FEWEST_SHARED && spareTrees() === 0 && sharing?.wanted() === true;
+      from = shared
+        ? lookAndGive(node, directory, names, from)
+        : await removeSome(node, directory, names, from);
       if (clock.due()) await rest();
     }
+  }
+
+  /** One process looks at the files and another removes their names: two would wait for each other. */
+  function lookAndGive(
+    node: Node,
+    directory: OpenDirectory,
+    names: readonly Name[],
+    from: number,
+  ): number {
+    const files: FileFound[] = [];
+    const end = Math.min(names.length, from + MOST_SHARED);
+    enterDirectory(directory);
+    for (let at = from; at < end; at += 1) {
+      const file = look(node, names[at] as Name);
+      if (file !== undefined) files.push(file);
+    }
+    giveNames(node, files);
+    return end;
   }
 
   /** @returns where to go on: after a slice of time, or at the end. */
@@ -406,38 +475,25 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     from: number,
   ): Promise<number> {
     const inParallel = context.window() > 1 && directory.byDescriptor;
-    const later: { readonly name: Name; readonly stat: Stats }[] = [];
+    const later: FileFound[] = [];
+    const end = sharing === undefined ? names.length : Math.min(names.length, from + MOST_SHARED);
     enterDirectory(directory);
     let at = from;
-    for (; at < names.length; at += 1) {
+    for (; at < end; at += 1) {
       if (namesSinceLook >= NAMES_BETWEEN_LOOKS) checkStayed(directory);
       namesSinceLook += 1;
-      const name = names[at] as Name;
-      if (boundaries.isMountPoint?.(() => pathOf(node, name)) === true) {
-        node.left += 1;
-        listener.mount(pathOf(node, name));
-        continue;
-      }
-      try {
-        const stat = lstatSync(name, OR_UNDEFINED);
-        if (stat === undefined) continue;
-        if (stat.isDirectory()) {
-          node.pending.push(name);
-          continue;
-        }
-        if (boundaries.before !== undefined && stat.mtimeMs >= boundaries.before) {
-          node.left += 1;
-          removal.young += 1;
-          continue;
-        }
-        if (inParallel || (stat.blocks * 512 >= LARGE_BYTES && directory.byDescriptor)) {
-          later.push({ name, stat });
-        } else {
+      const file = look(node, names[at] as Name);
+      if (file === undefined) continue;
+      const { name, stat } = file;
+      if (inParallel || (stat.blocks * 512 >= LARGE_BYTES && directory.byDescriptor)) {
+        later.push(file);
+      } else {
+        try {
           unlinkSync(name);
           removed(node, name, stat);
+        } catch (error) {
+          notRemoved(node, name, systemCode(error));
         }
-      } catch (error) {
-        notRemoved(node, name, error);
       }
       if (at % NAMES_BETWEEN_CLOCKS === 0 && (clock.due() || context.stopped())) {
         at += 1;
@@ -448,11 +504,75 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     return at;
   }
 
+  /** In the entered directory; undefined when there is nothing to remove under this name. */
+  function look(node: Node, name: Name): FileFound | undefined {
+    if (boundaries.isMountPoint?.(() => pathOf(node, name)) === true) {
+      node.left += 1;
+      listener.mount(pathOf(node, name));
+      return undefined;
+    }
+    try {
+      const stat = lstatSync(name, OR_UNDEFINED);
+      if (stat === undefined) return undefined;
+      if (stat.isDirectory()) {
+        node.pending.push(name);
+        return undefined;
+      }
+      if (boundaries.before !== undefined && stat.mtimeMs >= boundaries.before) {
+        node.left += 1;
+        removal.young += 1;
+        return undefined;
+      }
+      return { name, stat };
+    } catch (error) {
+      notRemoved(node, name, systemCode(error));
+      return undefined;
+    }
+  }
+
+  /** What another process has looked at. */
+  async function unlinkNames(node: Node, names: readonly string[]): Promise<void> {
+    const directory = context.root;
+    if (context.window() > 1) {
+      await Promise.all(
+        names.map(async (name, index) => {
+          await unlinkLater(entryForLater(directory, name)).catch((error: unknown) => {
+            refused.push({ index, code: systemCode(error) });
+          });
+        }),
+      );
+      tried = names.length;
+      return;
+    }
+    enterDirectory(directory);
+    for (const [index, name] of names.entries()) {
+      if (index % NAMES_BETWEEN_CLOCKS === 0) {
+        if (context.stopped()) return;
+        if (clock.due()) {
+          await rest();
+          enterDirectory(directory);
+        }
+        try {
+          checkStayed(directory);
+        } catch (error) {
+          blind(node, error);
+          return;
+        }
+      }
+      tried = index + 1;
+      try {
+        unlinkSync(name);
+      } catch (error) {
+        refused.push({ index, code: systemCode(error) });
+      }
+    }
+  }
+
   /** Each by a thread of Node's pool: where one waits for the device, others go on. */
   async function removeInParallel(
     node: Node,
     directory: OpenDirectory,
-    files: readonly { readonly name: Name; readonly stat: Stats }[],
+    files: readonly FileFound[],
   ): Promise<void> {
     goHome();
     waited = true;
@@ -462,13 +582,13 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       const start = (): void => {
         const most = Math.max(context.window() * 2, LARGE_AT_ONCE);
         while (under < most && next < files.length && !context.stopped()) {
-          const { name, stat } = files[next] as { readonly name: Name; readonly stat: Stats };
+          const { name, stat } = files[next] as FileFound;
           next += 1;
           under += 1;
           unlink(entryForLater(directory, name), (error) => {
             under -= 1;
             if (error === null) removed(node, name, stat);
-            else notRemoved(node, name, error);
+            else notRemoved(node, name, systemCode(error));
             start();
           });
         }
@@ -478,16 +598,16 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     });
   }
 
-  function removed(node: Node, name: Name, stat: Stats): void {
+  /** @param below the subdirectory of the node that it was in. */
+  function removed(node: Node, name: Name, stat: Stats, below?: Name): void {
     node.touched = true;
     removals += 1;
     const several = countRemoved(removal, stat);
     if (several !== undefined) listener.nameOfSeveral(several);
-    listener.item?.(pathOf(node, name));
+    listener.item?.(below === undefined ? pathOf(node, name) : pathOf(node, joined(below, name)));
   }
 
-  function notRemoved(node: Node, name: Name, error: unknown): void {
-    const code = systemCode(error);
+  function notRemoved(node: Node, name: Name, code: string): void {
     if (code === 'ENOENT') return;
     if (code === 'EISDIR') {
       node.pending.push(name);
@@ -527,7 +647,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       unlinkSync(name);
       removed(node, name, stat);
     } catch (error) {
-      notRemoved(node, name, error);
+      notRemoved(node, name, systemCode(error));
     }
   }
 
@@ -544,10 +664,15 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     }
   }
 
+  /** Subdirectories that others may have. */
+  function spareTrees(): number {
+    return runnable.reduce((sum, node) => sum + node.pending.length, 0);
+  }
+
   /** Hands subdirectories over, those nearest to the root first, as long as some are left for us. */
   function share(): void {
     if (sharing === undefined || !sharing.wanted()) return;
-    let spare = runnable.reduce((sum, node) => sum + node.pending.length, -1);
+    let spare = spareTrees();
     for (const node of runnable) {
       while (spare > 0 && node.pending.length > 0 && sharing.wanted()) {
         const names = node.pending.splice(0, Math.min(sharing.treesAtOnce(), Math.ceil(spare / 2)));
@@ -559,28 +684,60 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
           .map((name) => aside(node, name))
           .filter((name) => typeof name === 'string');
         if (trees.length === 0) break;
-        if (!give(node, { files: [], trees })) return;
+        if (!giveTrees(node, trees)) return;
       }
     }
   }
 
-  function give(node: Node, piece: Work): boolean {
+  function giveTrees(node: Node, trees: readonly string[]): boolean {
     const directory = reopen(node);
-    if (directory === undefined || sharing === undefined) {
-      node.pending.push(...piece.trees);
+    if (directory === undefined) {
+      node.pending.push(...trees);
       return false;
     }
+    give(node, directory, { trees, names: [] }, (answer) => {
+      node.left += answer.left;
+      node.touched = true;
+      node.pending.push(...answer.unfinished);
+    });
+    return true;
+  }
+
+  function giveNames(node: Node, files: readonly FileFound[]): void {
+    const texts = files.flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
+    const directory = reopen(node);
+    if (directory === undefined || texts.length < files.length) {
+      // Bytes cannot be sent: they come one by one.
+      for (const { name } of files) removeOne(node, name);
+      return;
+    }
+    give(node, directory, { trees: [], names: texts }, (answer) => {
+      node.left += answer.left;
+      const refusals = new Map(answer.refused.map(({ index, code }) => [index, code]));
+      for (const [index, { name, stat }] of files.entries()) {
+        // It was stopped, or the directory was moved away.
+        if (answer.tried !== undefined && index >= answer.tried) break;
+        const code = refusals.get(index);
+        if (code !== undefined) notRemoved(node, name, code);
+        else if (answer.tried !== undefined || isGone(directory, name)) removed(node, name, stat);
+        else removeOne(node, name);
+      }
+    });
+  }
+
+  function give(
+    node: Node,
+    directory: OpenDirectory,
+    piece: Work,
+    take: (answer: Answer) => void,
+  ): void {
+    if (sharing === undefined) return;
     node.outstanding += 1;
     node.shared += 1;
     answers += 1;
     sharing
       .give(directory, pathOf(node), piece)
-      .then(async (answer) => {
-        node.left += answer.left;
-        node.touched = true;
-        node.pending.push(...answer.unfinished);
-        if (!context.stopped()) await removeFiles(node, answer.lost);
-      })
+      .then(take)
       .catch((error: unknown) => {
         broken ??= error;
       })
@@ -590,7 +747,14 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
         answers -= 1;
         wake?.();
       });
-    return true;
+  }
+
+  function isGone(directory: OpenDirectory, name: Name): boolean {
+    try {
+      return statChild(directory, name) === undefined;
+    } catch {
+      return false;
+    }
   }
 
   async function idle(): Promise<void> {
@@ -669,6 +833,10 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 }
 
+function joined(one: Name, other: Name): Buffer {
+  return Buffer.concat([bytesOf(one), SLASH, bytesOf(other)]);
+}
+
 function bytesOf(name: Name): Buffer {
   return typeof name === 'string' ? Buffer.from(name) : name;
 }
@@ -706,11 +874,11 @@ function closeOpen(node: Node): void {
   node.directory = undefined;
 }
 
-function createClock(slice: number, meter: EraseContext['meter']) {
+function createClock(slice: () => number, meter: EraseContext['meter']) {
   let start = performance.now();
   let spent = meter && timeSpent();
   return {
-    due: () => performance.now() - start > slice,
+    due: () => performance.now() - start > slice(),
     /** The slice ends, in which nothing was waited for but the calls that remove. */
     measure: (removals: number) => {
       if (meter === undefined || spent === undefined) return;

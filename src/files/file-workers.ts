@@ -10,6 +10,8 @@ import type { Report, ToWorker } from './worker-messages.ts';
 export interface FileWorkers {
   /** Removals that this process itself keeps under way at once. */
   readonly window: () => number;
+  /** Milliseconds between two turns of the event loop: answers want to be heard. */
+  readonly slice: () => number;
   readonly meter: ((slice: Slice) => void) | undefined;
   sharing(context: EraseContext, rules: Rules): Sharing;
   /** Ends them; what they do is finished first, as far as it was waited for. */
@@ -34,13 +36,18 @@ const MOST_PROCESSES = 4;
 const WAITING_WINDOW = 16;
 const OWN_WAITING_WINDOW = 4;
 /** So much is removed before another process has started. */
-const NAMES_WORTH_HELP = 4_000;
+const NAMES_WORTH_HELP = 1_500;
 const MILLISECONDS_WORTH_HELP = 100;
 /** A piece of work is to take so long, so that the last ones end together. */
-const PIECE_MS = 6;
+const PIECE_MS = 12;
 const MOST_TREES = 200;
+const FIRST_TREE_MS = 3;
+const LEARNING = 0.3;
+/** Signals, Redis and the spinner wait so long. */
+export const WORKING_MS = 25;
+const HEARING_MS = 6;
 /** Pieces that lie ready for a worker while it does another. */
-const AHEAD = 1;
+const AHEAD = 2;
 /**
  * Removals wait for the device when so little is computed meanwhile; and when the process gives way so
  * often, since a busy machine takes the processor away as well.
@@ -57,7 +64,6 @@ interface Worker {
 
 interface Piece {
   readonly work: Work;
-  readonly started: number;
   readonly listen: (report: Report) => void;
   readonly resolve: (answer: Answer) => void;
 }
@@ -76,13 +82,14 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
   let workers: Worker[] = [];
   let waits = fixedWindow !== undefined;
   let lastId = 0;
-  let millisecondsATree = PIECE_MS;
+  let millisecondsATree = FIRST_TREE_MS;
   let namesSeen = 0;
   const began = performance.now();
   const measured = { milliseconds: 0, processor: 0, waits: 0, removals: 0 };
   signal.addEventListener('abort', () => tell({ is: 'stop' }), { once: true });
   return {
     window: () => (waits && fixedWindow === undefined ? OWN_WAITING_WINDOW : 1),
+    slice: () => (workers.length > 0 ? HEARING_MS : WORKING_MS),
     meter: concurrency === undefined ? meter : undefined,
     sharing,
     close() {
@@ -120,12 +127,12 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
         Math.min(MOST_TREES, Math.max(1, Math.round(PIECE_MS / millisecondsATree))),
       async give(directory, path, work) {
         const worker = leastBusy();
-        if (worker === undefined) return { left: 0, unfinished: work.trees, lost: work.files };
+        if (worker === undefined) return lost(work);
         lastId += 1;
         const id = lastId;
         return await new Promise<Answer>((resolve) => {
           const listen = (report: Report): void => take(context, report);
-          worker.pieces.set(id, { work, started: performance.now(), listen, resolve });
+          worker.pieces.set(id, { work, listen, resolve });
           send(worker, {
             is: 'work',
             work: {
@@ -222,10 +229,9 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     const { trees } = piece.work;
     const done = trees.length - report.end.unfinished.length;
     if (done > 0) {
-      const each = (performance.now() - piece.started) / done / (1 + worker.pieces.size);
-      millisecondsATree = millisecondsATree * 0.7 + each * 0.3;
+      millisecondsATree += (report.end.milliseconds / done - millisecondsATree) * LEARNING;
     }
-    piece.resolve({ ...report.end, lost: [] });
+    piece.resolve(report.end);
   }
 
   /** It has ended, or cannot work: others do what it had. */
@@ -234,9 +240,14 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     if (worker.process.connected) worker.process.disconnect();
     for (const [id, { work, resolve }] of worker.pieces) {
       worker.pieces.delete(id);
-      resolve({ left: 0, unfinished: work.trees, lost: work.files });
+      resolve(lost(work));
     }
   }
+}
+
+/** Nobody knows what became of it. */
+function lost({ trees }: Work): Answer {
+  return { left: 0, unfinished: trees, tried: undefined, refused: [] };
 }
 
 /** Little memory: a worker holds a thousand names and no more. */

@@ -1,3 +1,4 @@
+import type { Answer } from './eraser.ts';
 import type { Removal } from './removal.ts';
 import type { NameOfSeveral } from './removal.ts';
 import type { Rules } from './rules.ts';
@@ -25,8 +26,8 @@ export interface WorkMessage {
   readonly path: string;
   readonly topPath: string;
   readonly rules: Rules;
-  readonly files: readonly string[];
   readonly trees: readonly string[];
+  readonly names: readonly string[];
   /** Removals under way at once. */
   readonly window: number;
 }
@@ -45,7 +46,10 @@ export interface Report {
   readonly busy: readonly string[];
   readonly several: readonly NameOfSeveral[];
   /** Only in the last one. */
-  readonly end?: { readonly left: number; readonly unfinished: readonly string[] };
+  readonly end?: Answer & {
+    /** How long it took the worker. */
+    readonly milliseconds: number;
+  };
   /** The directory could not be taken over: somebody else has to do it. */
   readonly refused?: true;
 }
