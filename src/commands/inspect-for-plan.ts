@@ -23,7 +23,14 @@ export async function inspectForPlan(
   signal: AbortSignal,
   progress?: InspectProgress,
 ): Promise<ServiceCensus> {
-  const census = await inspectService(service, kinds, signal, progress);
+  const census = await inspectService(
+    service,
+    kinds,
+    signal,
+    progress,
+    undefined,
+    'with obstacles',
+  );
   const failures = collectFailures();
   for (const failure of census.failures.first) failures.add(failure);
   const unlisted = census.failures.total - census.failures.first.length;

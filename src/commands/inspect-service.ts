@@ -1,5 +1,6 @@
 import { scanInFlight } from '../celery/in-flight.ts';
 import { countQueued, findQueueKeys } from '../celery/queue.ts';
+import { ownPath } from '../files/aside.ts';
 import { inspectDirectory } from '../files/inspect.ts';
 import { closeDirectory, isMoved, openTop } from '../files/open-directory.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
@@ -12,6 +13,8 @@ import { onLink } from './links.ts';
 import { directoryFailure } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
+import { obstacleWarnings } from './obstacles.ts';
+import type { DirectoryObstacle } from './obstacles.ts';
 import { mountWarning, strangeKeyWarning } from './warnings.ts';
 
 /** Files and bytes counted in the directory at hand. */
@@ -24,6 +27,7 @@ export type Found = (kind: Kind, name: () => string) => void;
  * What a service holds now of the chosen kinds; the plan, the dry run, `stats` and the proof after a
  * wipe all look through this. It does not count results nor ask workers, see `inspectForPlan`.
  * Changes nothing. What could not be looked at is among the failures.
+ * @param toldBefore also says which directories this user will not be able to empty.
  * @param found gets the name of everything that is there, where somebody wants to know.
  * @throws the signal's reason.
  */
@@ -33,6 +37,7 @@ export async function inspectService(
   signal: AbortSignal,
   progress?: InspectProgress,
   found?: Found,
+  toldBefore?: 'with obstacles',
 ): Promise<ServiceCensus> {
   const failures = collectFailures();
   for (const failure of service.failures) failures.add(failure);
@@ -41,7 +46,17 @@ export async function inspectService(
   };
   const warnings = service.warnings.map(({ text }) => text);
   const { jobs, tasks } = await countInRedis(service, kinds, report, warnings, signal, found);
-  const directories = await countDirectories(service, report, warnings, signal, progress, found);
+  const obstacles: DirectoryObstacle[] = [];
+  const directories = await countDirectories(
+    service,
+    report,
+    warnings,
+    signal,
+    progress,
+    found,
+    toldBefore === undefined ? undefined : obstacles,
+  );
+  warnings.push(...obstacleWarnings(service.config.name, obstacles));
   const total = (kind: 'files' | 'models'): number =>
     directories.reduce((sum, one) => sum + (one.kind === kind ? one.files : 0), 0);
   return {
@@ -117,11 +132,12 @@ async function countDirectories(
   signal: AbortSignal,
   progress: InspectProgress | undefined,
   found: Found | undefined,
+  obstacles: DirectoryObstacle[] | undefined,
 ): Promise<DirectoryCensus[]> {
   const census: DirectoryCensus[] = [];
   // One file can have names in several directories; it frees its blocks once.
   const seenNames = new Map<string, number>();
-  for (const { located, open, boundaries, pending } of service.directories) {
+  for (const { located, open, boundaries, pending, asides } of service.directories) {
     const { name, path, kind, state } = located;
     const empty = { name, path, kind, files: 0, bytes: 0, inodes: 0 };
     // Missing at the start, and made since.
@@ -137,8 +153,10 @@ async function countDirectories(
         boundaries,
         seenNames,
         ...(pending.size === 0 ? {} : { pending }),
+        onObstacle: obstacles && ((obstacle) => obstacles.push({ ...obstacle, located })),
         onFailure: (item, code) => {
-          report(directoryFailure(located, printable(item) || '.', code));
+          const known = ownPath(asides, item) ?? item;
+          report(directoryFailure(located, printable(known) || '.', code));
         },
         ...(progress === undefined ? {} : { progress }),
         ...(found === undefined

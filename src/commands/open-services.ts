@@ -5,6 +5,7 @@ import { mountsBelow, readMounts } from '../files/mounts.ts';
 import { closeDirectory, openTop } from '../files/open-directory.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
 import type { LocatedDirectory, PatternProblem } from '../files/resolve.ts';
+import type { Asides } from '../files/aside.ts';
 import { boundariesOf } from '../files/rules.ts';
 import type { Rules } from '../files/rules.ts';
 import { targetIdentity } from '../redis/target.ts';
@@ -27,6 +28,8 @@ export interface OpenedDirectory {
   readonly boundaries: Boundaries;
   /** Files that an NFS client holds, as latin1: deleted, and there until it lets go. Grows. */
   readonly pending: Set<string>;
+  /** Models that were renamed before they are deleted. Grows. */
+  readonly asides: Asides;
 }
 
 /** A service with its directories held open and its Redis connected, before anything is changed. */
@@ -68,6 +71,7 @@ export async function openServices(
       if (wanted.length + patterns.length > 0) {
         if (isRootMissing(config)) failures.push(rootFailure(config));
         else warnings.push(...missingWarnings(wanted, patterns));
+        if (opened.some(({ open }) => open?.byDescriptor === false)) warnings.push(WITHOUT_PROC);
         failures.push(...patterns.flatMap(patternFailure));
       }
       const links = await connectService(config, kinds, failures, warnings, signal);
@@ -124,13 +128,14 @@ function openDirectory(
   const rules: Rules = { marker, keep, mounts: mountsBelow(path, readMounts()), before };
   const boundaries = boundariesOf(rules);
   const pending = new Set<string>();
+  const asides: Asides = new Map();
   if (state.is === 'missing') {
-    return { located, open: undefined, rules, boundaries, pending };
+    return { located, open: undefined, rules, boundaries, pending, asides };
   }
   if (state.is !== 'directory') {
     const code = state.is === 'unknown' ? state.code : 'ENOTDIR';
     failures.push(directoryFailure(located, '.', code));
-    return { located, open: undefined, rules, boundaries, pending };
+    return { located, open: undefined, rules, boundaries, pending, asides };
   }
   try {
     const open = openTop(path);
@@ -141,12 +146,12 @@ function openDirectory(
     if (now !== path) {
       closeDirectory(open);
       failures.push(directoryFailure(located, '.', 'EMOVED'));
-      return { located, open: undefined, rules, boundaries, pending };
+      return { located, open: undefined, rules, boundaries, pending, asides };
     }
-    return { located, open, rules, boundaries, pending };
+    return { located, open, rules, boundaries, pending, asides };
   } catch (error) {
     failures.push(directoryFailure(located, '.', systemCode(error)));
-    return { located, open: undefined, rules, boundaries, pending };
+    return { located, open: undefined, rules, boundaries, pending, asides };
   }
 }
 
@@ -161,6 +166,11 @@ function neighboursOf(config: ServiceConfig, all: readonly ServiceConfig[]): rea
         : []),
     ]);
 }
+
+const WITHOUT_PROC: Warning = {
+  text: 'no /proc here: directories are held by path, and known again by device and inode; mounts and files held open cannot be told',
+  weight: 'note',
+};
 
 /** A missing directory is an empty one, in a stack that has not been used yet and after a reset. */
 function missingWarnings(

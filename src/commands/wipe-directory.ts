@@ -16,7 +16,7 @@ import type { StepContext } from './step.ts';
  * @throws the signal's reason, after the tally holds what went until then.
  */
 export async function wipeDirectory(step: StepContext, directory: OpenedDirectory): Promise<void> {
-  const { located, open, rules } = directory;
+  const { located, open, rules, asides } = directory;
   const { name, path, kind } = located;
   const { tally, observer, signal } = step;
   signal.throwIfAborted();
@@ -50,7 +50,7 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
   const { item } = observer;
   const erased = await eraseDirectory(
     open,
-    { rules, wholeEntries: kind === 'models', ...step.erasing },
+    { rules, wholeEntries: kind === 'models', asides, ...step.erasing },
     {
       failure(at, code, lies) {
         step.report(directoryFailure(located, printable(at) || '.', code, lies));
@@ -73,6 +73,12 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
   const bytesFreed = Math.max(0, erased.bytesFreed - held.deletedNow);
   const bytesHeldOpen = held.bytes;
   noteDirectory(tally, { name, path, kind, deleted, bytesFreed, inodesFreed, bytesHeldOpen });
+  if (erased.young > 0 && tally.pass === 1) {
+    step.warn(
+      `${name}: ${counted(erased.young, 'younger file')} not removed: --older-than`,
+      'note',
+    );
+  }
   for (const mount of erased.mounts) step.warn(mountWarning(name, mount));
   logRemoved(
     step,

@@ -102,7 +102,8 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     signal,
     before,
   );
-  const run = { cleanupId: cleanupId(startedAt), kinds: request.kinds, startedAt };
+  const { kinds, olderThan } = request;
+  const run = { cleanupId: cleanupId(startedAt), kinds, olderThan, startedAt };
   try {
     signal.throwIfAborted();
     if (request.strict) await enforceStrict(services, request.kinds, signal);

@@ -7,6 +7,18 @@ import type { Name } from './open-directory.ts';
 const PREFIX = '.media-cleanup-aside.';
 const LONGEST = 255;
 
+/** What was renamed: by the name aside, as latin1, the name before. */
+export type Asides = Map<string, Buffer>;
+
+/** The path that people know; undefined when it is the same. */
+export function ownPath(asides: Asides, path: Buffer): Buffer | undefined {
+  if (asides.size === 0) return undefined;
+  const slash = path.indexOf('/');
+  const first = slash < 0 ? path : path.subarray(0, slash);
+  const name = asides.get(first.toString('latin1'));
+  return name && Buffer.concat([name, path.subarray(first.length)]);
+}
+
 export function isAside(name: Name): boolean {
   return typeof name === 'string'
     ? name.startsWith(PREFIX)

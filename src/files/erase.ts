@@ -1,6 +1,7 @@
 import { lstatSync, renameSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
-import { asideName, isAside } from './aside.ts';
+import { asideName, isAside, ownPath } from './aside.ts';
+import type { Asides } from './aside.ts';
 import { erase } from './eraser.ts';
 import type { Aside, EraseContext, PendingFile } from './eraser.ts';
 import { WORKING_MS } from './file-workers.ts';
@@ -39,6 +40,8 @@ export interface EraseOptions {
   readonly rules: Rules;
   /** A directory in it goes as a whole: it is renamed aside before anything in it is deleted. */
   readonly wholeEntries: boolean;
+  /** What was renamed aside, also by passes before; grows. */
+  readonly asides?: Asides;
   /** Of all directories of the run. */
   readonly ledger?: LinkLedger;
   readonly workers?: FileWorkers | undefined;
@@ -60,12 +63,12 @@ export async function eraseDirectory(
   observer: EraseObserver,
   signal: AbortSignal,
 ): Promise<Erased> {
-  const { rules, ledger = createLinkLedger() } = options;
+  const { rules, ledger = createLinkLedger(), asides = new Map<string, Buffer>() } = options;
   const removal = noRemoval();
   const mounts: Buffer[] = [];
   const pending: PendingFile[] = [];
   const boundaries = boundariesOf(rules);
-  const shown = new Map<string, Buffer>();
+  const begun = new Set<string>();
   const context: EraseContext = {
     root: top,
     rootPath: Buffer.alloc(0),
@@ -74,7 +77,7 @@ export async function eraseDirectory(
     removal,
     listener: {
       failure(path, code) {
-        const known = shownPath(path);
+        const known = ownPath(asides, path);
         if (known === undefined) observer.failure(path, code);
         else observer.failure(known, code, path);
       },
@@ -102,7 +105,9 @@ export async function eraseDirectory(
   return { ...removal, mounts, pending };
 
   function setAside(name: Name): Aside {
-    if (shown.has(keyOf(name))) return { is: 'known' };
+    // A listing that goes on may show it a second time, under its new name.
+    if (begun.has(keyOf(name))) return { is: 'known' };
+    begun.add(keyOf(name));
     // What an earlier run left half done goes whatever its age.
     if (isAside(name)) return name;
     const below = `${keyOf(name)}/`;
@@ -121,7 +126,8 @@ export async function eraseDirectory(
         enterDirectory(top);
         if (lstatSync(aside, { throwIfNoEntry: false }) !== undefined) continue;
         renameSync(name, aside);
-        shown.set(keyOf(aside), Buffer.from(name));
+        begun.add(keyOf(aside));
+        asides.set(keyOf(aside), Buffer.from(name));
         return aside;
       } catch (error) {
         // Taken in this very moment; anything else: it goes where it is.
@@ -134,14 +140,6 @@ export async function eraseDirectory(
   function isMountPoint(path: Buffer): boolean {
     const at = `${currentPath(top)?.toString('latin1') ?? ''}/${path.toString('latin1')}`;
     return readMounts()?.some(({ pointBytes }) => pointBytes === at) ?? false;
-  }
-
-  function shownPath(path: Buffer): Buffer | undefined {
-    if (shown.size === 0) return undefined;
-    const slash = path.indexOf('/');
-    const first = slash < 0 ? path : path.subarray(0, slash);
-    const name = shown.get(first.toString('latin1'));
-    return name && Buffer.concat([name, path.subarray(first.length)]);
   }
 }
 

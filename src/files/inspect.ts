@@ -1,4 +1,7 @@
 import { systemCode } from '../errors.ts';
+import type { Stats } from 'node:fs';
+import { obstacleOf } from './obstacle.ts';
+import type { Obstacle } from './obstacle.ts';
 import { identityOfChild, statChild } from './open-directory.ts';
 import type { OpenDirectory } from './open-directory.ts';
 import { walk } from './walk.ts';
@@ -36,6 +39,8 @@ export async function inspectDirectory(
     readonly onFailure: OnFailure;
     /** Running totals, every few hundred files. */
     readonly progress?: (files: number, bytes: number) => void;
+    /** Called once for a directory whose entries this user cannot remove. */
+    readonly onObstacle?: ((obstacle: Obstacle) => void) | undefined;
     /** Paths, as latin1, of files that are deleted already and cannot go yet. */
     readonly pending?: ReadonlySet<string>;
     /** Called for every file, with its path relative to the directory. */
@@ -48,6 +53,7 @@ export async function inspectDirectory(
   let bytes = 0;
   let inodes = 0;
   const mounts: Buffer[] = [];
+  const asked = new WeakSet<OpenDirectory>();
   await walk(
     top,
     // 'gone' here means: a wipe would remove it.
@@ -61,6 +67,7 @@ export async function inspectDirectory(
           if (boundaries.before !== undefined && stat.mtimeMs >= boundaries.before) return 'left';
           if (how.pending?.has(path().toString('latin1')) === true) return 'left';
           files += 1;
+          askAbout(at, stat, path, name);
           how.found?.(path);
           if (files % FILES_BETWEEN_REPORTS === 0) how.progress?.(files, bytes);
           if (isLastName(at, name, stat.nlink)) {
@@ -78,8 +85,9 @@ export async function inspectDirectory(
         else onFailure(path(), code);
         return 'left';
       },
-      leave(_parent, _name, directory, left) {
+      leave(parent, name, directory, left, _attempt, path) {
         if (left > 0) return 'left';
+        askAbout(parent, undefined, path, name);
         if (boundaries.before !== undefined && directory.modified >= boundaries.before)
           return 'left';
         inodes += 1;
@@ -93,6 +101,22 @@ export async function inspectDirectory(
     signal,
   );
   return { files, bytes, inodes, mounts };
+
+  /** With the first entry that is seen of a directory: an empty one is its parent's matter. */
+  function askAbout(
+    at: OpenDirectory,
+    stat: Stats | undefined,
+    path: () => Buffer,
+    name: Buffer,
+  ): void {
+    if (how.onObstacle === undefined || asked.has(at)) return;
+    asked.add(at);
+    const code = obstacleOf(at, stat);
+    if (code === undefined) return;
+    const below = path();
+    const end = Math.max(0, below.length - name.length - 1);
+    how.onObstacle({ path: below.subarray(0, end), code, owner: at.owner });
+  }
 
   /** Whether this is the last of a file's names, so that its blocks would go with it. */
   function isLastName(at: OpenDirectory, name: Buffer, names: number): boolean {

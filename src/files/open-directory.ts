@@ -38,6 +38,8 @@ export interface OpenDirectory {
   readonly size: number;
   /** When entries were last added or removed, in milliseconds since 1970, when it was opened. */
   readonly modified: number;
+  readonly owner: number;
+  readonly mode: number;
   /** False where there is no /proc: names are then resolved by path, with the identity checked. */
   readonly byDescriptor: boolean;
 }
@@ -114,6 +116,8 @@ function describe(descriptor: number, path: Buffer, byDescriptor: boolean): Open
       ownBytes: Number(stat.blocks) * 512,
       size: Number(stat.size),
       modified: Number(stat.mtimeMs),
+      owner: Number(stat.uid),
+      mode: Number(stat.mode),
       byDescriptor,
     };
   } catch (error) {

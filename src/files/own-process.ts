@@ -49,3 +49,8 @@ export function timeSpent(): { readonly processor: number; readonly waits: numbe
   const { userCPUTime, systemCPUTime, voluntaryContextSwitches } = process.resourceUsage();
   return { processor: (userCPUTime + systemCPUTime) / 1000, waits: voluntaryContextSwitches };
 }
+
+/** The effective user; undefined where there are none. */
+export function userId(): number | undefined {
+  return process.geteuid?.();
+}

@@ -10,6 +10,7 @@ import { KINDS } from './types.ts';
 const RUN = {
   configFile: '/etc/media-cleanup/cleanup.config.json',
   kinds: KINDS,
+  olderThan: undefined,
   cancelRunning: true,
 };
 
@@ -75,7 +76,11 @@ describe('the plan', () => {
 
   test('of a part names what stays and shows nothing of it', () => {
     expect(
-      planText(CENSUS, { ...RUN, kinds: ['jobs', 'queue'], cancelRunning: true }, plainStyle(80)),
+      planText(
+        CENSUS,
+        { ...RUN, kinds: ['jobs', 'queue'], olderThan: undefined, cancelRunning: true },
+        plainStyle(80),
+      ),
     ).toMatchInlineSnapshot(`
       "Config: /etc/media-cleanup/cleanup.config.json
       Stays, not selected: files, models

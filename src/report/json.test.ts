@@ -117,6 +117,7 @@ describe('the report', () => {
     const run = {
       cleanupId: 'x',
       kinds: ['jobs', 'models'] as const,
+      olderThan: undefined,
       cancelRunning: true,
       startedAt: new Date(0),
       finishedAt: new Date(7),

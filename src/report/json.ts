@@ -18,6 +18,7 @@ export function reportJson(report: WipeReport) {
     status: report.status,
     message: reportMessage(report),
     dry_run: report.dryRun,
+    ...(report.olderThan === undefined ? {} : { older_than_s: report.olderThan / 1000 }),
     started_at: report.startedAt.toISOString(),
     finished_at: report.finishedAt.toISOString(),
     duration_ms: report.finishedAt.getTime() - report.startedAt.getTime(),

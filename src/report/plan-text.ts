@@ -3,7 +3,7 @@ import { GROUPED } from './grid.ts';
 import { chosenOf } from './planned.ts';
 import { problemLines } from './problem-lines.ts';
 import type { Style } from './style.ts';
-import { counted, grouped, shown, wrap } from './text.ts';
+import { counted, durationText, grouped, shown, wrap } from './text.ts';
 import { KINDS } from './types.ts';
 import { tasksInHand, workerLines } from './workers-text.ts';
 import type { Kind, ServiceCensus } from './types.ts';
@@ -14,6 +14,7 @@ export function planText(
   run: {
     readonly configFile: string;
     readonly kinds: readonly Kind[];
+    readonly olderThan: number | undefined;
     /** Whether what the workers have in their hands is cancelled. */
     readonly cancelRunning: boolean;
   },
@@ -25,6 +26,9 @@ export function planText(
   const lines = [
     ...wrap(`Config: ${shown(run.configFile, style)}`, style.width, 2),
     ...(kept.length > 0 ? [`Stays, not selected: ${kept.join(', ')}`] : []),
+    ...(run.olderThan === undefined
+      ? []
+      : [`Stays, younger than ${durationText(run.olderThan)}: files and whole models`]),
     ...services.flatMap((service) => [
       '',
       style.bold(shown(service.name, style)),

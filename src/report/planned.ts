@@ -7,6 +7,7 @@ export function plannedReport(
   run: {
     readonly cleanupId: string;
     readonly kinds: readonly Kind[];
+    readonly olderThan: number | undefined;
     readonly cancelRunning: boolean;
     readonly startedAt: Date;
     readonly finishedAt: Date;
@@ -18,6 +19,7 @@ export function plannedReport(
     status: 'planned',
     dryRun: true,
     kinds: run.kinds,
+    olderThan: run.olderThan,
     startedAt: run.startedAt,
     finishedAt: run.finishedAt,
     services: services.map((service) => plannedService(chosenOf(service, run.kinds), run)),

@@ -1,11 +1,11 @@
-import { gridLines } from './grid.ts';
+import { GROUPED, gridLines } from './grid.ts';
 import type { Digits } from './grid.ts';
 import { problemLines } from './problem-lines.ts';
 import type { Style } from './style.ts';
 import { counted, shown, wrap } from './text.ts';
 import { isClean, remainingCount, reportMessage, totalsOf } from './totals.ts';
 import type { Totals } from './totals.ts';
-import type { Kind, Remaining, ServiceReport, WipeReport } from './types.ts';
+import type { FileSystemReport, Kind, Remaining, ServiceReport, WipeReport } from './types.ts';
 
 /** The report for people: table, problems with their remedies, what is left, closing message. */
 export function reportText(report: WipeReport, style: Style): string {
@@ -13,6 +13,7 @@ export function reportText(report: WipeReport, style: Style): string {
     gridLines(reportGrid(report, style), style),
     report.services.flatMap((service) => problemLines(service, style)),
     report.services.flatMap((service) => leftLines(service, report.dryRun, style)),
+    report.fileSystems.flatMap((fileSystem) => spaceLines(fileSystem, style)),
     [closingLine(report, style)],
   ];
   const text = blocks
@@ -75,6 +76,20 @@ function leftLines(service: ServiceReport, dryRun: boolean, style: Style): strin
     lines.push(`${name}: ${size} MB of deleted files are held open by a process, not free yet`);
   }
   return lines.flatMap((line) => wrap(line, style.width, 2));
+}
+
+/** Its own count beside what the file system says, which other programs change too. */
+function spaceLines(fileSystem: FileSystemReport, style: Style): string[] {
+  const { mount, type, bytesFreed, inodesFreed, freeBefore, freeAfter, note } = fileSystem;
+  if (inodesFreed === 0) return [];
+  const name = shown(type === '' ? mount : `${mount} (${type})`, style);
+  const freed = `${GROUPED.megabytes(bytesFreed)} MB and ${counted(inodesFreed, 'inode')} freed`;
+  const space = `${GROUPED.megabytes(freeBefore.bytes)} MB were free, ${GROUPED.megabytes(freeAfter.bytes)} MB are`;
+  return wrap(
+    `${name}: ${freed}; ${space}${note === undefined ? '' : ` (${note})`}`,
+    style.width,
+    2,
+  );
 }
 
 function remainingText(remaining: Remaining): string {

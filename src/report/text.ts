@@ -14,6 +14,26 @@ export function counted(count: number, singular: string, plural = `${singular}s`
   return `${grouped(count)} ${count === 1 ? singular : plural}`;
 }
 
+const UNITS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+  ['ms', 1],
+] as const;
+
+/** Milliseconds as people type them: `36h` comes back as `1d12h`. */
+export function durationText(milliseconds: number): string {
+  let rest = Math.round(milliseconds);
+  const parts: string[] = [];
+  for (const [unit, size] of UNITS) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count > 0) parts.push(`${count}${unit}`);
+  }
+  return parts.length === 0 ? '0s' : parts.join('');
+}
+
 /** Text from outside, safe for this terminal. */
 export function shown(text: string, style: Style): string {
   return harmless(text, !style.unicode);

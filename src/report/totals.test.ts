@@ -89,6 +89,7 @@ describe('the exit code', () => {
     const run = {
       cleanupId: 'x',
       kinds: KINDS,
+      olderThan: undefined,
       cancelRunning: true,
       startedAt: new Date(0),
       finishedAt: new Date(5),

@@ -1,4 +1,5 @@
 import { EXIT_CODE } from '../errors.ts';
+import { durationText } from './text.ts';
 import { KINDS } from './types.ts';
 import type { Kind, Remaining, ServiceReport, WipeReport } from './types.ts';
 
@@ -81,9 +82,11 @@ export function isTotal(kinds: readonly Kind[]): boolean {
  */
 export function reportMessage(report: WipeReport): string {
   const totals = totalsOf(report.services);
+  const age =
+    report.olderThan === undefined ? '' : `, older than ${durationText(report.olderThan)}`;
   const only = isTotal(report.kinds)
     ? ''
-    : ` (${KINDS.filter((kind) => report.kinds.includes(kind)).join(', ')} only)`;
+    : ` (${KINDS.filter((kind) => report.kinds.includes(kind)).join(', ')} only${age})`;
   const counts = `${totals.jobsRemoved} jobs + ${totals.filesDeleted} files + ${totals.modelsDeleted} models`;
   const size = `${megabytes(totals.bytesFreed)}MB`;
   // The total wipe's message has no room for tasks: its form is fixed by the contract.

@@ -162,6 +162,8 @@ export interface WipeReport {
   readonly dryRun: boolean;
   /** The kinds asked for; all four make a total wipe. */
   readonly kinds: readonly Kind[];
+  /** Only files that were last modified so many milliseconds before went; undefined: all. */
+  readonly olderThan: number | undefined;
   readonly startedAt: Date;
   readonly finishedAt: Date;
   readonly services: readonly ServiceReport[];

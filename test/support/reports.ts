@@ -84,6 +84,7 @@ export function reportOf(
     status: 'completed',
     dryRun: false,
     kinds: KINDS,
+    olderThan: undefined,
     startedAt: new Date('2025-10-27T14:30:22.104Z'),
     finishedAt: new Date('2025-10-27T14:30:25.310Z'),
     services,

@@ -1,0 +1,50 @@
+import type { Obstacle } from '../files/obstacle.ts';
+import { userId } from '../files/own-process.ts';
+import type { LocatedDirectory } from '../files/resolve.ts';
+import { printable } from '../report/printable.ts';
+import { systemReason } from '../report/system-reason.ts';
+
+export interface DirectoryObstacle extends Obstacle {
+  readonly located: LocatedDirectory;
+}
+
+/**
+ * Which directories this user cannot empty, told in the plan: one sentence for each configured
+ * directory and reason, with the command that helps.
+ */
+export function obstacleWarnings(
+  service: string,
+  obstacles: readonly DirectoryObstacle[],
+): readonly string[] {
+  const groups = new Map<string, DirectoryObstacle[]>();
+  for (const obstacle of obstacles) {
+    const key = `${obstacle.located.path}\0${obstacle.code}\0${obstacle.owner}`;
+    const group = groups.get(key) ?? [];
+    groups.set(key, group);
+    group.push(obstacle);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const { located, path, code, owner } = first;
+    const place = path.length === 0 ? located.name : `${located.name}/${printable(path)}`;
+    const more = group.length > 1 ? ` and ${group.length - 1} more directories` : '';
+    return [
+      `${place}${more} cannot be emptied by this user (${whose(owner)}): ${systemReason(code)}; ${remedy(service, first)}`,
+    ];
+  });
+}
+
+function whose(owner: number): string {
+  const user = userId();
+  const name = owner === 0 ? 'root' : `user ${owner}`;
+  return owner === user ? 'its own' : `user ${user ?? '?'}; it belongs to ${name}`;
+}
+
+function remedy(service: string, { located, path, code, owner }: DirectoryObstacle): string {
+  const full = path.length === 0 ? located.path : `${located.path}/${printable(path)}`;
+  if (code === 'EROFS') return `mount it read-write: mount -o remount,rw <mount point of ${full}>`;
+  if (code === 'EPERM' && userId() === 0) return `run: chattr -R -i -a '${full}'`;
+  if (owner === userId()) return `run: chmod -R u+rwX '${full}'`;
+  return `run: sudo media-cleanup ${service}, or, if its container made it: docker compose exec -u root ${service} chown -R ${userId() ?? '<user>'} <the directory in the container>`;
+}
