@@ -1,7 +1,7 @@
 import { closeDirectory, openHandedOver } from './files/open-directory.ts';
 import type { OpenDirectory } from './files/open-directory.ts';
 import { erase } from './files/eraser.ts';
-import type { EraseListener } from './files/eraser.ts';
+import type { EraseListener } from './files/erase-context.ts';
 import { noRemoval } from './files/removal.ts';
 import type { NameOfSeveral } from './files/removal.ts';
 import { boundariesOf } from './files/rules.ts';

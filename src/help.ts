@@ -32,6 +32,7 @@ Examples:
   media-cleanup all --yes                 wipe without a question (cron)
   media-cleanup video-downloader --only jobs,queue --yes
   media-cleanup all --yes --keep-models   models stay
+  media-cleanup all --yes --older-than 7d only files that are old
   media-cleanup all --yes --json | jq .status
   media-cleanup all --yes --wait-idle 10m  wait for tasks that cannot be killed
   media-cleanup stats all                 what is there now
@@ -40,6 +41,7 @@ Examples:
 When something goes wrong:
   "Redis/…: Connection refused"   start Redis, run again; the files were wiped
   "Permission denied"             run it as the owner of the files, or with sudo
+  "still held open by …"          restart that process: then the space is free
   "no key begins with …"          keyPrefix in the config is not the service's
   "does not answer"               a --pool=solo worker in a task: --wait-idle 10m
   "came back during the wipe"     something still writes: stop the service

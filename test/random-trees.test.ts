@@ -79,8 +79,7 @@ async function wipeBatch(first: number): Promise<void> {
       ...numbers,
       errors: expected.errors,
       mounts: expected.mounts,
-      // Directories are not looked for.
-      verified: went.length === expected.countable.length,
+      verified: expected.errors.length === 0,
     });
     const planned = toldOf(plan.report.services[name]);
     expect(planned.mounts, `${where}, planned`).toEqual(expected.mounts);

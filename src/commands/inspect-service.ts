@@ -20,8 +20,8 @@ import { mountWarning, strangeKeyWarning } from './warnings.ts';
 /** Files and bytes counted in the directory at hand. */
 export type InspectProgress = (files: number, bytes: number) => void;
 
-/** Called for everything that a look finds: a job's key, a task, a file. */
-export type Found = (kind: Kind, name: () => string) => void;
+/** Called for everything that a look finds: a job's key, a task, a file, a directory of files. */
+export type Found = (kind: Kind | 'directories', name: () => string) => void;
 
 /**
  * What a service holds now of the chosen kinds; the plan, the dry run, `stats` and the proof after a
@@ -139,7 +139,7 @@ async function countDirectories(
   const seenNames = new Map<string, number>();
   for (const { located, open, boundaries, pending, asides } of service.directories) {
     const { name, path, kind, state } = located;
-    const empty = { name, path, kind, files: 0, bytes: 0, inodes: 0 };
+    const empty = { name, path, kind, files: 0, bytes: 0, subdirectories: 0, inodes: 0 };
     // Missing at the start, and made since.
     const late = state.is === 'missing' ? openIfThere(path) : undefined;
     const top = open ?? late;
@@ -149,7 +149,7 @@ async function countDirectories(
       continue;
     }
     try {
-      const { files, bytes, inodes, mounts } = await inspectDirectory(top, {
+      const { files, bytes, directories, inodes, mounts } = await inspectDirectory(top, {
         boundaries,
         seenNames,
         ...(pending.size === 0 ? {} : { pending }),
@@ -165,11 +165,14 @@ async function countDirectories(
               found: (item: () => Buffer) => {
                 found(kind, () => `${name}/${printable(item())}`);
               },
+              foundDirectory: (item: () => Buffer) => {
+                found('directories', () => `${name}/${printable(item())}`);
+              },
             }),
         signal,
       });
       warnings.push(...mounts.map((mount) => mountWarning(name, mount)));
-      census.push({ ...empty, files, bytes, inodes });
+      census.push({ ...empty, files, bytes, subdirectories: directories, inodes });
     } finally {
       if (late !== undefined) closeDirectory(late);
     }

@@ -54,15 +54,17 @@ export async function proveService(
     // A task that was killed late leaves its result late.
     await removeResultsOf(step, [...tally.cancelled]);
     const look = await lookAgain(step, kinds);
-    const dirty = remainingCount(look.remaining) + look.results > 0;
+    const dirty = remainingCount(look.remaining) + look.results + look.directories > 0;
     const inTime = performance.now() < end;
     if (dirty && (inTime || (verifyFor === 0 && tally.pass < MOST_PASSES))) {
       const before = removedSoFar(tally);
       const results = tally.results;
+      const inodes = inodesFreed(tally);
       await wipeService(step, kinds);
       const back = difference(removedSoFar(tally), before);
       tally.cameBack = sum(tally.cameBack, back);
       if (remainingCount(back) + tally.results - results > 0) continue;
+      if (inodesFreed(tally) > inodes) continue;
       // Nothing of it could be removed: trying on would not help.
       if (!inTime) return await conclude(step, crew, await lookAgain(step, kinds));
     } else if (!inTime) {
@@ -76,6 +78,8 @@ export async function proveService(
 interface Look extends Verdict {
   /** Results still there, where all of the database were to go. */
   readonly results: number;
+  /** Empty directories that should have gone too. */
+  readonly directories: number;
   readonly names: string;
 }
 
@@ -85,12 +89,12 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
   const { remaining } = look;
   const left = remainingCount(remaining);
   if (remainingCount(tally.cameBack) > 0) step.warn(cameBackWarning(tally.cameBack));
-  if (left > 0) step.warn(`still there: ${look.names}`);
+  if (left + look.directories > 0) step.warn(`still there: ${look.names}`);
   if (look.results > 0) {
     step.warn(`Redis: ${counted(look.results, 'result')} still there or there again`);
   }
   const stragglers = await reportStragglers(crew);
-  const verified = look.verified && look.results === 0 && !stragglers;
+  const verified = look.verified && look.results === 0 && look.directories === 0 && !stragglers;
   const why =
     left > 0
       ? `${counted(left, 'item')} still there`
@@ -98,7 +102,9 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
         ? 'a worker may write again'
         : look.results > 0
           ? `${counted(look.results, 'result')} still there`
-          : 'not everything could be looked at';
+          : look.directories > 0
+            ? `${counted(look.directories, 'directory', 'directories')} still there`
+            : 'not everything could be looked at';
   observer.log({
     level: verified ? 'INFO' : 'WARNING',
     service: name,
@@ -137,34 +143,40 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
     service.failures.length === 0 &&
     census.failures.total === 0 &&
     remainingCount(remaining) === 0;
-  return { verified, remaining, results, names: names.text(remaining) };
+  const directories = census.directories.reduce((sum, one) => sum + one.subdirectories, 0);
+  return { verified, remaining, results, directories, names: names.text(remaining, directories) };
 }
 
 const NAMES_SHOWN = 5;
 
 /** The first names of each kind, for a sentence. */
-function collectNames(): { readonly add: Found; readonly text: (of: Remaining) => string } {
-  const first = new Map<Kind, Set<string>>();
+function collectNames(): {
+  readonly add: Found;
+  readonly text: (of: Remaining, directories: number) => string;
+} {
+  const first = new Map<Kind | 'directories', Set<string>>();
   return {
     add(kind, name) {
       const names = first.get(kind) ?? new Set();
       first.set(kind, names);
       if (names.size < NAMES_SHOWN) names.add(name());
     },
-    text: ({ jobs, tasks, files, models }) =>
+    text: ({ jobs, tasks, files, models }, directories) =>
       (
         [
           ['jobs', jobs, 'job'],
           ['queue', tasks, 'task'],
           ['files', files, 'file'],
           ['models', models, 'model'],
+          // Those of files that are left are no news.
+          ['directories', files + models > 0 ? 0 : directories, 'directory'],
         ] as const
       )
         .filter(([, count]) => count > 0)
         .map(([kind, count, noun]) => {
           const names = [...(first.get(kind) ?? [])].toSorted();
           const more = kind !== 'queue' && count > names.length ? ', …' : '';
-          return `${counted(count, noun)} (${names.join(', ')}${more})`;
+          return `${counted(count, noun, noun === 'directory' ? 'directories' : undefined)} (${names.join(', ')}${more})`;
         })
         .join(', '),
   };
@@ -256,4 +268,8 @@ function remainingOf(census: ServiceCensus): Remaining {
     files: census.files,
     models: census.models,
   };
+}
+
+function inodesFreed(tally: WipeTally): number {
+  return tally.directories.reduce((sum, one) => sum + one.inodesFreed, 0);
 }

@@ -1,5 +1,5 @@
 import { eraseDirectory } from '../files/erase.ts';
-import type { PendingFile } from '../files/eraser.ts';
+import type { PendingFile } from '../files/erase-context.ts';
 import { isMoved } from '../files/open-directory.ts';
 import { printable } from '../report/printable.ts';
 import { counted } from '../report/text.ts';

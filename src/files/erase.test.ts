@@ -86,6 +86,8 @@ describe.each([true, false])('by descriptor: %s', (byDescriptor) => {
   test('files of every kind go, what links lead to stays, and the count is that of find', async () => {
     const { top, victim } = scene();
     fillDirectory(top, victim);
+    // Without descriptors a directory is entered by text; see below.
+    if (!byDescriptor) execFileSync('bash', ['-c', 'mv dir-* dir'], { cwd: top });
     chmodSync(top, 0o2750);
     const [files, blocks, hash] = [countFiles(top), allocatedBytes(top), treeHash(victim)];
     const find = ['.', '-mindepth', '1', '-type', 'd', '-printf', '%b\n'];
@@ -128,6 +130,16 @@ describe.each([true, false])('by descriptor: %s', (byDescriptor) => {
     expect(erased.deleted).toBeGreaterThanOrEqual(2);
     expect(readdirSync(join(top, '../aside/deep'))).toEqual(['1', '2']);
   });
+});
+
+test('without descriptors, a directory whose name is no text is an error of its own', async () => {
+  const { top } = scene();
+  execFileSync('bash', ['-c', "mkdir $'dir-\\xff' plain; touch $'dir-\\xff/in' plain/in"], {
+    cwd: top,
+  });
+  const erased = await erase(top, { byDescriptor: false });
+  expect(erased).toMatchObject({ deleted: 1, failures: ['dir-\xff EILSEQ'] });
+  expect(entryList(top)).toEqual(['dir-\\xff', 'dir-\\xff/in']);
 });
 
 test('a racer that swaps directories and links all the time gets nothing outside removed', async () => {

@@ -3,7 +3,7 @@ import { systemCode } from '../errors.ts';
 import { asideName, isAside, ownPath } from './aside.ts';
 import type { Asides } from './aside.ts';
 import { erase } from './eraser.ts';
-import type { Aside, EraseContext, PendingFile } from './eraser.ts';
+import type { Aside, EraseContext, PendingFile } from './erase-context.ts';
 import { WORKING_MS } from './file-workers.ts';
 import type { FileWorkers } from './file-workers.ts';
 import { holdsWhatStays } from './holds-what-stays.ts';

@@ -3,8 +3,8 @@ import type { Stats } from 'node:fs';
 import { rmdir, unlink as unlinkLater } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { errorCode, systemCode } from '../errors.ts';
+import type { Answer, EraseContext, Work } from './erase-context.ts';
 import { startListing } from './listing.ts';
-import type { Listing } from './listing.ts';
 import {
   MovedError,
   checkPlace,
@@ -16,128 +16,11 @@ import {
   statChild,
 } from './open-directory.ts';
 import type { Name, OpenDirectory } from './open-directory.ts';
-import { goHome, timeSpent } from './own-process.ts';
+import { goHome } from './own-process.ts';
 import { countRemoved } from './removal.ts';
-import type { NameOfSeveral, Removal } from './removal.ts';
-import type { Boundaries } from './walk.ts';
-
-/** What is said of single entries; paths are relative to the configured directory, as bytes. */
-export interface EraseListener {
-  readonly failure: (path: Buffer, code: string) => void;
-  /** A mount point: not entered, not removed. */
-  readonly mount: (path: Buffer) => void;
-  /** A removed file that an NFS client holds under a name of its own; it goes when that lets go. */
-  readonly pending: (file: PendingFile) => void;
-  /** EBUSY: mounted on meanwhile, or in use by the system. */
-  readonly busy: (path: Buffer) => void;
-  readonly nameOfSeveral: (name: NameOfSeveral) => void;
-  /** Every removed entry but directories; present only when somebody wants to know. */
-  readonly item: ((path: Buffer) => void) | undefined;
-  /** Called every few milliseconds. */
-  readonly progress: () => void;
-}
-
-export interface PendingFile {
-  readonly path: Buffer;
-  /** Allocated; free when the client closes it. */
-  readonly bytes: number;
-  /** Milliseconds since 1970: renamed by a removal after that, or before. */
-  readonly changed: number;
-}
-
-export interface EraseContext {
-  /** The configured directory, or one below: what a file worker was given. */
-  readonly root: OpenDirectory;
-  /** Where the root is, relative to the configured directory. */
-  readonly rootPath: Buffer;
-  /** Where the configured directory was when it was opened; undefined where that cannot be told. */
-  readonly topPath: Buffer | undefined;
-  readonly boundaries: Boundaries;
-  /** Grows. */
-  readonly removal: Removal;
-  readonly listener: EraseListener;
-  /** Ends the work: the entry at hand is finished, nothing is thrown. */
-  readonly stopped: () => boolean;
-  /** Ends it after the files: somebody else goes on with the trees. */
-  readonly calledBack: () => boolean;
-  /** Milliseconds without letting the event loop turn. */
-  readonly slice: () => number;
-  /** Removals under way at once in this process; 1: one after the other, which needs no thread. */
-  readonly window: () => number;
-  /** What others do of the work. */
-  readonly sharing: Sharing | undefined;
-  /** Asked before a directory in the root is entered. */
-  readonly setAside: ((name: Name) => Aside) | undefined;
-  /** Told of every slice of time in which nothing was done but removing, one after the other. */
-  readonly meter: ((slice: Slice) => void) | undefined;
-}
-
-/** The name that it has from now on; or it stays as a whole; or it is being removed already. */
-export type Aside = Name | { readonly is: 'staying' | 'known' };
-
-export interface Slice {
-  readonly milliseconds: number;
-  /** How long of it the process computed. */
-  readonly processor: number;
-  /** How often it gave way to wait for something. */
-  readonly waits: number;
-  readonly removals: number;
-}
-
-/** Gives work away: to whom and how is not this file's matter. */
-export interface Sharing {
-  /** Whether somebody would take more. */
-  readonly wanted: () => boolean;
-  /** How many directories make a piece of work that is worth the message. */
-  readonly treesAtOnce: () => number;
-  /** The directory stays open until the answer; `path` is relative to the configured directory. */
-  readonly give: (directory: OpenDirectory, path: Buffer, work: Work) => Promise<Answer>;
-  /** Asks for trees that were given away and not begun: there is nothing else to do. */
-  readonly callBack: () => void;
-  /** A name or a directory was seen: how much there is to do decides whether help is fetched. */
-  readonly seen: (names: number) => void;
-}
-
-/** A piece of work in one directory: one of the two. */
-export interface Work {
-  /** Subdirectories, to be removed with all that is in them. */
-  readonly trees: readonly string[];
-  /** Files that have been looked at: only their names are to be removed. */
-  readonly names: readonly string[];
-}
-
-export interface Answer {
-  /** How many of the trees stay. */
-  readonly left: number;
-  /** Trees that are not done yet. */
-  readonly unfinished: readonly string[];
-  /** How many of the names were tried, and those that were not removed. Undefined: nobody knows. */
-  readonly tried: number | undefined;
-  readonly refused: readonly { readonly index: number; readonly code: string }[];
-}
-
-interface Node {
-  readonly parent: Node | undefined;
-  readonly name: Name;
-  readonly identity: { readonly device: bigint; readonly inode: bigint };
-  /** As it was when it was entered first. */
-  readonly entered: Pick<OpenDirectory, 'ownBytes' | 'modified'>;
-  directory: OpenDirectory | undefined;
-  listing: Listing | undefined;
-  listed: boolean;
-  /** Subdirectories still to be entered. */
-  readonly pending: Name[];
-  /** Subdirectories and pieces of work that are not finished. */
-  outstanding: number;
-  /** Pieces of work that others have of it: they need the descriptor. */
-  shared: number;
-  /** Waits for what is outstanding. */
-  parked: boolean;
-  left: number;
-  /** What was removed since it was listed, as far as it matters whether there was anything. */
-  touched: boolean;
-  attempt: number;
-}
+import { createSliceClock } from './slice-clock.ts';
+import { WINDOW, close, closeOpen, joined, nodeOf, pathOfNode, reopen } from './tree-node.ts';
+import type { TreeNode } from './tree-node.ts';
 
 interface FileFound {
   readonly name: Name;
@@ -146,8 +29,6 @@ interface FileFound {
 
 /** How often a directory that fills up while it is emptied is read again. */
 const ATTEMPTS = 4;
-/** Directories of one descent that are open at once; deeper ones are opened again from the root. */
-const WINDOW = 96;
 /** Names that are worked through before it is asked again whether the directory was moved. */
 const NAMES_BETWEEN_LOOKS = 64;
 const NAMES_BETWEEN_CLOCKS = 32;
@@ -176,19 +57,20 @@ const NFS_NAME = /^\.nfs[0-9a-fA-F]{8,}$/;
 export async function erase(context: EraseContext, work: Work | undefined): Promise<Answer> {
   const { boundaries, listener, removal, sharing } = context;
   const root = nodeOf(undefined, '', context.root);
-  const runnable: Node[] = [root];
-  const clock = createClock(context.slice, context.meter);
+  const runnable: TreeNode[] = [root];
+  const clock = createSliceClock(context.slice, context.meter);
   let namesSinceLook = NAMES_BETWEEN_LOOKS;
-  let answers = 0;
   let wake: (() => void) | undefined;
-  let done = false;
+  const state = { done: false, answers: 0 };
   /** In this slice, for something else than one call after the other. */
   let waited = false;
   let removals = 0;
   let tried = 0;
   const refused: { readonly index: number; readonly code: string }[] = [];
   let broken: unknown;
-  const begun = new Set<Node>();
+  const begun = new Set<TreeNode>();
+  /** Trees that others had and gave back: they have been set aside. */
+  const returned = new Set<Name>();
   /** Nothing in it stays but what cannot be removed. */
   const isPlain =
     boundaries.stays === undefined &&
@@ -200,7 +82,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       root.pending.push(...work.trees.toReversed());
       await unlinkNames(root, work.names);
     }
-    while (!done && !context.stopped() && !context.calledBack()) {
+    while (!state.done && !context.stopped() && !context.calledBack()) {
       if (broken !== undefined) throw broken as Error;
       const node = runnable.at(-1);
       if (node === undefined) await idle();
@@ -210,14 +92,14 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     if (broken !== undefined) throw broken as Error;
   } finally {
     // Others may be at work on descriptors of ours.
-    while (answers > 0) await answered();
+    while (state.answers > 0) await answered();
     for (const node of begun) close(node);
     root.listing?.close();
     goHome();
   }
-  return { left: root.left, unfinished: done ? [] : unfinishedTrees(), tried, refused };
+  return { left: root.left, unfinished: state.done ? [] : unfinishedTrees(), tried, refused };
 
-  async function step(node: Node): Promise<void> {
+  async function step(node: TreeNode): Promise<void> {
     if (node.pending.length > 0) {
       share();
       const name = node.pending.pop();
@@ -237,7 +119,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     await finish(node);
   }
 
-  async function list(node: Node): Promise<void> {
+  async function list(node: TreeNode): Promise<void> {
     try {
       const directory = reopen(node);
       if (directory === undefined) {
@@ -270,7 +152,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   /** The directory cannot be read, or not any more. */
-  function blind(node: Node, error: unknown): void {
+  function blind(node: TreeNode, error: unknown): void {
     const code = errorCode(error);
     if (code === undefined) throw error;
     node.listing?.close();
@@ -284,7 +166,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     listener.failure(pathOf(node), code);
   }
 
-  function enter(parent: Node, wanted: Name): void {
+  function enter(parent: TreeNode, wanted: Name): void {
     const name = aside(parent, wanted);
     if (name === undefined) return;
     try {
@@ -316,7 +198,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
    * bookkeeping. Whatever is unusual is left to the rest, which then finds what is still there.
    */
   function removeSmall(
-    parent: Node,
+    parent: TreeNode,
     at: OpenDirectory,
     name: Name,
     directory: OpenDirectory,
@@ -347,8 +229,8 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     return true;
   }
 
-  function aside(parent: Node, name: Name): Name | undefined {
-    if (parent !== root || context.setAside === undefined) return name;
+  function aside(parent: TreeNode, name: Name): Name | undefined {
+    if (parent !== root || context.setAside === undefined || returned.has(name)) return name;
     const now = context.setAside(name);
     if (typeof now === 'string' || Buffer.isBuffer(now)) return now;
     if (now.is === 'staying') parent.left += 1;
@@ -356,7 +238,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   /** A directory that may not be read can still be empty. */
-  function removeUnreadable(parent: Node, name: Name, why: string): void {
+  function removeUnreadable(parent: TreeNode, name: Name, why: string): void {
     try {
       const at = reopen(parent);
       if (at === undefined) return;
@@ -372,7 +254,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   /** Everything in it was visited: it goes, when nothing of it stays. */
-  async function finish(node: Node): Promise<void> {
+  async function finish(node: TreeNode): Promise<void> {
     const { parent } = node;
     if (parent === undefined) {
       // Some file systems skip names when entries go while a directory is read, so an emptied one is
@@ -382,7 +264,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
         node.listed = false;
         node.touched = false;
         runnable.push(node);
-      } else done = true;
+      } else state.done = true;
       return;
     }
     const fate = await leave(node, parent);
@@ -399,7 +281,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     settle(parent);
   }
 
-  async function leave(node: Node, parent: Node): Promise<'gone' | 'left' | 'again'> {
+  async function leave(node: TreeNode, parent: TreeNode): Promise<'gone' | 'left' | 'again'> {
     if (node.left > 0) return 'left';
     const at = reopen(parent);
     if (at === undefined) return 'left';
@@ -428,14 +310,14 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   /** One thing less that a node waits for. */
-  function settle(node: Node): void {
+  function settle(node: TreeNode): void {
     node.outstanding -= 1;
     if (!node.parked || (node.outstanding > 0 && node.pending.length === 0)) return;
     node.parked = false;
     runnable.push(node);
   }
 
-  async function removeFiles(node: Node, names: readonly Name[]): Promise<void> {
+  async function removeFiles(node: TreeNode, names: readonly Name[]): Promise<void> {
     for (let from = 0; from < names.length && !context.stopped();) {
       const directory = reopen(node);
       if (directory === undefined) return;
@@ -451,7 +333,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
 
   /** One process looks at the files and another removes their names: two would wait for each other. */
   function lookAndGive(
-    node: Node,
+    node: TreeNode,
     directory: OpenDirectory,
     names: readonly Name[],
     from: number,
@@ -469,7 +351,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
 
   /** @returns where to go on: after a slice of time, or at the end. */
   async function removeSome(
-    node: Node,
+    node: TreeNode,
     directory: OpenDirectory,
     names: readonly Name[],
     from: number,
@@ -505,7 +387,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   /** In the entered directory; undefined when there is nothing to remove under this name. */
-  function look(node: Node, name: Name): FileFound | undefined {
+  function look(node: TreeNode, name: Name): FileFound | undefined {
     if (boundaries.isMountPoint?.(() => pathOf(node, name)) === true) {
       node.left += 1;
       listener.mount(pathOf(node, name));
@@ -531,7 +413,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   /** What another process has looked at. */
-  async function unlinkNames(node: Node, names: readonly string[]): Promise<void> {
+  async function unlinkNames(node: TreeNode, names: readonly string[]): Promise<void> {
     const directory = context.root;
     if (context.window() > 1) {
       await Promise.all(
@@ -570,7 +452,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
 
   /** Each by a thread of Node's pool: where one waits for the device, others go on. */
   async function removeInParallel(
-    node: Node,
+    node: TreeNode,
     directory: OpenDirectory,
     files: readonly FileFound[],
   ): Promise<void> {
@@ -599,7 +481,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   /** @param below the subdirectory of the node that it was in. */
-  function removed(node: Node, name: Name, stat: Stats, below?: Name): void {
+  function removed(node: TreeNode, name: Name, stat: Stats, below?: Name): void {
     node.touched = true;
     removals += 1;
     const several = countRemoved(removal, stat);
@@ -607,7 +489,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     listener.item?.(below === undefined ? pathOf(node, name) : pathOf(node, joined(below, name)));
   }
 
-  function notRemoved(node: Node, name: Name, code: string): void {
+  function notRemoved(node: TreeNode, name: Name, code: string): void {
     if (code === 'ENOENT') return;
     if (code === 'EISDIR') {
       node.pending.push(name);
@@ -619,7 +501,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     else listener.busy(pathOf(node, name));
   }
 
-  function pending(node: Node, name: Name): void {
+  function pending(node: TreeNode, name: Name): void {
     const directory = reopen(node);
     const stat = directory && statChild(directory, name);
     if (stat === undefined) return;
@@ -627,7 +509,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     listener.pending({ path: pathOf(node, name), bytes: blocks * 512, changed: ctimeMs });
   }
 
-  function removeOne(node: Node, name: Name): void {
+  function removeOne(node: TreeNode, name: Name): void {
     try {
       const directory = reopen(node);
       if (directory === undefined) return;
@@ -672,7 +554,8 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   /** Hands subdirectories over, those nearest to the root first, as long as some are left for us. */
   function share(): void {
     if (sharing === undefined || !sharing.wanted()) return;
-    let spare = spareTrees();
+    // One is for us: a chain of directories is nobody's to share.
+    let spare = spareTrees() - 1;
     for (const node of runnable) {
       while (spare > 0 && node.pending.length > 0 && sharing.wanted()) {
         const names = node.pending.splice(0, Math.min(sharing.treesAtOnce(), Math.ceil(spare / 2)));
@@ -689,7 +572,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     }
   }
 
-  function giveTrees(node: Node, trees: readonly string[]): boolean {
+  function giveTrees(node: TreeNode, trees: readonly string[]): boolean {
     const directory = reopen(node);
     if (directory === undefined) {
       node.pending.push(...trees);
@@ -698,12 +581,13 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     give(node, directory, { trees, names: [] }, (answer) => {
       node.left += answer.left;
       node.touched = true;
+      for (const name of answer.unfinished) returned.add(name);
       node.pending.push(...answer.unfinished);
     });
     return true;
   }
 
-  function giveNames(node: Node, files: readonly FileFound[]): void {
+  function giveNames(node: TreeNode, files: readonly FileFound[]): void {
     const texts = files.flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
     const directory = reopen(node);
     if (directory === undefined || texts.length < files.length) {
@@ -726,7 +610,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   function give(
-    node: Node,
+    node: TreeNode,
     directory: OpenDirectory,
     piece: Work,
     take: (answer: Answer) => void,
@@ -734,7 +618,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     if (sharing === undefined) return;
     node.outstanding += 1;
     node.shared += 1;
-    answers += 1;
+    state.answers += 1;
     sharing
       .give(directory, pathOf(node), piece)
       .then(take)
@@ -744,7 +628,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       .finally(() => {
         node.shared -= 1;
         settle(node);
-        answers -= 1;
+        state.answers -= 1;
         wake?.();
       });
   }
@@ -766,7 +650,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   async function answered(): Promise<void> {
-    if (answers === 0) throw new Error('nothing is outstanding and nothing is done');
+    if (state.answers === 0) throw new Error('nothing is outstanding and nothing is done');
     await new Promise<void>((resolve) => {
       wake = resolve;
     });
@@ -788,111 +672,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     return [...root.pending, ...open].filter((name) => typeof name === 'string');
   }
 
-  /** The node's directory; when it was closed, opened again by descending from the root. */
-  function reopen(wanted: Node): OpenDirectory | undefined {
-    if (wanted.directory !== undefined) return wanted.directory;
-    const way: Node[] = [];
-    let node: Node | undefined = wanted;
-    while (node !== undefined && node.directory === undefined) {
-      way.push(node);
-      node = node.parent;
-    }
-    let at = node?.directory;
-    let passed: Node | undefined;
-    for (const next of way.toReversed()) {
-      if (at === undefined) return undefined;
-      try {
-        const opened: OpenDirectory = openChild(at, next.name);
-        if (opened.inode !== next.identity.inode || opened.device !== next.identity.device) {
-          closeDirectory(opened);
-          return undefined;
-        }
-        next.directory = opened;
-        at = opened;
-      } catch (error) {
-        if (errorCode(error) === undefined) throw error;
-        return undefined;
-      } finally {
-        // Only the last ones stay open.
-        if (passed !== undefined && way.indexOf(passed) > WINDOW / 2) closeOpen(passed);
-      }
-      passed = next;
-    }
-    return at;
+  function pathOf(node: TreeNode, name?: Name): Buffer {
+    return pathOfNode(node, context.rootPath, name);
   }
-
-  function pathOf(node: Node, name?: Name): Buffer {
-    const parts: Buffer[] = name === undefined ? [] : [bytesOf(name)];
-    for (let at: Node | undefined = node; at?.parent !== undefined; at = at.parent) {
-      parts.push(bytesOf(at.name));
-    }
-    if (context.rootPath.length > 0) parts.push(context.rootPath);
-    return Buffer.concat(
-      parts.toReversed().flatMap((part, index) => (index === 0 ? [part] : [SLASH, part])),
-    );
-  }
-}
-
-function joined(one: Name, other: Name): Buffer {
-  return Buffer.concat([bytesOf(one), SLASH, bytesOf(other)]);
-}
-
-function bytesOf(name: Name): Buffer {
-  return typeof name === 'string' ? Buffer.from(name) : name;
-}
-
-function nodeOf(parent: Node | undefined, name: Name, directory: OpenDirectory): Node {
-  const { device, inode } = directory;
-  return {
-    parent,
-    name,
-    identity: { device, inode },
-    entered: directory,
-    directory,
-    listing: undefined,
-    listed: false,
-    pending: [],
-    outstanding: 0,
-    shared: 0,
-    parked: false,
-    left: 0,
-    touched: false,
-    attempt: 0,
-  };
-}
-
-function close(node: Node): void {
-  node.listing?.close();
-  node.listing = undefined;
-  closeOpen(node);
-}
-
-/** A listing that has begun goes on: it has a descriptor of its own. */
-function closeOpen(node: Node): void {
-  if (node.directory === undefined || node.listing !== undefined) return;
-  closeDirectory(node.directory);
-  node.directory = undefined;
-}
-
-function createClock(slice: () => number, meter: EraseContext['meter']) {
-  let start = performance.now();
-  let spent = meter && timeSpent();
-  return {
-    due: () => performance.now() - start > slice(),
-    /** The slice ends, in which nothing was waited for but the calls that remove. */
-    measure: (removals: number) => {
-      if (meter === undefined || spent === undefined) return;
-      const after = timeSpent();
-      meter({
-        milliseconds: performance.now() - start,
-        processor: after.processor - spent.processor,
-        waits: after.waits - spent.waits,
-        removals,
-      });
-    },
-    restart: () => {
-      spent = meter && timeSpent();
-      start = performance.now();
-    },
-  };
 }

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import type { Answer, EraseContext, Sharing, Slice, Work } from './eraser.ts';
+import type { Answer, EraseContext, Sharing, Slice, Work } from './erase-context.ts';
 import { currentPath } from './open-directory.ts';
 import type { OpenDirectory } from './open-directory.ts';
 import { addRemoval } from './removal.ts';

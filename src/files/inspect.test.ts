@@ -41,7 +41,7 @@ test('changes nothing, not even a time of access', async () => {
   writeFileSync(join(folder, 'a/file'), 'x');
   const before = [treeHash(folder), statSync(join(folder, 'a/file')).atimeMs];
   const bytes = blocks(join(folder, 'a'), join(folder, 'a/file'));
-  expect(await inspect(folder)).toEqual({ files: 1, bytes, inodes: 2, mounts: [] });
+  expect(await inspect(folder)).toEqual({ files: 1, bytes, directories: 1, inodes: 2, mounts: [] });
   expect([treeHash(folder), statSync(join(folder, 'a/file')).atimeMs]).toEqual(before);
 });
 

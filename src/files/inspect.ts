@@ -20,6 +20,8 @@ export interface DirectoryContents {
    * file with another name outside frees nothing.
    */
   readonly bytes: number;
+  /** Below it, that would go too. */
+  readonly directories: number;
   /** Inodes that would be freed with them. */
   readonly inodes: number;
   /** Mount points below, relative, as bytes; not looked into. */
@@ -45,6 +47,7 @@ export async function inspectDirectory(
     readonly pending?: ReadonlySet<string>;
     /** Called for every file, with its path relative to the directory. */
     readonly found?: (item: () => Buffer) => void;
+    readonly foundDirectory?: (item: () => Buffer) => void;
     readonly signal: AbortSignal;
   },
 ): Promise<DirectoryContents> {
@@ -52,6 +55,7 @@ export async function inspectDirectory(
   let files = 0;
   let bytes = 0;
   let inodes = 0;
+  let directories = 0;
   const mounts: Buffer[] = [];
   const asked = new WeakSet<OpenDirectory>();
   await walk(
@@ -91,6 +95,8 @@ export async function inspectDirectory(
         if (boundaries.before !== undefined && directory.modified >= boundaries.before)
           return 'left';
         inodes += 1;
+        directories += 1;
+        how.foundDirectory?.(path);
         bytes += directory.ownBytes;
         return 'gone';
       },
@@ -100,7 +106,7 @@ export async function inspectDirectory(
     },
     signal,
   );
-  return { files, bytes, inodes, mounts };
+  return { files, bytes, directories, inodes, mounts };
 
   /** With the first entry that is seen of a directory: an empty one is its parent's matter. */
   function askAbout(

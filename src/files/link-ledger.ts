@@ -17,7 +17,10 @@ export function createLinkLedger(): LinkLedger {
   return {
     removed(device, inode, links) {
       let files = devices.get(device);
-      if (files === undefined) devices.set(device, (files = new Map()));
+      if (files === undefined) {
+        files = new Map<number, number>();
+        devices.set(device, files);
+      }
       const known = files.get(inode) ?? 0;
       const gone = (known % MOST_LINKS) + 1;
       const most = Math.max(Math.floor(known / MOST_LINKS), links);

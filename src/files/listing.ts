@@ -28,7 +28,7 @@ const REPLACEMENT = '\uFFFD';
  * directory for every part.
  */
 export function startListing(directory: OpenDirectory): Listing {
-  let stage: 'text' | 'bytes' | 'end' = 'text';
+  const at: { stage: 'text' | 'bytes' | 'end' } = { stage: 'text' };
   let bytesNeeded = false;
   let stream: Dir | undefined;
   const close = (): void => {
@@ -37,7 +37,7 @@ export function startListing(directory: OpenDirectory): Listing {
   };
   const advance = (): void => {
     close();
-    stage = stage === 'text' && bytesNeeded ? 'bytes' : 'end';
+    at.stage = at.stage === 'text' && bytesNeeded ? 'bytes' : 'end';
   };
   const take = (part: Part, found: Dirent | Dirent<Buffer>): void => {
     const { name } = found;
@@ -53,16 +53,16 @@ export function startListing(directory: OpenDirectory): Listing {
   };
   return {
     next() {
-      while (stage !== 'end') {
+      while (at.stage !== 'end') {
         enterDirectory(directory);
         const part: Part = { directories: [], others: [] };
-        if (stage === 'text' && directory.size <= SMALL) {
+        if (at.stage === 'text' && directory.size <= SMALL) {
           for (const found of readdirSync('.', { withFileTypes: true })) take(part, found);
           advance();
         } else {
           stream ??= opendirSync('.', {
             // Typed for strings only; the bytes matter, since names need not be UTF-8.
-            encoding: stage === 'text' ? 'utf8' : ('buffer' as unknown as BufferEncoding),
+            encoding: at.stage === 'text' ? 'utf8' : ('buffer' as unknown as BufferEncoding),
             bufferSize: 512,
           });
           for (let count = 0; count < PART; count += 1) {

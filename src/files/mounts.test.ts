@@ -10,9 +10,15 @@ test('takes device, root and mount point, with octal escapes and bytes undone', 
     '',
   ].join('\n');
   expect(parseMountInfo(text)).toEqual([
-    { device: '254:0', root: '/', point: '/' },
-    { device: '254:0', root: '/srv/a b', point: '/mnt/with space\t\n\\x' },
-    { device: '0:44', root: '/', point: '/mnt/ä' },
+    { device: '254:0', root: '/', point: '/', pointBytes: '/', type: 'ext4' },
+    {
+      device: '254:0',
+      root: '/srv/a b',
+      point: '/mnt/with space\t\n\\x',
+      pointBytes: '/mnt/with space\t\n\\x',
+      type: 'ext4',
+    },
+    { device: '0:44', root: '/', point: '/mnt/ä', pointBytes: '/mnt/Ã¤', type: 'tmpfs' },
   ]);
 });
 

@@ -1,4 +1,4 @@
-import type { Answer } from './eraser.ts';
+import type { Answer } from './erase-context.ts';
 import type { Removal } from './removal.ts';
 import type { NameOfSeveral } from './removal.ts';
 import type { Rules } from './rules.ts';

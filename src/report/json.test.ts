@@ -77,9 +77,12 @@ describe('the report', () => {
                   "path": "/srv/media/services/audio-transcriber/uploads",
                   "kind": "files",
                   "deleted": 23,
-                  "bytes_freed": 152253235
+                  "bytes_freed": 152253235,
+                  "inodes_freed": 24,
+                  "bytes_held_open": 0
                 }
               ],
+              "inodes_freed": 24,
               "came_back": {
                 "jobs": 0,
                 "tasks": 0,
@@ -87,7 +90,8 @@ describe('the report', () => {
                 "models": 0
               }
             }
-          }
+          },
+          "file_systems": []
         }
         "
       `);

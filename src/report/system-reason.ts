@@ -26,6 +26,10 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   EEXIST: { reason: 'File exists', hint: '' },
   EFBIG: { reason: 'File too large', hint: '' },
   EHOSTUNREACH: { reason: 'No route to host', hint: 'check the host name and the network' },
+  EILSEQ: {
+    reason: 'Invalid or incomplete multibyte or wide character',
+    hint: 'without /proc such a directory cannot be entered: remove it by hand',
+  },
   EINTR: { reason: 'Interrupted system call', hint: 'run it again' },
   EINVAL: { reason: 'Invalid argument', hint: '' },
   EIO: { reason: 'Input/output error', hint: 'look at dmesg: the disk or the network mount fails' },

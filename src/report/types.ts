@@ -180,6 +180,8 @@ export interface DirectoryCensus {
   readonly files: number;
   /** Allocated bytes that a wipe would free. */
   readonly bytes: number;
+  /** Directories below it that would go with them. */
+  readonly subdirectories: number;
   readonly inodes: number;
 }
 

@@ -167,6 +167,7 @@ function census(
       kind,
       files,
       bytes,
+      subdirectories: 0,
       inodes: files,
     })),
     redis: `127.0.0.1:6379/${db}`,
