@@ -149,9 +149,10 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('a file system', () => {
       stack.config({ directories: ['disk/data'], models: ['disk/models'] });
       const fill = [
         'mkdir data models models/whole; touch models/whole/{a,b,c}',
-        'head -c 100M /dev/zero > models/whole/big 2>/dev/null',
-        'i=0; while mkdir data/$i 2>/dev/null || : > data/$i; do i=$((i + 1)); done 2>/dev/null',
-        'while : > data/$i; do i=$((i + 1)); done 2>/dev/null; true',
+        'for i in {1..20}; do mkdir data/$i; done',
+        'while : > data/$i-; do i=$((i + 1)); done 2>/dev/null',
+        'head -c 100M /dev/zero > models/whole/a 2>/dev/null',
+        'for i in {1..20}; do head -c 4k /dev/zero >> data/$i-; done 2>/dev/null; true',
       ];
       execFileSync('bash', ['-c', fill.join('\n')], { cwd: stack.path('disk') });
       const { bavail, ffree } = statfsSync(stack.path('disk'));

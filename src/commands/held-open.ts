@@ -17,8 +17,13 @@ export async function heldBefore(
   return new Set(files.map(({ identity }) => identity));
 }
 
-/** Deleted files of these directories that a process holds now. None where nothing was removed. */
-export async function findHeld(steps: readonly StepContext[]): Promise<readonly HeldFile[]> {
+/**
+ * Deleted files of these directories that a process holds now. None where nothing was removed.
+ * Undefined: interrupted, so that it has to be asked again.
+ */
+export async function findHeld(
+  steps: readonly StepContext[],
+): Promise<readonly HeldFile[] | undefined> {
   const [first] = steps;
   const removed = steps.some(({ tally }) => tally.directories.some(({ deleted }) => deleted > 0));
   if (first === undefined || !removed) return [];
@@ -28,7 +33,7 @@ export async function findHeld(steps: readonly StepContext[]): Promise<readonly 
     return (await findHeldOpen(directoriesOf(steps), { signal: limit })).files;
   } catch (error) {
     if (!limit.aborted) throw error;
-    return [];
+    return limit === signal ? undefined : [];
   }
 }
 

@@ -125,6 +125,8 @@ async function countInRedis(
   return { jobs: jobs ?? 0, tasks: { queued: queued ?? 0, inFlight: inFlight ?? 0 } };
 }
 
+const MOST_OBSTACLES = 1000;
+
 async function countDirectories(
   service: OpenService,
   report: (failure: Failure) => void,
@@ -151,9 +153,14 @@ async function countDirectories(
     try {
       const { files, bytes, directories, inodes, mounts } = await inspectDirectory(top, {
         boundaries,
+        wholeEntries: kind === 'models',
         seenNames,
         ...(pending.size === 0 ? {} : { pending }),
-        onObstacle: obstacles && ((obstacle) => obstacles.push({ ...obstacle, located })),
+        onObstacle:
+          obstacles &&
+          ((obstacle) => {
+            if (obstacles.length < MOST_OBSTACLES) obstacles.push({ ...obstacle, located });
+          }),
         onFailure: (item, code) => {
           const known = ownPath(asides, item) ?? item;
           report(directoryFailure(located, printable(known) || '.', code));

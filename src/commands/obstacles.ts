@@ -41,10 +41,12 @@ function whose(owner: number): string {
   return owner === user ? 'its own' : `user ${user ?? '?'}; it belongs to ${name}`;
 }
 
-function remedy(service: string, { located, path, code, owner }: DirectoryObstacle): string {
-  const full = path.length === 0 ? located.path : `${located.path}/${printable(path)}`;
-  if (code === 'EROFS') return `mount it read-write: mount -o remount,rw <mount point of ${full}>`;
-  if (code === 'EPERM' && userId() === 0) return `run: chattr -R -i -a '${full}'`;
-  if (owner === userId()) return `run: chmod -R u+rwX '${full}'`;
+/** Only names out of the config are in the commands: those below it are chosen by whoever writes there. */
+function remedy(service: string, { located, code, owner }: DirectoryObstacle): string {
+  const directory = `'${printable(Buffer.from(located.path)).replaceAll("'", "'\\''")}'`;
+  if (code === 'EROFS')
+    return `mount it read-write: mount -o remount,rw <mount point of ${directory}>`;
+  if (code === 'EPERM' && userId() === 0) return `run: chattr -R -i -a ${directory}`;
+  if (owner === userId()) return `run: chmod -R u+rwX ${directory}`;
   return `run: sudo media-cleanup ${service}, or, if its container made it: docker compose exec -u root ${service} chown -R ${userId() ?? '<user>'} <the directory in the container>`;
 }

@@ -241,9 +241,14 @@ async function wipeAll(
   // Interrupted: who may write again is told all the same.
   for (const { service, crew } of runs) if (!verdicts.has(service)) await reportStragglers(crew);
   const steps = runs.map(({ step }) => step);
+  if ((workers?.lost() ?? 0) > 0) {
+    steps[0]?.warn(
+      'a process that helped to remove files was ended by something: counts may be too low',
+    );
+  }
   // What a second pass removed may be held as well; an interrupted run has not looked yet.
   if (heldFiles === undefined || steps.some(({ tally }) => tally.pass > 1)) {
-    heldFiles = await findHeld(steps);
+    heldFiles = (await findHeld(steps)) ?? [];
   }
   noteHeldOpen(steps, before, heldFiles);
   const directories = runs.flatMap(({ step }) => step.tally.directories);

@@ -7,11 +7,13 @@ import type { Aside, EraseContext, PendingFile } from './erase-context.ts';
 import { WORKING_MS } from './file-workers.ts';
 import type { FileWorkers } from './file-workers.ts';
 import { holdsWhatStays } from './holds-what-stays.ts';
+import { startListing } from './listing.ts';
 import { createLinkLedger } from './link-ledger.ts';
 import type { LinkLedger } from './link-ledger.ts';
 import { readMounts } from './mounts.ts';
 import { currentPath, enterDirectory } from './open-directory.ts';
 import type { Name, OpenDirectory } from './open-directory.ts';
+import { goHome } from './own-process.ts';
 import { countName, noRemoval } from './removal.ts';
 import type { Removal } from './removal.ts';
 import { boundariesOf } from './rules.ts';
@@ -69,6 +71,7 @@ export async function eraseDirectory(
   const pending: PendingFile[] = [];
   const boundaries = boundariesOf(rules);
   const begun = new Set<string>();
+  const told = new Set<string>();
   const context: EraseContext = {
     root: top,
     rootPath: Buffer.alloc(0),
@@ -77,12 +80,15 @@ export async function eraseDirectory(
     removal,
     listener: {
       failure(path, code) {
+        if (isKnown(path)) return;
         const known = ownPath(asides, path);
         if (known === undefined) observer.failure(path, code);
         else observer.failure(known, code, path);
       },
       mount: (path) => note(mounts, path),
-      pending: (file) => note(pending, file),
+      pending(file) {
+        if (!isKnown(file.path)) note(pending, file);
+      },
       busy(path) {
         if (isMountPoint(path)) note(mounts, path);
         else context.listener.failure(path, 'EBUSY');
@@ -99,7 +105,17 @@ export async function eraseDirectory(
     setAside: options.wholeEntries ? setAside : undefined,
     meter: options.workers?.meter,
   };
-  const help = observer.item === undefined && top.byDescriptor ? options.workers : undefined;
+  // Between a look by one process and the removal by another a file could be replaced by a young one.
+  const isShared = observer.item === undefined && top.byDescriptor && rules.before === undefined;
+  const help = isShared ? options.workers : undefined;
+  if (options.wholeEntries && boundaries.before !== undefined) {
+    // What an earlier run left half done goes whatever its age.
+    const trees = entriesAside(top);
+    const ageless = { ...boundaries, before: undefined };
+    const alone = { ...context, boundaries: ageless, setAside: undefined, meter: undefined };
+    await erase(alone, { trees, names: [] });
+    for (const name of trees) begun.add(keyOf(name));
+  }
   await erase({ ...context, sharing: help?.sharing(context, rules) }, undefined);
   observer.progress(removal.deleted, removal.bytesFreed);
   return { ...removal, mounts, pending };
@@ -108,7 +124,6 @@ export async function eraseDirectory(
     // A listing that goes on may show it a second time, under its new name.
     if (begun.has(keyOf(name))) return { is: 'known' };
     begun.add(keyOf(name));
-    // What an earlier run left half done goes whatever its age.
     if (isAside(name)) return name;
     const below = `${keyOf(name)}/`;
     if (rules.mounts.some((mount) => mount.startsWith(below))) return name;
@@ -137,10 +152,37 @@ export async function eraseDirectory(
     return name;
   }
 
+  /** A worker that gives a directory back has told of some of it, and the next one tells again. */
+  function isKnown(path: Buffer): boolean {
+    const key = path.toString('latin1');
+    if (told.has(key)) return true;
+    if (told.size < MOST_LISTED) told.add(key);
+    return false;
+  }
+
   function isMountPoint(path: Buffer): boolean {
     const at = `${currentPath(top)?.toString('latin1') ?? ''}/${path.toString('latin1')}`;
     return readMounts()?.some(({ pointBytes }) => pointBytes === at) ?? false;
   }
+}
+
+function entriesAside(top: OpenDirectory): string[] {
+  const found: string[] = [];
+  const listing = startListing(top);
+  try {
+    for (let part = listing.next(); part !== undefined; part = listing.next()) {
+      for (const name of part.directories) {
+        if (typeof name === 'string' && isAside(name)) found.push(name);
+      }
+    }
+  } catch (error) {
+    // The run itself will say so.
+    systemCode(error);
+  } finally {
+    listing.close();
+    goHome();
+  }
+  return found;
 }
 
 function keyOf(name: Name): string {

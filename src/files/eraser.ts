@@ -3,6 +3,7 @@ import type { Stats } from 'node:fs';
 import { rmdir, unlink as unlinkLater } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { errorCode, systemCode } from '../errors.ts';
+import { isAside } from './aside.ts';
 import type { Answer, EraseContext, Work } from './erase-context.ts';
 import { startListing } from './listing.ts';
 import {
@@ -131,11 +132,12 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
         namesSinceLook = NAMES_BETWEEN_LOOKS;
       }
       const part = node.listing.next();
-      if (part === undefined) {
+      if (node.listing.hasEnded()) {
+        // So that its directory can be closed while its subdirectories are emptied.
         node.listed = true;
         node.listing = undefined;
-        return;
       }
+      if (part === undefined) return;
       sharing?.seen(part.others.length + part.directories.length);
       const { stays } = boundaries;
       const wanted = (name: Name): boolean => {
@@ -203,7 +205,9 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     name: Name,
     directory: OpenDirectory,
   ): boolean {
-    if (directory.size > SMALL_BYTES || context.window() > 1 || !isPlain) return false;
+    // Some network file systems call every directory 0 bytes large.
+    const isSmall = directory.size > 0 && directory.size <= SMALL_BYTES;
+    if (!isSmall || context.window() > 1 || !isPlain) return false;
     try {
       enterDirectory(directory);
       checkStayed(directory);
@@ -219,6 +223,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       }
       enterDirectory(at);
       rmdirSync(name);
+      parent.touched = true;
     } catch (error) {
       systemCode(error);
       return false;
@@ -282,12 +287,10 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   async function leave(node: TreeNode, parent: TreeNode): Promise<'gone' | 'left' | 'again'> {
-    if (node.left > 0) return 'left';
-    const at = reopen(parent);
-    if (at === undefined) return 'left';
-    if (boundaries.before !== undefined && node.entered.modified >= boundaries.before)
-      return 'left';
+    if (node.left > 0 || isFresh(node)) return 'left';
     try {
+      const at = reopen(parent);
+      if (at === undefined) return 'left';
       namesSinceLook += 1;
       if (namesSinceLook >= NAMES_BETWEEN_LOOKS) checkStayed(at);
       if (context.window() > 1 && at.byDescriptor) await rmdir(entryForLater(at, node.name));
@@ -307,6 +310,12 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       listener.failure(pathOf(node), code);
       return 'left';
     }
+  }
+
+  /** Too young; of a model that goes as a whole, its own removal has made the directories young. */
+  function isFresh(node: TreeNode): boolean {
+    if (boundaries.before === undefined || node.entered.modified < boundaries.before) return false;
+    return !isAside(pathOf(node));
   }
 
   /** One thing less that a node waits for. */
@@ -340,6 +349,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   ): number {
     const files: FileFound[] = [];
     const end = Math.min(names.length, from + MOST_SHARED);
+    checkStayed(directory);
     enterDirectory(directory);
     for (let at = from; at < end; at += 1) {
       const file = look(node, names[at] as Name);
@@ -416,14 +426,18 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   async function unlinkNames(node: TreeNode, names: readonly string[]): Promise<void> {
     const directory = context.root;
     if (context.window() > 1) {
-      await Promise.all(
-        names.map(async (name, index) => {
-          await unlinkLater(entryForLater(directory, name)).catch((error: unknown) => {
-            refused.push({ index, code: systemCode(error) });
-          });
-        }),
-      );
-      tried = names.length;
+      for (; tried < names.length && !context.stopped();) {
+        if (!isInPlace(node, directory)) return;
+        const some = names.slice(tried, tried + NAMES_BETWEEN_LOOKS);
+        await Promise.all(
+          some.map(async (name, index) => {
+            await unlinkLater(entryForLater(directory, name)).catch((error: unknown) => {
+              refused.push({ index: tried + index, code: systemCode(error) });
+            });
+          }),
+        );
+        tried += some.length;
+      }
       return;
     }
     enterDirectory(directory);
@@ -434,12 +448,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
           await rest();
           enterDirectory(directory);
         }
-        try {
-          checkStayed(directory);
-        } catch (error) {
-          blind(node, error);
-          return;
-        }
+        if (!isInPlace(node, directory)) return;
       }
       tried = index + 1;
       try {
@@ -456,6 +465,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     directory: OpenDirectory,
     files: readonly FileFound[],
   ): Promise<void> {
+    checkStayed(directory);
     goHome();
     waited = true;
     let next = 0;
@@ -533,6 +543,16 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     }
   }
 
+  function isInPlace(node: TreeNode, directory: OpenDirectory): boolean {
+    try {
+      checkStayed(directory);
+      return true;
+    } catch (error) {
+      blind(node, error);
+      return false;
+    }
+  }
+
   /** A descriptor follows a directory that is moved away, and what is there is not ours any more. */
   function checkStayed(directory: OpenDirectory): void {
     namesSinceLook = 0;
@@ -558,7 +578,8 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     let spare = spareTrees() - 1;
     for (const node of runnable) {
       while (spare > 0 && node.pending.length > 0 && sharing.wanted()) {
-        const names = node.pending.splice(0, Math.min(sharing.treesAtOnce(), Math.ceil(spare / 2)));
+        const names = takeSpare(node, Math.min(sharing.treesAtOnce(), Math.ceil(spare / 2)));
+        if (names.length === 0) break;
         spare -= names.length;
         const bytes = names.filter((name) => typeof name !== 'string');
         node.pending.push(...bytes);
@@ -572,8 +593,19 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     }
   }
 
+  /** What came back is large or stuck: this process goes on with it. */
+  function takeSpare(node: TreeNode, most: number): Name[] {
+    const taken: Name[] = [];
+    for (let at = 0; at < node.pending.length && taken.length < most;) {
+      const name = node.pending[at] as Name;
+      if (returned.has(name)) at += 1;
+      else taken.push(...node.pending.splice(at, 1));
+    }
+    return taken;
+  }
+
   function giveTrees(node: TreeNode, trees: readonly string[]): boolean {
-    const directory = reopen(node);
+    const directory = openOrNot(node);
     if (directory === undefined) {
       node.pending.push(...trees);
       return false;
@@ -587,6 +619,16 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     return true;
   }
 
+  /** Whoever enters it next tells why not. */
+  function openOrNot(node: TreeNode): OpenDirectory | undefined {
+    try {
+      return reopen(node);
+    } catch (error) {
+      systemCode(error);
+      return undefined;
+    }
+  }
+
   function giveNames(node: TreeNode, files: readonly FileFound[]): void {
     const texts = files.flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
     const directory = reopen(node);
@@ -597,6 +639,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     }
     give(node, directory, { trees: [], names: texts }, (answer) => {
       node.left += answer.left;
+      if (answer.tried === undefined && !isInPlace(node, directory)) return;
       const refusals = new Map(answer.refused.map(({ index, code }) => [index, code]));
       for (const [index, { name, stat }] of files.entries()) {
         // It was stopped, or the directory was moved away.

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { systemCode } from '../errors.ts';
 import type { Answer, EraseContext, Sharing, Slice, Work } from './erase-context.ts';
 import { currentPath } from './open-directory.ts';
 import type { OpenDirectory } from './open-directory.ts';
@@ -14,6 +15,8 @@ export interface FileWorkers {
   readonly slice: () => number;
   readonly meter: ((slice: Slice) => void) | undefined;
   sharing(context: EraseContext, rules: Rules): Sharing;
+  /** Pieces of work of which it is not known what became: then counts may be too low. */
+  lost(): number;
   /** Ends them; what they do is finished first, as far as it was waited for. */
   close(): void;
 }
@@ -84,6 +87,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
   let lastId = 0;
   let millisecondsATree = FIRST_TREE_MS;
   let namesSeen = 0;
+  let lostPieces = 0;
   const began = performance.now();
   const measured = { milliseconds: 0, processor: 0, waits: 0, removals: 0 };
   signal.addEventListener('abort', () => tell({ is: 'stop' }), { once: true });
@@ -92,6 +96,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     slice: () => (workers.length > 0 ? HEARING_MS : WORKING_MS),
     meter: concurrency === undefined ? meter : undefined,
     sharing,
+    lost: () => lostPieces,
     close() {
       state = 'closed';
       for (const { process } of workers) if (process.connected) process.disconnect();
@@ -170,7 +175,8 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
 
   /** Several pieces at once where the device is waited for: small directories have few files. */
   function hasRoom(worker: Worker): boolean {
-    return worker.pieces.size < (waits ? windowOfWorker() / 2 : 1) + AHEAD;
+    // Who was called back answers first: until then it would give back at once what it gets.
+    return !worker.asked && worker.pieces.size < (waits ? windowOfWorker() / 2 : 1) + AHEAD;
   }
 
   function leastBusy(): Worker | undefined {
@@ -182,7 +188,11 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
       namesSeen > NAMES_WORTH_HELP || performance.now() - began > MILLISECONDS_WORTH_HELP;
     if (!enough) return;
     state = 'starting';
-    void startAll();
+    startAll().catch((error: unknown) => {
+      // No memory, no more processes: it goes on without help.
+      systemCode(error);
+      state = 'closed';
+    });
   }
 
   async function startAll(): Promise<void> {
@@ -199,7 +209,8 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
       const worker: Worker = { process, pieces: new Map(), asked: false };
       process.on('message', (report: Report) => hear(worker, report));
       process.on('error', () => lose(worker));
-      process.on('exit', () => lose(worker));
+      // And not 'exit', which can come before the last messages.
+      process.on('disconnect', () => lose(worker));
       workers.push(worker);
     }
     state = 'ready';
@@ -236,6 +247,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
 
   /** It has ended, or cannot work: others do what it had. */
   function lose(worker: Worker): void {
+    if (worker.pieces.size > 0 && state !== 'closed') lostPieces += worker.pieces.size;
     workers = workers.filter((other) => other !== worker);
     if (worker.process.connected) worker.process.disconnect();
     for (const [id, { work, resolve }] of worker.pieces) {

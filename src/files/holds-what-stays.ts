@@ -40,6 +40,8 @@ export function holdsWhatStays(
       if (errorCode(error) !== 'ENOENT') found ??= 'kept';
       return;
     }
+    // Made or changed just now, by whoever puts files into it.
+    if (boundaries.before !== undefined && directory.modified >= boundaries.before) found = 'young';
     const listing = startListing(directory);
     try {
       for (let part = listing.next(); part !== undefined; part = listing.next()) {

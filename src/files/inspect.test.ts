@@ -19,6 +19,7 @@ async function inspect(
   try {
     return await inspectDirectory(top, {
       boundaries: { stays: how.stays },
+      wholeEntries: false,
       seenNames: how.seen ?? new Map<string, number>(),
       onFailure: (item, code) => {
         throw new Error(`${item.toString()}: ${code}`);

@@ -1,5 +1,7 @@
 import { systemCode } from '../errors.ts';
 import type { Stats } from 'node:fs';
+import { isAside } from './aside.ts';
+import { holdsWhatStays } from './holds-what-stays.ts';
 import { obstacleOf } from './obstacle.ts';
 import type { Obstacle } from './obstacle.ts';
 import { identityOfChild, statChild } from './open-directory.ts';
@@ -36,6 +38,8 @@ export async function inspectDirectory(
   top: OpenDirectory,
   how: {
     readonly boundaries: Boundaries;
+    /** A directory in it goes as a whole or not at all: one in which something is too young stays. */
+    readonly wholeEntries: boolean;
     /** How many names of a file with several were seen so far, over all directories; grows. */
     readonly seenNames: Map<string, number>;
     readonly onFailure: OnFailure;
@@ -51,7 +55,12 @@ export async function inspectDirectory(
     readonly signal: AbortSignal;
   },
 ): Promise<DirectoryContents> {
-  const { boundaries, seenNames, onFailure, signal } = how;
+  const { seenNames, onFailure, signal } = how;
+  const boundaries = how.wholeEntries ? wholeBoundaries(top, how.boundaries) : how.boundaries;
+  const isTooYoung = (milliseconds: number, path: () => Buffer): boolean =>
+    boundaries.before !== undefined &&
+    milliseconds >= boundaries.before &&
+    !(how.wholeEntries && isAside(path()));
   let files = 0;
   let bytes = 0;
   let inodes = 0;
@@ -68,7 +77,7 @@ export async function inspectDirectory(
           const stat = statChild(at, name);
           if (stat === undefined) return 'gone';
           if (stat.isDirectory()) return 'directory';
-          if (boundaries.before !== undefined && stat.mtimeMs >= boundaries.before) return 'left';
+          if (isTooYoung(stat.mtimeMs, path)) return 'left';
           if (how.pending?.has(path().toString('latin1')) === true) return 'left';
           files += 1;
           askAbout(at, stat, path, name);
@@ -92,8 +101,7 @@ export async function inspectDirectory(
       leave(parent, name, directory, left, _attempt, path) {
         if (left > 0) return 'left';
         askAbout(parent, undefined, path, name);
-        if (boundaries.before !== undefined && directory.modified >= boundaries.before)
-          return 'left';
+        if (isTooYoung(directory.modified, path)) return 'left';
         inodes += 1;
         directories += 1;
         how.foundDirectory?.(path);
@@ -133,4 +141,17 @@ export async function inspectDirectory(
     seenNames.set(identity, seen);
     return seen === names;
   }
+}
+
+function wholeBoundaries(top: OpenDirectory, boundaries: Boundaries): Boundaries {
+  if (boundaries.before === undefined) return boundaries;
+  return {
+    ...boundaries,
+    stays(path) {
+      if (boundaries.stays?.(path) === true) return true;
+      const name = path();
+      if (name.includes('/') || isAside(name)) return false;
+      return holdsWhatStays(top, name, boundaries) === 'young';
+    },
+  };
 }

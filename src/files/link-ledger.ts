@@ -1,7 +1,7 @@
 /**
  * A file with several names frees its blocks when the last one goes. Who removes names in parallel
  * sees each count of links only before the removal, so they are added up here, over all directories
- * of a run. Memory grows with the files that have names left, 50 bytes each.
+ * of a run. Memory grows with the files that have several names, 50 bytes each.
  */
 export interface LinkLedger {
   /**

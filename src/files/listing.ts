@@ -10,6 +10,8 @@ export interface Listing {
    * @throws the system error.
    */
   next(): Part | undefined;
+  /** Nothing more comes. */
+  hasEnded(): boolean;
   close(): void;
 }
 
@@ -56,7 +58,7 @@ export function startListing(directory: OpenDirectory): Listing {
       while (at.stage !== 'end') {
         enterDirectory(directory);
         const part: Part = { directories: [], others: [] };
-        if (at.stage === 'text' && directory.size <= SMALL) {
+        if (at.stage === 'text' && directory.size > 0 && directory.size <= SMALL) {
           for (const found of readdirSync('.', { withFileTypes: true })) take(part, found);
           advance();
         } else {
@@ -78,6 +80,7 @@ export function startListing(directory: OpenDirectory): Listing {
       }
       return undefined;
     },
+    hasEnded: () => at.stage === 'end',
     close,
   };
 }

@@ -1,3 +1,4 @@
+import { systemCode } from '../errors.ts';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 
 export interface Mount {
@@ -76,7 +77,9 @@ export function mountIdOf(descriptor: number): number | undefined {
     const text = readStart(`/proc/self/fdinfo/${descriptor}`);
     const id = /^mnt_id:\s*(\d+)/m.exec(text)?.[1];
     return id === undefined ? undefined : Number(id);
-  } catch {
+  } catch (error) {
+    // Not "no mount": nothing can be told with no descriptor left.
+    if (['EMFILE', 'ENFILE', 'ENOMEM'].includes(systemCode(error))) throw error;
     return undefined;
   }
 }

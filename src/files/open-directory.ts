@@ -8,8 +8,6 @@ import {
   openSync,
   opendirSync,
   readlinkSync,
-  rmdirSync,
-  unlinkSync,
 } from 'node:fs';
 import type { Dir, Stats } from 'node:fs';
 import { mountIdOf } from './mounts.ts';
@@ -177,14 +175,6 @@ export function accessDirectory(directory: OpenDirectory, mode: number): void {
 /** access(2) of a name; one that is a link is asked about what it leads to. */
 export function accessChild(directory: OpenDirectory, name: Buffer, mode: number): void {
   accessSync(pathOf(directory, name), mode);
-}
-
-export function unlinkChild(directory: OpenDirectory, name: Buffer): void {
-  unlinkSync(pathOf(directory, name));
-}
-
-export function removeEmptyChild(directory: OpenDirectory, name: Buffer): void {
-  rmdirSync(pathOf(directory, name));
 }
 
 /** Without descriptors it enters the directory: then a bare name is what cannot be swapped. */

@@ -1,4 +1,4 @@
-import { errorCode } from '../errors.ts';
+import { systemCode } from '../errors.ts';
 import type { Listing } from './listing.ts';
 import { closeDirectory, openChild } from './open-directory.ts';
 import type { Name, OpenDirectory } from './open-directory.ts';
@@ -7,6 +7,8 @@ import type { Name, OpenDirectory } from './open-directory.ts';
 export interface TreeNode {
   readonly parent: TreeNode | undefined;
   readonly name: Name;
+  /** Levels below the root. */
+  readonly depth: number;
   readonly identity: { readonly device: bigint; readonly inode: bigint };
   /** As it was when it was entered first. */
   readonly entered: Pick<OpenDirectory, 'ownBytes' | 'modified'>;
@@ -29,6 +31,8 @@ export interface TreeNode {
 
 /** Directories of one descent that are open at once; deeper ones are opened again from the root. */
 export const WINDOW = 96;
+/** But for one of so many levels. */
+const CHECKPOINT = 128;
 
 const SLASH = Buffer.from('/');
 
@@ -49,6 +53,7 @@ export function nodeOf(
   return {
     parent,
     name,
+    depth: parent === undefined ? 0 : parent.depth + 1,
     identity: { device, inode },
     entered: directory,
     directory,
@@ -67,47 +72,52 @@ export function nodeOf(
 export function close(node: TreeNode): void {
   node.listing?.close();
   node.listing = undefined;
-  closeOpen(node);
+  closeNow(node);
 }
 
-/** A listing that has begun goes on: it has a descriptor of its own. */
+/** Not while it is being listed, and not at every so many levels: from there others are found again. */
 export function closeOpen(node: TreeNode): void {
-  if (node.directory === undefined || node.listing !== undefined) return;
+  if (node.listing === undefined && node.depth % CHECKPOINT !== 0) closeNow(node);
+}
+
+function closeNow(node: TreeNode): void {
+  if (node.directory === undefined) return;
   closeDirectory(node.directory);
   node.directory = undefined;
 }
 
-/** The node's directory; when it was closed, opened again by descending from the root. */
+/**
+ * The node's directory; when it was closed, opened again from the nearest one above it that is open.
+ * Undefined when it is not there any more. @throws the system error.
+ */
 export function reopen(wanted: TreeNode): OpenDirectory | undefined {
-  if (wanted.directory !== undefined) return wanted.directory;
   const way: TreeNode[] = [];
-  let node: TreeNode | undefined = wanted;
-  while (node !== undefined && node.directory === undefined) {
+  for (let node = wanted; node.directory === undefined; node = node.parent) {
     way.push(node);
-    node = node.parent;
+    if (node.parent === undefined) return undefined;
   }
-  let at = node?.directory;
-  let passed: TreeNode | undefined;
-  for (const next of way.toReversed()) {
-    if (at === undefined) return undefined;
-    try {
-      const opened: OpenDirectory = openChild(at, next.name);
-      if (opened.inode !== next.identity.inode || opened.device !== next.identity.device) {
-        closeDirectory(opened);
-        return undefined;
-      }
-      next.directory = opened;
-      at = opened;
-    } catch (error) {
-      if (errorCode(error) === undefined) throw error;
-      return undefined;
-    } finally {
-      // Only the last ones stay open.
-      if (passed !== undefined && way.indexOf(passed) > WINDOW / 2) closeOpen(passed);
-    }
-    passed = next;
+  let at = (way.at(-1)?.parent ?? wanted).directory;
+  for (let index = way.length - 1; index >= 0 && at !== undefined; index -= 1) {
+    const node = way[index] as TreeNode;
+    at = openAgain(at, node);
+    node.directory = at;
+    const passed = way[index + WINDOW / 2];
+    if (passed !== undefined) closeOpen(passed);
   }
   return at;
+}
+
+function openAgain(parent: OpenDirectory, { name, identity }: TreeNode): OpenDirectory | undefined {
+  try {
+    const opened = openChild(parent, name);
+    if (opened.inode === identity.inode && opened.device === identity.device) return opened;
+    closeDirectory(opened);
+    return undefined;
+  } catch (error) {
+    // Removed, or swapped for something else.
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(systemCode(error))) return undefined;
+    throw error;
+  }
 }
 
 /** Relative to what `rootPath` is relative to, as bytes. */
