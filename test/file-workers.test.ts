@@ -1,0 +1,109 @@
+/** Other processes that help to remove: when they are started, what they count, and what if they die. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { testFolder } from './support/folder.ts';
+import { ownStack, type OwnStack } from './support/own-config.ts';
+import { mutantTool } from './support/tool.ts';
+import { allocatedBytes, countFiles, entryList } from './support/witness.ts';
+
+const MANY = 9000;
+
+function fill(stack: OwnStack, directories: number, files: number): void {
+  const script = `for d in $(seq ${directories}); do mkdir -p data/$d; (cd data/$d; seq -f %g.mp3 ${files} | xargs touch); done`;
+  mkdirSync(stack.path('data'), { recursive: true });
+  execFileSync('bash', ['-c', script], { cwd: stack.folder });
+}
+
+/** A build whose file workers run this instead, after leaving a mark that they were started. */
+function withWorker(stack: OwnStack, code: string): { readonly tool: string; mark(): boolean } {
+  const folder = testFolder();
+  const tool = mutantTool(folder, []);
+  const mark = stack.path('started');
+  writeFileSync(
+    join(folder, 'dist/file-worker.js'),
+    `import { writeFileSync } from 'node:fs';\nwriteFileSync(${JSON.stringify(mark)}, '');\n${code}`,
+  );
+  return { tool, mark: () => existsSync(mark) };
+}
+
+describe('other processes', () => {
+  test('are not started for a small wipe', async () => {
+    const stack = ownStack();
+    stack.config({ directories: ['data'] });
+    fill(stack, 3, 100);
+    const { tool, mark } = withWorker(stack, '');
+    const { code, service } = await stack.wipe({ tool });
+    expect({ code, started: mark() }).toEqual({ code: 0, started: false });
+    expect(service).toMatchObject({ files_deleted: 300, verified: true });
+  });
+
+  test('are not started with --concurrency 1, however large it is', async () => {
+    const stack = ownStack();
+    stack.config({ directories: ['data'] });
+    fill(stack, 6, MANY / 6);
+    const { tool, mark } = withWorker(stack, '');
+    const args = ['media', '--yes', '--json', '--concurrency', '1'];
+    const { code } = await stack.run(args, { tool });
+    expect({ code, started: mark() }).toEqual({ code: 0, started: false });
+    expect(entryList(stack.path('data'))).toEqual([]);
+  });
+
+  test.each([
+    ['at once', 'process.exit(1);'],
+    [
+      'with the first piece of work in its hands',
+      "process.on('message', () => process.kill(process.pid, 'SIGKILL'));",
+    ],
+    ['without being able to work', "throw new Error('broken');"],
+  ])('that die %s leave nothing undone', async (_, code) => {
+    const stack = ownStack();
+    stack.config({ directories: ['data'] });
+    fill(stack, 9, MANY / 9);
+    const { tool, mark } = withWorker(stack, code);
+    const result = await stack.run(['media', '--yes', '--json', '--concurrency', '3'], { tool });
+    expect(mark()).toBe(true);
+    expect(entryList(stack.path('data'))).toEqual([]);
+    expect(result.code).toBe(0);
+    expect(JSON.parse(result.stdout)).toMatchObject({ files_deleted: MANY, verified: true });
+  });
+
+  test.each([['2'], ['3'], ['24'], [undefined]])(
+    'count together what find and du say: --concurrency %s',
+    async (concurrency) => {
+      const stack = ownStack();
+      stack.config({ directories: ['data', 'more'] });
+      fill(stack, 8, 1000);
+      mkdirSync(stack.path('more'));
+      // Second names, in the same and in other directories, and some outside.
+      const link = [
+        'cd data; for i in $(seq 1 500); do printf %5000s > 1/$i.mp3; ln 1/$i.mp3 2/second-$i; done',
+        'for i in $(seq 501 800); do printf %5000s > 3/$i.mp3; ln 3/$i.mp3 ../more/$i; done',
+        'mkdir ../outside; for i in $(seq 1 50); do printf %5000s > 4/$i.mp3; ln 4/$i.mp3 ../outside/$i; done',
+      ];
+      execFileSync('bash', ['-c', link.join('\n')], { cwd: stack.folder });
+      const files = countFiles(stack.path('data')) + countFiles(stack.path('more'));
+      const before = allocatedBytes(stack.folder);
+      const more = concurrency === undefined ? [] : ['--concurrency', concurrency];
+      const { code, stdout } = await stack.run(['media', '--yes', '--json', ...more]);
+      expect(code).toBe(0);
+      const report = JSON.parse(stdout) as {
+        readonly files_deleted: number;
+        readonly services: Readonly<Record<string, { readonly bytes_freed: number }>>;
+      };
+      expect(report.files_deleted).toBe(files);
+      const freed = before - allocatedBytes(stack.folder);
+      const directories = (report.services['media']?.bytes_freed ?? 0) - freed;
+      expect(directories % 4096).toBe(0);
+      expect(directories / 4096).toBeLessThan(8 * 40);
+      expect(entryList(stack.path('outside'))).toHaveLength(50);
+    },
+  );
+
+  test.each(['0', '-1', '1.5', 'many', '2000'])('--concurrency %s is a usage error', async (n) => {
+    const stack = ownStack();
+    stack.config({ directories: ['data'] });
+    expect((await stack.run(['media', '--yes', '--concurrency', n])).code).toBe(2);
+  });
+});
