@@ -1,5 +1,5 @@
 import type { Obstacle } from '../files/obstacle.ts';
-import { userId } from '../files/own-process.ts';
+import { userId } from '../files/process-wide.ts';
 import type { LocatedDirectory } from '../files/resolve.ts';
 import { printable } from '../report/printable.ts';
 import { systemReason } from '../report/system-reason.ts';

@@ -13,7 +13,7 @@ import type { LinkLedger } from './link-ledger.ts';
 import { readMounts } from './mounts.ts';
 import { currentPath, enterDirectory } from './open-directory.ts';
 import type { Name, OpenDirectory } from './open-directory.ts';
-import { goHome } from './own-process.ts';
+import { goHome } from './process-wide.ts';
 import { countName, noRemoval } from './removal.ts';
 import type { Removal } from './removal.ts';
 import { boundariesOf } from './rules.ts';

@@ -17,7 +17,7 @@ import {
   statChild,
 } from './open-directory.ts';
 import type { Name, OpenDirectory } from './open-directory.ts';
-import { goHome } from './own-process.ts';
+import { goHome } from './process-wide.ts';
 import { countRemoved } from './removal.ts';
 import { createSliceClock } from './slice-clock.ts';
 import { WINDOW, close, closeOpen, joined, nodeOf, pathOfNode, reopen } from './tree-node.ts';

@@ -60,7 +60,7 @@ const WAITS_A_REMOVAL = 0.3;
 const MEASURED_MS = 40;
 
 interface Worker {
-  readonly process: ChildProcess;
+  readonly child: ChildProcess;
   readonly pieces: Map<number, Piece>;
   asked: boolean;
 }
@@ -99,13 +99,13 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     lost: () => lostPieces,
     close() {
       state = 'closed';
-      for (const { process } of workers) if (process.connected) process.disconnect();
+      for (const { child } of workers) if (child.connected) child.disconnect();
       workers = [];
     },
   };
 
   function tell(message: ToWorker): void {
-    for (const { process } of workers) if (process.connected) process.send(message);
+    for (const { child } of workers) if (child.connected) child.send(message);
   }
 
   function meter(slice: Slice): void {
@@ -201,27 +201,27 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     const { NODE_OPTIONS: _, ...env } = options.env;
     for (let index = 0; index < helpers; index += 1) {
       if (state !== 'starting' || signal.aborted) return;
-      const process = spawn(options.interpreter, [...FLAGS, options.program], {
+      const child = spawn(options.interpreter, [...FLAGS, options.program], {
         cwd: '/',
         env: { ...env, UV_THREADPOOL_SIZE: String(Math.max(fixedWindow ?? 0, WAITING_WINDOW)) },
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       });
-      const worker: Worker = { process, pieces: new Map(), asked: false };
-      process.on('message', (report: Report) => hear(worker, report));
-      process.on('error', () => lose(worker));
+      const worker: Worker = { child, pieces: new Map(), asked: false };
+      child.on('message', (report: Report) => hear(worker, report));
+      child.on('error', () => lose(worker));
       // And not 'exit', which can come before the last messages.
-      process.on('disconnect', () => lose(worker));
+      child.on('disconnect', () => lose(worker));
       workers.push(worker);
     }
     state = 'ready';
   }
 
   function send(worker: Worker, message: ToWorker): void {
-    if (!worker.process.connected) {
+    if (!worker.child.connected) {
       lose(worker);
       return;
     }
-    worker.process.send(message, (error) => {
+    worker.child.send(message, (error) => {
       if (error !== null) lose(worker);
     });
   }
@@ -249,7 +249,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
   function lose(worker: Worker): void {
     if (worker.pieces.size > 0 && state !== 'closed') lostPieces += worker.pieces.size;
     workers = workers.filter((other) => other !== worker);
-    if (worker.process.connected) worker.process.disconnect();
+    if (worker.child.connected) worker.child.disconnect();
     for (const [id, { work, resolve }] of worker.pieces) {
       worker.pieces.delete(id);
       resolve(lost(work));

@@ -3,7 +3,7 @@ import { errorCode } from '../errors.ts';
 import { startListing } from './listing.ts';
 import { closeDirectory, enterDirectory, openChild } from './open-directory.ts';
 import type { Name, OpenDirectory } from './open-directory.ts';
-import { goHome } from './own-process.ts';
+import { goHome } from './process-wide.ts';
 import type { Boundaries } from './walk.ts';
 
 const SLASH = Buffer.from('/');

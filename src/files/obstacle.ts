@@ -3,7 +3,7 @@ import type { Stats } from 'node:fs';
 import { systemCode } from '../errors.ts';
 import { accessDirectory } from './open-directory.ts';
 import type { OpenDirectory } from './open-directory.ts';
-import { userId } from './own-process.ts';
+import { userId } from './process-wide.ts';
 
 /** A directory whose entries this user cannot remove; told before anything is tried. */
 export interface Obstacle {

@@ -13,7 +13,7 @@ import {
   openTop,
   statChild,
 } from './open-directory.ts';
-import { goHome } from './own-process.ts';
+import { goHome } from './process-wide.ts';
 import type { OpenDirectory } from './open-directory.ts';
 
 function kept(directory: OpenDirectory): OpenDirectory {

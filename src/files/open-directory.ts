@@ -12,7 +12,7 @@ import {
 import type { Dir, Stats } from 'node:fs';
 import { mountIdOf } from './mounts.ts';
 import { errorCode } from '../errors.ts';
-import { changeDirectory, goHome } from './own-process.ts';
+import { changeDirectory, goHome } from './process-wide.ts';
 
 /** Of an entry: text, or the bytes where they are no UTF-8. */
 export type Name = string | Buffer;

@@ -1,4 +1,4 @@
-import { timeSpent } from './own-process.ts';
+import { timeSpent } from './process-wide.ts';
 import type { Slice } from './erase-context.ts';
 
 /** Tells when the event loop should turn, and what a slice of time was spent on. */

@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { errorCode } from '../errors.ts';
 import { MovedError, closeDirectory, currentPath, openChild, readNames } from './open-directory.ts';
 import type { OpenDirectory } from './open-directory.ts';
-import { goHome } from './own-process.ts';
+import { goHome } from './process-wide.ts';
 import { createPace } from './pace.ts';
 
 /** What became of a name: nothing is left of it, or it stays. */
