@@ -71,7 +71,8 @@ function leftLines(service: ServiceReport, dryRun: boolean, style: Style): strin
   if (remainingCount(service.remaining) > 0 && !dryRun && !named) {
     lines.push(`${name}: still there: ${remainingText(service.remaining)}`);
   }
-  if (service.bytesHeldOpen > 0) {
+  const isTold = service.warnings.some((warning) => / held (?:open )?by /.test(warning));
+  if (service.bytesHeldOpen > 0 && !isTold) {
     const size = (service.bytesHeldOpen / 2 ** 20).toFixed(2);
     lines.push(`${name}: ${size} MB of deleted files are held open by a process, not free yet`);
   }
