@@ -8,6 +8,7 @@ import {
   readdirSync,
   renameSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +18,10 @@ import { requireOrSkip } from '../../test/support/requirements.ts';
 import { allocatedBytes, countFiles, entryList, treeHash } from '../../test/support/witness.ts';
 import { fillDirectory } from '../../test/support/stack.ts';
 import { eraseDirectory } from './erase.ts';
+import type { Answer, Work } from './erase-context.ts';
+import type { FileWorkers } from './file-workers.ts';
+import { entryForLater } from './open-directory.ts';
+import type { OpenDirectory } from './open-directory.ts';
 import { inspectDirectory } from './inspect.ts';
 import { closeDirectory, openTop } from './open-directory.ts';
 import { NO_RULES } from './rules.ts';
@@ -26,6 +31,7 @@ interface Options {
   readonly byDescriptor?: boolean;
   /** Directories in it are renamed aside first. */
   readonly whole?: boolean;
+  readonly workers?: FileWorkers;
   readonly signal?: AbortSignal;
   readonly onItem?: (path: string) => void;
   readonly onProgress?: (deleted: number) => void;
@@ -39,11 +45,17 @@ async function erase(path: string, options: Options = {}) {
   try {
     const erased = await eraseDirectory(
       top,
-      { rules: { ...NO_RULES, keep: options.keep ?? [] }, wholeEntries: options.whole ?? false },
+      {
+        rules: { ...NO_RULES, keep: options.keep ?? [] },
+        wholeEntries: options.whole ?? false,
+        workers: options.workers,
+      },
       {
         failure: (at, code) => failures.push(`${at.toString('latin1')} ${code}`),
         progress: (deleted) => options.onProgress?.(deleted),
-        item: (at) => options.onItem?.(at.toString('latin1')),
+        ...(options.workers === undefined
+          ? { item: (at: Buffer) => options.onItem?.(at.toString('latin1')) }
+          : {}),
       },
       options.signal ?? new AbortController().signal,
     );
@@ -308,4 +320,68 @@ describe.skipIf(!requireOrSkip('chattr'))('what cannot be removed', () => {
     ]);
     expect(erased.deleted).toBe(2);
   });
+});
+
+/** Others who take all the work they are given. */
+function helpers(give: (directory: OpenDirectory, work: Work) => Promise<Answer>): FileWorkers {
+  return {
+    window: () => 1,
+    slice: () => 25,
+    meter: undefined,
+    sharing: () => ({
+      wanted: () => true,
+      treesAtOnce: () => 2,
+      give: async (directory, _path, work) => await give(directory, work),
+      callBack: () => undefined,
+      seen: () => undefined,
+    }),
+    lost: () => 0,
+    close: () => undefined,
+  };
+}
+
+describe('what was given to others', () => {
+  test.each([false, true])('and came back undone goes all the same: whole: %s', async (whole) => {
+    const { top } = scene();
+    for (let index = 0; index < 20; index += 1) {
+      mkdirSync(join(top, String(index), 'deep'), { recursive: true });
+      writeFileSync(join(top, String(index), 'deep/file'), '');
+    }
+    let given = 0;
+    const workers = helpers(async (_directory, { trees }) => {
+      given += trees.length;
+      return await Promise.resolve({ left: 0, unfinished: trees, tried: undefined, refused: [] });
+    });
+    const erased = await erase(top, { workers, whole });
+    expect(given).toBeGreaterThan(0);
+    expect(erased).toMatchObject({ deleted: 20, inodesFreed: 60, failures: [] });
+    expect(entryList(top)).toEqual([]);
+  });
+
+  test('is counted once when nobody knows how much of it was done', async () => {
+    const { top } = scene();
+    for (let index = 0; index < 2000; index += 1) writeFileSync(join(top, String(index)), 'x');
+    const workers = helpers(async (directory, { names }) => {
+      for (const name of names.slice(0, 100)) unlinkSync(entryForLater(directory, name));
+      return await Promise.resolve({ left: 0, unfinished: [], tried: undefined, refused: [] });
+    });
+    const erased = await erase(top, { workers });
+    expect(erased).toMatchObject({ deleted: 2000, inodesFreed: 2000, failures: [] });
+    expect(entryList(top)).toEqual([]);
+  }, 30_000);
+
+  test('is not looked for in a directory that was moved away meanwhile', async () => {
+    const { top } = scene();
+    mkdirSync(join(top, 'flat'));
+    for (let index = 0; index < 3000; index += 1)
+      writeFileSync(join(top, 'flat', String(index)), '');
+    const workers = helpers(async () => {
+      if (existsSync(join(top, 'flat'))) renameSync(join(top, 'flat'), join(top, '../moved'));
+      return await Promise.resolve({ left: 0, unfinished: [], tried: undefined, refused: [] });
+    });
+    const erased = await erase(top, { workers });
+    expect(readdirSync(join(top, '../moved')).length).toBe(3000 - erased.deleted);
+    expect(erased.deleted).toBeLessThanOrEqual(1100);
+    expect(erased.failures).toContain('flat EMOVED');
+  }, 30_000);
 });
