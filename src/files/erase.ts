@@ -94,7 +94,7 @@ export async function eraseDirectory(
         else context.listener.failure(path, 'EBUSY');
       },
       nameOfSeveral: (name) => countName(removal, ledger, top.device, name),
-      item: observer.item,
+      item: observer.item && ((path) => observer.item?.(ownPath(asides, path) ?? path)),
       progress: () => observer.progress(removal.deleted, removal.bytesFreed),
     },
     stopped: () => signal.aborted,

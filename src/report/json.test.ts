@@ -82,13 +82,13 @@ describe('the report', () => {
                   "bytes_held_open": 0
                 }
               ],
-              "inodes_freed": 24,
               "came_back": {
                 "jobs": 0,
                 "tasks": 0,
                 "files": 0,
                 "models": 0
-              }
+              },
+              "inodes_freed": 24
             }
           },
           "file_systems": []

@@ -89,8 +89,8 @@ function serviceJson(service: ServiceReport) {
       inodes_freed: directory.inodesFreed,
       bytes_held_open: directory.bytesHeldOpen,
     })),
-    inodes_freed: service.directories.reduce((sum, one) => sum + one.inodesFreed, 0),
     came_back: { ...service.cameBack },
+    inodes_freed: service.directories.reduce((sum, one) => sum + one.inodesFreed, 0),
   };
 }
 
