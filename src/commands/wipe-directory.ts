@@ -20,30 +20,16 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
   const { name, path, kind } = located;
   const { tally, observer, signal } = step;
   signal.throwIfAborted();
+  const none = { deleted: 0, bytesFreed: 0, inodesFreed: 0, bytesHeldOpen: 0 };
+  const nothing = { name, path, kind, ...none };
   if (open === undefined) {
-    noteDirectory(tally, {
-      name,
-      path,
-      kind,
-      deleted: 0,
-      bytesFreed: 0,
-      inodesFreed: 0,
-      bytesHeldOpen: 0,
-    });
+    noteDirectory(tally, nothing);
     return;
   }
   if (isMoved(open, path)) {
     // It was shown and confirmed at its path, and while the question was open it was moved away.
     step.report(directoryFailure(located, '.', 'EMOVED'));
-    noteDirectory(tally, {
-      name,
-      path,
-      kind,
-      deleted: 0,
-      bytesFreed: 0,
-      inodesFreed: 0,
-      bytesHeldOpen: 0,
-    });
+    noteDirectory(tally, nothing);
     return;
   }
   const service = step.service.config.name;

@@ -231,7 +231,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     if (piece === undefined) return;
     piece.listen(report);
     if (report.refused === true) {
-      lose(worker);
+      lose(worker, 'it did nothing');
       return;
     }
     if (report.end === undefined) return;
@@ -246,8 +246,8 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
   }
 
   /** It has ended, or cannot work: others do what it had. */
-  function lose(worker: Worker): void {
-    if (worker.pieces.size > 0 && state !== 'closed') lostPieces += worker.pieces.size;
+  function lose(worker: Worker, known?: 'it did nothing'): void {
+    if (known === undefined && state !== 'closed') lostPieces += worker.pieces.size;
     workers = workers.filter((other) => other !== worker);
     if (worker.child.connected) worker.child.disconnect();
     for (const [id, { work, resolve }] of worker.pieces) {
