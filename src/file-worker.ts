@@ -6,7 +6,7 @@ import { noRemoval } from './files/removal.ts';
 import type { NameOfSeveral } from './files/removal.ts';
 import { boundariesOf } from './files/rules.ts';
 import type { Boundaries } from './files/walk.ts';
-import type { Report, ToWorker, WorkMessage } from './files/worker-messages.ts';
+import type { PendingMessage, Report, ToWorker, WorkMessage } from './files/worker-messages.ts';
 
 /**
  * The program of a file worker: a child process that removes what it is told, since only a process
@@ -107,7 +107,7 @@ async function run(work: WorkMessage): Promise<void> {
 type OpenReport = Omit<Report, 'failures' | 'mounts' | 'pending' | 'busy' | 'several'> & {
   failures: [string, string][];
   mounts: string[];
-  pending: { path: string; bytes: number; changed: number }[];
+  pending: PendingMessage[];
   busy: string[];
   several: NameOfSeveral[];
 };

@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { errorCode, systemCode } from '../errors.ts';
 import { isAside } from './aside.ts';
 import type { Answer, EraseContext, Work } from './erase-context.ts';
-import { startListing } from './listing.ts';
+import { REPLACEMENT, startListing } from './listing.ts';
 import {
   MovedError,
   checkPlace,
@@ -39,7 +39,6 @@ const FEWEST_SHARED = 128;
 const MOST_SHARED = 500;
 /** Of a directory, for a few files: `st_size` of one block. */
 const SMALL_BYTES = 4096;
-const REPLACEMENT = '\uFFFD';
 /** Removing one takes long enough for a thread of its own. */
 const LARGE_BYTES = 32 * 2 ** 20;
 const LARGE_AT_ONCE = 4;

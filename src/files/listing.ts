@@ -23,7 +23,8 @@ export interface Part {
 const PART = 1000;
 /** `st_size` up to which it is read at once, which is faster: some 3,000 entries. */
 const SMALL = 64 * 1024;
-const REPLACEMENT = '\uFFFD';
+/** Stands in text for bytes that are no UTF-8. */
+export const REPLACEMENT = '\uFFFD';
 
 /**
  * Reads names as text, and those that are no UTF-8 afterwards as bytes: text costs half. Enters the

@@ -1,4 +1,4 @@
-import type { Answer } from './erase-context.ts';
+import type { Answer, PendingFile } from './erase-context.ts';
 import type { Removal } from './removal.ts';
 import type { NameOfSeveral } from './removal.ts';
 import type { Rules } from './rules.ts';
@@ -32,17 +32,15 @@ export interface WorkMessage {
   readonly window: number;
 }
 
+export type PendingMessage = Omit<PendingFile, 'path'> & { readonly path: string };
+
 /** Each tells what is new since the one before. */
 export interface Report {
   readonly id: number;
   readonly removal: Removal;
   readonly failures: readonly (readonly [path: string, code: string])[];
   readonly mounts: readonly string[];
-  readonly pending: readonly {
-    readonly path: string;
-    readonly bytes: number;
-    readonly changed: number;
-  }[];
+  readonly pending: readonly PendingMessage[];
   readonly busy: readonly string[];
   readonly several: readonly NameOfSeveral[];
   /** Only in the last one. */

@@ -85,7 +85,7 @@ function spaceLines(fileSystem: FileSystemReport, style: Style): string[] {
   if (inodesFreed === 0) return [];
   const name = shown(type === '' ? mount : `${mount} (${type})`, style);
   const freed = `${GROUPED.megabytes(bytesFreed)} MB and ${counted(inodesFreed, 'inode')} freed`;
-  const space = `${GROUPED.megabytes(freeBefore.bytes)} MB were free, ${GROUPED.megabytes(freeAfter.bytes)} MB are`;
+  const space = `free space ${GROUPED.megabytes(freeBefore.bytes)} MB before, ${GROUPED.megabytes(freeAfter.bytes)} MB after`;
   return wrap(
     `${name}: ${freed}; ${space}${note === undefined ? '' : ` (${note})`}`,
     style.width,
