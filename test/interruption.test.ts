@@ -56,6 +56,23 @@ test.each(SIGNALS)('%s among many files', async (signal, code) => {
   expect(fileList(join(folder, 'later'))).toHaveLength(3);
 });
 
+test.each([20, 60, 120])('SIGINT while others help, %s ms after the start', async (moment) => {
+  const folder = testFolder();
+  mkdirSync(join(folder, 'uploads'));
+  const script = 'for d in $(seq 20); do mkdir $d; (cd $d; seq 1500 | xargs touch); done';
+  execFileSync('bash', ['-c', script], { cwd: join(folder, 'uploads') });
+  const config = writeConfig(folder, { one: { root: '..', directories: ['uploads'] } });
+  const args = ['all', '--yes', '--json', '--concurrency', '3', '--config', config];
+  const run = startTool(args, { folder, cwd: join(folder, 'cwd') });
+  await until(() => run.stderr().includes('- INFO - one: '));
+  await sleep(moment);
+  run.kill('SIGINT');
+  const { code, stdout } = await run.result;
+  const report = JSON.parse(stdout) as JsonReport;
+  expect(report.files_deleted).toBe(30_000 - countFiles(join(folder, 'uploads')));
+  expect([code, report.status]).toEqual([130, 'interrupted']);
+});
+
 describe.skipIf(!requireOrSkip('redis'))('with Redis', () => {
   test.each(SIGNALS)('%s among many jobs', async (signal, code) => {
     const folder = testFolder();
