@@ -14,6 +14,8 @@ export interface Contender {
    * @returns what the job alone took, in the contest's unit. @throws Error when it is not done.
    */
   readonly run: () => Promise<number>;
+  /** Only in so many of the rounds, and without a warm-up: for what takes very long. */
+  readonly rounds?: number;
 }
 
 /** What ours should keep to; shown, never a reason to fail. */

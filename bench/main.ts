@@ -8,10 +8,11 @@ import { createFolder } from '../test/support/folder.ts';
 import type { Bench } from './bench.ts';
 import { files } from './files.ts';
 import { contestLines, measure } from './measure.ts';
+import { redis } from './redis.ts';
 import { smallWipe } from './small-wipe.ts';
 import { startup } from './startup.ts';
 
-const BENCHES: readonly Bench[] = [startup, smallWipe, files];
+const BENCHES: readonly Bench[] = [startup, smallWipe, redis, files];
 
 // So that the folder is removed on the way out.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));

@@ -2,7 +2,7 @@ import type { Contender, Contest, Figures } from './bench.ts';
 
 export interface Measured {
   readonly name: string;
-  /** One a round, in the contest's unit. */
+  /** One for each round that it takes part in, in the contest's unit. */
   readonly values: readonly number[];
 }
 
@@ -15,6 +15,7 @@ export async function measure(contest: Contest, rounds: number): Promise<readonl
   for (let round = first; round < rounds; round++) {
     const start = Math.max(round, 0) % contenders.length;
     for (const contender of [...contenders.slice(start), ...contenders.slice(0, start)]) {
+      if (!takesPart(contender, round)) continue;
       const value = await contender.run();
       if (round >= 0) values.get(contender)?.push(value);
     }
@@ -23,6 +24,11 @@ export async function measure(contest: Contest, rounds: number): Promise<readonl
     name: contender.name,
     values: values.get(contender) ?? [],
   }));
+}
+
+/** @param round -1 is the one that is not measured. */
+function takesPart({ rounds }: Contender, round: number): boolean {
+  return rounds === undefined || (round >= 0 && round < rounds);
 }
 
 /** Lines for people: minimum, median and maximum of each, then ours divided by each peer, in pairs. */
@@ -35,7 +41,7 @@ export function contestLines(
   if (ours === undefined) return [];
   const ratios = peers.map(({ name, values }) => ({
     name: `${ours.name} / ${name}`,
-    values: ours.values.map((value, round) => value / (values[round] ?? Number.NaN)),
+    values: values.map((value, round) => (ours.values[round] ?? Number.NaN) / value),
   }));
   const width = Math.max(...[...measured, ...ratios].map(({ name }) => name.length));
   const line = (name: string, values: readonly number[], digits: number, unit: string): string =>

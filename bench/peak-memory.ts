@@ -3,19 +3,19 @@ import type { Running } from '../test/support/confine.ts';
 
 const INTERVAL = 10;
 
-interface Process {
-  readonly parent: number;
-  readonly residentBytes: number;
-}
-
 /**
  * The most that a command and all its descendants had in memory at once, in bytes, until it ends.
  * Pages that they share count for each of them (proc(5), VmRSS).
+ * @param counted `descendants`: without the command itself, where that only takes the time.
  */
-export async function peakMemory(running: Running): Promise<number> {
+export async function peakMemory(
+  running: Running,
+  counted: 'all' | 'descendants' = 'all',
+): Promise<number> {
+  const look = residentBytes(running.pid, counted === 'all');
   let peak = 0;
   const timer = setInterval(() => {
-    peak = Math.max(peak, residentBytes(running.pid));
+    peak = Math.max(peak, look());
   }, INTERVAL);
   try {
     await running.result;
@@ -25,35 +25,35 @@ export async function peakMemory(running: Running): Promise<number> {
   return peak;
 }
 
-function residentBytes(top: number): number {
-  const processes = allProcesses();
+/** Asks each process of the machine for its parent only once: else the looks slow the command down. */
+function residentBytes(top: number, withTop: boolean): () => number {
+  let parents: ReadonlyMap<number, number> = new Map();
   const belongs = (pid: number): boolean => {
     if (pid === top) return true;
-    const parent = processes.get(pid)?.parent ?? 0;
+    const parent = parents.get(pid) ?? 0;
     return parent !== 0 && belongs(parent);
   };
-  return [...processes]
-    .filter(([pid]) => belongs(pid))
-    .reduce((sum, [, process]) => sum + process.residentBytes, 0);
+  return () => {
+    const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+    parents = new Map(
+      pids.map(Number).map((pid) => [pid, parents.get(pid) ?? statusField(pid, 'PPid')]),
+    );
+    return [...parents.keys()]
+      .filter((pid) => belongs(pid) && (withTop || pid !== top))
+      .reduce((sum, pid) => sum + statusField(pid, 'VmRSS') * 1024, 0);
+  };
 }
 
-function allProcesses(): ReadonlyMap<number, Process> {
-  const processes = new Map<number, Process>();
-  for (const name of readdirSync('/proc')) {
-    const status = /^\d+$/.test(name) ? readStatus(name) : undefined;
-    if (status === undefined) continue;
-    const field = (key: string): number =>
-      Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
-    processes.set(Number(name), { parent: field('PPid'), residentBytes: field('VmRSS') * 1024 });
-  }
-  return processes;
+/** 0 when it has none. */
+function statusField(pid: number, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(readStatus(pid))?.[1] ?? 0);
 }
 
-function readStatus(pid: string): string | undefined {
+function readStatus(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/status`, 'utf8');
   } catch {
     // It ended in this very moment.
-    return undefined;
+    return '';
   }
 }

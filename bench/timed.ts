@@ -1,10 +1,17 @@
 import { readFile } from 'node:fs/promises';
-import { confine } from '../test/support/confine.ts';
+import { startConfined, type Running } from '../test/support/confine.ts';
 
 export interface Timed {
   /** Wall time of the command from start to end, without what confines it. */
   readonly milliseconds: number;
   readonly stdout: string;
+}
+
+export interface RunningTimed {
+  /** The shell that takes the time; the command is its child. */
+  readonly clock: Running;
+  /** Rejects with the command's output when it does not exit 0. */
+  readonly timed: Promise<Timed>;
 }
 
 /** bash's clock, read around the command inside the confinement. */
@@ -19,13 +26,27 @@ export async function timed(
   folder: string,
   env: Readonly<Record<string, string>>,
 ): Promise<Timed> {
+  return await startTimed(command, folder, env).timed;
+}
+
+/** As `timed`, for a command that is looked at while it runs. */
+export function startTimed(
+  command: readonly string[],
+  folder: string,
+  env: Readonly<Record<string, string>>,
+): RunningTimed {
   const output = `${folder}/stdout`;
   const script = `exec 3>"${output}"; ${CLOCK}`;
-  const { code, stdout, stderr } = await confine(['/bin/bash', '-c', script, 'timed', ...command], {
-    folder,
-    env: { ...env, LC_ALL: 'C.UTF-8' },
-    timeout: 600_000,
-  });
+  const clock = startConfined(
+    ['/bin/bash', '-c', script, 'timed', ...command],
+    { folder, env: { ...env, LC_ALL: 'C.UTF-8' }, timeout: 600_000 },
+    false,
+  );
+  return { clock, timed: outcome(clock, command, output) };
+}
+
+async function outcome(clock: Running, command: readonly string[], output: string): Promise<Timed> {
+  const { code, stdout, stderr } = await clock.result;
   if (code !== 0) throw new Error(`${command.join(' ')}: exit ${code}\n${stdout}${stderr}`);
   const [start = Number.NaN, end = Number.NaN] = stdout.trim().split(' ').map(Number);
   return { milliseconds: (end - start) * 1000, stdout: await readFile(output, 'utf8') };

@@ -33,6 +33,8 @@ interface Flags {
   readonly verifyFor?: number;
   readonly fix?: true;
   readonly olderThan?: number;
+  readonly rate?: number;
+  readonly persist?: boolean;
   readonly concurrency?: number;
   readonly quiet?: true;
   readonly verbose?: true;
@@ -118,7 +120,7 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     .option('--keep-models', 'the same as --skip models')
     .option(
       '--older-than <duration>',
-      'only files last modified longer ago, e.g. 24h, 7d',
+      'only files last modified and jobs created longer ago, e.g. 24h, 7d',
       parseDuration,
     )
     .option('--strict', 'touch nothing unless every target is reachable and writable')
@@ -134,6 +136,8 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     )
     .option('--verify-for <duration>', 'keep looking so long after the wipe', parseDuration)
     .option('--concurrency <n>', 'files removed at once; default: as many as help', parseAtLeastOne)
+    .option('--rate <n>', 'keys of Redis removed a second at most, e.g. 5000 or 5000/s', parseRate)
+    .option('--persist', 'ask Redis to save to disk afterwards, and wait for it')
     .addOption(
       new Option('-q, --quiet', 'silent when all went well, the whole report when not').conflicts(
         'verbose',
@@ -158,6 +162,8 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
         verifyFor: flags.verifyFor ?? 0,
         olderThan: flags.olderThan,
         concurrency: flags.concurrency,
+        rate: flags.rate,
+        persist: flags.persist ?? false,
         quiet: flags.quiet ?? false,
         verbose: flags.verbose ?? false,
         color: flags.color,
@@ -266,11 +272,11 @@ function parseKinds(text: string, earlier: readonly Kind[] = []): readonly Kind[
 }
 
 function kindsOf(flags: Flags): readonly Kind[] {
-  const ageless: readonly Kind[] = flags.olderThan === undefined ? [] : ['jobs', 'queue'];
+  const ageless: readonly Kind[] = flags.olderThan === undefined ? [] : ['queue'];
   if (flags.only?.some((kind) => ageless.includes(kind)) === true) {
     throw new CannotStart(
       'usage',
-      '--older-than knows the age of files and models alone: add --only files,models, or leave it out.',
+      '--older-than knows no age of queued tasks: add --only jobs,files,models, or leave it out.',
     );
   }
   const skipped = [
@@ -301,6 +307,13 @@ function parseAtLeastOne(text: string): number {
   const count = parseCount(text);
   if (count < 1 || count > 1024) throw new InvalidArgumentError('It must be between 1 and 1024.');
   return count;
+}
+
+/** Keys a second of `5000` or `5000/s`. */
+function parseRate(text: string): number {
+  const rate = parseCount(text.replace(/\/s$/, ''));
+  if (rate < 1) throw new InvalidArgumentError('It must be at least 1.');
+  return rate;
 }
 
 function parseCount(text: string): number {

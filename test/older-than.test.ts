@@ -17,12 +17,12 @@ describe('--older-than', () => {
     execFileSync('mkdir', [stack.path('data/fresh'), stack.path('data/stale')]);
     age(stack, 48, 'data/old', 'data/a/old', 'data/b/old', 'data/a', 'data/stale');
     const plan = await stack.run(['media', '--older-than', '24h', '--dry-run']);
-    expect(plan.stdout).toContain('Stays, younger than 1d: files and whole models');
-    expect(plan.stdout).toContain('Stays, not selected: jobs, queue');
+    expect(plan.stdout).toContain('Stays, younger than 1d: jobs, files and whole models');
+    expect(plan.stdout).toContain('Stays, not selected: queue');
     const { code, stdout } = await stack.run(['media', '--yes', '--json', '--older-than', '24h']);
     expect(entryList(stack.path('data'))).toEqual(['b', 'b/new', 'fresh', 'new']);
     expect(code).toBe(0);
-    expect(stdout).toContain('(files, models only, older than 1d): 0 jobs + 3 files');
+    expect(stdout).toContain('(jobs, files, models only, older than 1d): 0 jobs + 3 files');
     expect(JSON.parse(stdout)).toMatchObject({
       status: 'completed',
       older_than_s: 86_400,
@@ -49,12 +49,12 @@ describe('--older-than', () => {
     expect(JSON.parse(plan.stdout)).toMatchObject({ models_deleted: 0 });
   });
 
-  test('does not know the age of jobs and messages', async () => {
+  test('does not know the age of messages', async () => {
     const stack = ownStack();
     stack.config({ directories: ['data'] });
-    const args = ['media', '--yes', '--older-than', '1h', '--only', 'jobs'];
+    const args = ['media', '--yes', '--older-than', '1h', '--only', 'queue'];
     const { code, stderr } = await stack.run(args);
     expect(code).toBe(2);
-    expect(stderr).toContain('--older-than knows the age of files and models alone');
+    expect(stderr).toContain('--older-than knows no age of queued tasks');
   });
 });

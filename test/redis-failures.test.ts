@@ -180,8 +180,8 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis that does not answer', () => {
   });
 
   test.each([
-    ['SIGKILL', 'Connection lost'],
-    ['SIGSTOP', 'No answer'],
+    ['SIGKILL', 'Connection refused, and no better for 12 s'],
+    ['SIGSTOP', 'No answer within 4 s, and no better for 12 s'],
   ] as const)('%s in the middle: what went is counted, the files go', async (signal, reason) => {
     const folder = testFolder();
     const redis = await redisIn(folder);
@@ -207,7 +207,7 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis that does not answer', () => {
     expect(report.jobs_removed).toBeLessThan(300_000);
     expect(report.errors).toEqual([`Redis/127.0.0.1:${redis.port}/1 (jobs): ${reason}`]);
     expect(report.verified).toBe(false);
-    expect(result.durationMs).toBeLessThan(9000);
+    expect(result.durationMs).toBeLessThan(25_000);
     if (signal === 'SIGSTOP') {
       redis.resume();
       const left = Number(redis.cli('-n', '1', 'DBSIZE'));
@@ -263,7 +263,7 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis that refuses', () => {
       {
         reason: "Not permitted: this user has no permissions to run the 'select' command",
         code: 'NOPERM',
-        hint: 'give the user the permission with ACL SETUSER',
+        hint: 'ACL SETUSER limited +select',
       },
     ],
   ])('%s, database 0 untouched', async (_, user, options, db, expected) => {
@@ -286,7 +286,7 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis that refuses', () => {
     expectOnly(result, `Redis/127.0.0.1:${redis.port}/1 (jobs)`, {
       reason: `Not permitted: this user has no permissions to run the '${command}' command`,
       code: 'NOPERM',
-      hint: 'give the user the permission with ACL SETUSER',
+      hint: `ACL SETUSER limited +${command} ~job:*`,
     });
     expect(redis.dump(1)).toBe(before);
   });
@@ -325,15 +325,15 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis that refuses', () => {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     const result = await wipeWith(folder, replica.url(1));
-    expectOnly(result, `Redis/127.0.0.1:${replica.port}/1 (jobs)`, {
-      reason: 'This Redis is a read-only replica',
+    expectOnly(result, `Redis/127.0.0.1:${replica.port}/1`, {
+      reason: `This Redis is a replica of 127.0.0.1:${primary.port}, and not where the jobs are`,
       code: 'READONLY',
-      hint: 'name its primary in the config',
+      hint: `name its primary 127.0.0.1:${primary.port} in the config`,
     });
     expect(primary.cli('-n', '1', 'DBSIZE')).toBe('1');
     const strict = await wipeWith(folder, replica.url(1), {}, '--strict');
     expect(strict.code).toBe(3);
-    expect(strict.stderr).toContain('(jobs): This Redis is a read-only replica');
+    expect(strict.stderr).toContain(`This Redis is a replica of 127.0.0.1:${primary.port}`);
     expect(fileList(join(folder, 'uploads'))).toHaveLength(5);
   });
 

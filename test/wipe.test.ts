@@ -183,7 +183,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a wipe of everything', () =>
   test('has the fields of the contract and prints nothing else', () => {
     expect(stdout).toBe(`${JSON.stringify(report, null, 2)}\n`);
     expect(Object.keys(report).join(' ')).toBe(
-      'version cleanup_id status message dry_run started_at finished_at duration_ms jobs_removed tasks_purged tasks_cancelled files_deleted models_deleted space_freed_mb verified errors warnings services file_systems',
+      'version cleanup_id status message dry_run started_at finished_at duration_ms jobs_removed tasks_purged tasks_cancelled files_deleted models_deleted space_freed_mb verified errors warnings services file_systems redis_servers',
     );
     expect(Object.keys(report.services)).toEqual(SERVICE_NAMES);
     for (const service of Object.values(report.services)) {

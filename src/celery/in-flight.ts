@@ -1,3 +1,4 @@
+import { over } from '../redis/over.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { BrokerKeys } from './keys.ts';
 import { parseUnacked } from './message.ts';
@@ -61,7 +62,8 @@ export async function* scanInFlight(
 /**
  * Removes entries from `unacked` together with their tags in `unacked_index`, atomically, so that
  * no worker restores one of them: kombu pushes nothing back when the hash field is gone (`restore_by_tag`).
- * @returns the number of messages that Redis removed.
+ * @returns the number of messages that Redis removed; when the answer is lost, all of them count:
+ *   they were there, and are gone after the second time.
  * @throws RedisError.
  */
 export async function removeInFlight(
@@ -69,9 +71,11 @@ export async function removeInFlight(
   deliveryTags: readonly Buffer[],
   names: BrokerKeys,
 ): Promise<number> {
-  const [, removed] = await broker.transaction([
-    ['ZREM', names.unackedIndex, ...deliveryTags],
-    ['HDEL', names.unacked, ...deliveryTags],
-  ]);
-  return Number(removed);
+  return await over(broker, async (isRepeated) => {
+    const [, removed] = await broker.transaction([
+      ['ZREM', names.unackedIndex, ...deliveryTags],
+      ['HDEL', names.unacked, ...deliveryTags],
+    ]);
+    return isRepeated ? deliveryTags.length : Number(removed);
+  });
 }

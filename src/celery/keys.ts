@@ -3,6 +3,7 @@
  * Sources: kombu/transport/redis.py (`Channel`, `_q_for_pri`, `QoS`), celery/backends/base.py
  * (`KeyValueStoreBackend`), as told in the Celery 5.6 and kombu 5.6 sources.
  */
+import { startsWith } from '../redis/scan.ts';
 
 /** kombu's default separator between a queue and its priority, and inside a binding. */
 export const SEPARATOR = '\x06\x16';
@@ -26,6 +27,8 @@ export interface BrokerKeys {
   readonly queue: (name: string) => Buffer;
   /** Every key that may hold the result of a task. */
   readonly resultsOf: (taskId: Buffer) => readonly Buffer[];
+  /** What those keys begin with; the id of the task follows. */
+  readonly resultStarts: readonly Buffer[];
   /** What the keys of all results begin with. */
   readonly results: Buffer;
   /** Every key that may hold the state of a group or of a chord's header. */
@@ -56,6 +59,7 @@ export function brokerKeys(globalKeyPrefix: string): BrokerKeys {
     bindings: key('_kombu.binding.'),
     queue: (name) => key(name),
     resultsOf: (taskId) => starts.map((start) => Buffer.concat([start, taskId])),
+    resultStarts: starts,
     results,
     groupKeysOf: (groupId) =>
       groups.flatMap((start) => GROUP_PARTS.map((part) => Buffer.from(start + groupId + part))),
@@ -79,13 +83,41 @@ export function isTaskQueue(queue: string): boolean {
 
 /** What kombu needs to go on working, whatever a prefix matches. */
 export function isProtectedKey(key: Buffer, globalKeyPrefix: string): boolean {
-  const text = key.toString('latin1');
-  const prefix = Buffer.from(globalKeyPrefix).toString('latin1');
-  return [prefix, ''].some(
-    (start) =>
-      text.startsWith(`${start}_kombu.binding.`) ||
-      ['unacked', 'unacked_index', 'unacked_mutex', HELD].some((name) => text === start + name),
+  return protectedNames(globalKeyPrefix).some((name) => isNamed(key, name));
+}
+
+/**
+ * The same for keys that begin with a prefix; undefined when none of those can be one, so that a
+ * million keys need not be asked.
+ */
+export function protectionWithin(
+  prefix: Buffer,
+  globalKeyPrefix: string,
+): ((key: Buffer) => boolean) | undefined {
+  const near = protectedNames(globalKeyPrefix).filter(
+    ({ name }) => startsWith(name, prefix) || startsWith(prefix, name),
   );
+  return near.length === 0 ? undefined : (key) => near.some((name) => isNamed(key, name));
+}
+
+interface ProtectedName {
+  readonly name: Buffer;
+  /** Keys that begin with it as well. */
+  readonly isBeginning: boolean;
+}
+
+function protectedNames(globalKeyPrefix: string): readonly ProtectedName[] {
+  return [globalKeyPrefix, ''].flatMap((start) => [
+    { name: Buffer.from(`${start}_kombu.binding.`), isBeginning: true },
+    ...['unacked', 'unacked_index', 'unacked_mutex', HELD].map((name) => ({
+      name: Buffer.from(start + name),
+      isBeginning: false,
+    })),
+  ]);
+}
+
+function isNamed(key: Buffer, { name, isBeginning }: ProtectedName): boolean {
+  return isBeginning ? startsWith(key, name) : key.equals(name);
 }
 
 /** How a key that begins with a queue's name belongs to it. */

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CLIENT_NAME } from '../redis/connect.ts';
+import { CLIENT_NAME } from '../redis/client.ts';
 import type { RedisConnection } from '../redis/connect.ts';
+import { over } from '../redis/over.ts';
 import { parseBinding, SEPARATOR } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
 import { decodeReply, encodeControl } from './pidbox.ts';
@@ -65,7 +66,9 @@ export async function countListeners(
   db: number,
 ): Promise<number> {
   const message = encodeControl({ method: 'ping', args: {}, to: undefined, reply: undefined });
-  return Number(await broker.send('PUBLISH', names.mailbox(db), message));
+  return await over(broker, async () =>
+    Number(await broker.send('PUBLISH', names.mailbox(db), message)),
+  );
 }
 
 /** @throws RedisError. */
@@ -80,11 +83,21 @@ export async function openMailbox(
   const byTicket = new Map<string, Question>();
   await broker.send('SADD', names.binding(REPLY_EXCHANGE), bindingOf(oid));
 
+  // Read, and taken away by a command whose answer was lost: perhaps still there.
+  let uncertain: readonly Buffer[] = [];
+
   const receive = async (): Promise<number> => {
-    const [messages] = (await broker.transaction([
-      ['LRANGE', list, 0, -1],
-      ['UNLINK', list],
-    ])) as unknown as readonly [readonly Buffer[]];
+    const all = (await broker.send('LRANGE', list, 0, -1)) as unknown as readonly Buffer[];
+    if (all.length === 0) return 0;
+    const messages = all.filter((message) => !uncertain.some((known) => known.equals(message)));
+    uncertain = [];
+    try {
+      // New ones come in at the head (kombu's `_put`).
+      await broker.send('LTRIM', list, 0, -1 - all.length);
+    } catch (error) {
+      await broker.persist().recover(error);
+      uncertain = all;
+    }
     let taken = 0;
     for (const message of messages) {
       const reply = decodeReply(message);
@@ -111,13 +124,21 @@ export async function openMailbox(
     oid,
     unreadable,
     async send(method, args, to) {
-      const ticket = randomUUID();
       const question: Question = { replies: new Map(), copies: new Map(), answered: 0, reached: 0 };
       // To kombu an empty destination is everyone (`Node.handle_message`).
       if (to?.length === 0) return question;
-      byTicket.set(ticket, question);
-      const message = encodeControl({ method, args, to, reply: { oid, ticket } });
-      const listening = Number(await broker.send('PUBLISH', names.mailbox(db), message));
+      const listening = await over(broker, async () => {
+        // Answers to one that was asked twice are told apart.
+        const ticket = randomUUID();
+        byTicket.set(ticket, question);
+        const message = encodeControl({ method, args, to, reply: { oid, ticket } });
+        try {
+          return Number(await broker.send('PUBLISH', names.mailbox(db), message));
+        } catch (error) {
+          byTicket.delete(ticket);
+          throw error;
+        }
+      });
       question.reached = Math.min(listening, to?.length ?? listening);
       return question;
     },

@@ -1,4 +1,6 @@
 import type { RedisConnection } from '../redis/connect.ts';
+import { over } from '../redis/over.ts';
+import type { Pace } from '../redis/pace.ts';
 import { scanKeys } from '../redis/scan.ts';
 import { classifyQueueKey } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
@@ -97,6 +99,16 @@ export async function* scanQueued(
   }
 }
 
+/** Ids of the first messages of a list; none when it is no list. @throws RedisError. */
+export async function peekQueue(
+  broker: RedisConnection,
+  key: Buffer,
+  count: number,
+): Promise<MessageIds> {
+  if (String(await broker.send('TYPE', key)) !== 'list') return { taskIds: [], groupIds: [] };
+  return idsOf((await broker.send('LRANGE', key, 0, count - 1)) as unknown as readonly Buffer[]);
+}
+
 function idsOf(messages: readonly Buffer[]): MessageIds {
   const parsed = messages.map(parseMessage);
   const present = (ids: readonly (string | undefined)[]): readonly string[] =>
@@ -118,23 +130,62 @@ function idsOf(messages: readonly Buffer[]): MessageIds {
 export async function purgeQueues(
   broker: RedisConnection,
   keys: readonly Buffer[],
+  pace: Pace,
   onBatch: (ids: MessageIds, purged: number) => Promise<void>,
   signal: AbortSignal,
 ): Promise<number> {
   let purged = 0;
+  const size = Math.min(BATCH, pace.batch);
   for (const key of keys) {
-    const most = 2 * Number(await broker.send('LLEN', key)) + BATCH;
+    const first = Number(await broker.send('LLEN', key));
+    const most = 2 * first + size;
+    let left = first;
     for (let taken = 0; taken < most;) {
       signal.throwIfAborted();
-      const [messages] = (await broker.transaction([
-        ['LRANGE', key, 0, BATCH - 1],
-        ['LTRIM', key, BATCH, -1],
-      ])) as unknown as readonly [readonly Buffer[]];
-      taken += messages.length;
-      purged += messages.length;
-      await onBatch(idsOf(messages), purged);
-      if (messages.length < BATCH) break;
+      await pace.take(Math.min(size, left), signal);
+      const batch = await takeBatch(broker, key, size, left);
+      left = batch.left;
+      taken += batch.count;
+      purged += batch.count;
+      await onBatch(idsOf(batch.messages), purged);
+      if (left === 0) break;
     }
   }
   return purged;
+}
+
+interface Batch {
+  readonly count: number;
+  /** Without those of which the answer was lost. */
+  readonly messages: readonly Buffer[];
+  /** The length of the list after it. */
+  readonly left: number;
+}
+
+/**
+ * Takes up to `size` messages from the head of a list. When the answer is lost, the length tells
+ * whether it was done; what a producer adds in that moment is not told from what stayed.
+ */
+async function takeBatch(
+  broker: RedisConnection,
+  key: Buffer,
+  size: number,
+  before: number,
+): Promise<Batch> {
+  let lost = 0;
+  let known = before;
+  return await over(broker, async (isRepeated) => {
+    if (isRepeated) {
+      const now = Number(await broker.send('LLEN', key));
+      lost += Math.max(0, Math.min(size, known - now));
+      known = now;
+      if (lost > 0) return { count: lost, messages: [], left: now };
+    }
+    const [messages, , left] = (await broker.transaction([
+      ['LRANGE', key, 0, size - 1],
+      ['LTRIM', key, size, -1],
+      ['LLEN', key],
+    ])) as unknown as readonly [readonly Buffer[], unknown, number];
+    return { count: messages.length, messages, left };
+  });
 }

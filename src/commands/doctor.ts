@@ -110,7 +110,7 @@ async function diagnoseQueues(
   report: (failure: Failure) => void,
   signal: AbortSignal,
 ): Promise<readonly QueueDiagnosis[]> {
-  const keys = serviceKeys(service.config);
+  const keys = serviceKeys(service);
   const found = await onLink(
     service.broker,
     { target: 'Celery', name: 'queue' },
@@ -224,7 +224,7 @@ async function resumeHeld(
   signal: AbortSignal,
 ): Promise<readonly Hold[]> {
   const { broker: link } = service;
-  const keys = serviceKeys(service.config);
+  const keys = serviceKeys(service);
   const resumed = await onLink(
     link,
     { target: 'Celery', name: 'workers' },

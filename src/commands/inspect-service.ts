@@ -45,7 +45,14 @@ export async function inspectService(
     failures.add(failure);
   };
   const warnings = service.warnings.map(({ text }) => text);
-  const { jobs, tasks } = await countInRedis(service, kinds, report, warnings, signal, found);
+  const { jobs, jobsKept, tasks } = await countInRedis(
+    service,
+    kinds,
+    report,
+    warnings,
+    signal,
+    found,
+  );
   const obstacles: DirectoryObstacle[] = [];
   const directories = await countDirectories(
     service,
@@ -62,6 +69,7 @@ export async function inspectService(
   return {
     name: service.config.name,
     jobs,
+    jobsKept,
     results: 0,
     tasks,
     workers: NO_WORKERS,
@@ -83,15 +91,17 @@ async function countInRedis(
   warnings: string[],
   signal: AbortSignal,
   found: Found | undefined,
-): Promise<Pick<ServiceCensus, 'jobs' | 'tasks'>> {
-  const keys = serviceKeys(service.config);
+): Promise<Pick<ServiceCensus, 'jobs' | 'jobsKept' | 'tasks'>> {
+  const keys = serviceKeys(service);
   const jobs = kinds.includes('jobs')
     ? await onLink(service.redis, { target: 'Redis', name: 'jobs' }, report, async (redis) =>
         countJobs(redis, keys.jobs, signal, (key) => found?.('jobs', () => printable(key))),
       )
     : 0;
+  const kept = keys.jobs.age?.kept;
+  const jobsKept = kept === undefined ? 0 : kept.young + kept.undated + kept.broken;
   if (!kinds.includes('queue') || keys.queues.length === 0) {
-    return { jobs: jobs ?? 0, tasks: { queued: 0, inFlight: 0 } };
+    return { jobs: jobs ?? 0, jobsKept, tasks: { queued: 0, inFlight: 0 } };
   }
   const queued = await onLink(
     service.broker,
@@ -122,7 +132,7 @@ async function countInRedis(
       return count;
     },
   );
-  return { jobs: jobs ?? 0, tasks: { queued: queued ?? 0, inFlight: inFlight ?? 0 } };
+  return { jobs: jobs ?? 0, jobsKept, tasks: { queued: queued ?? 0, inFlight: inFlight ?? 0 } };
 }
 
 const MOST_OBSTACLES = 1000;

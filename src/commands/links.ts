@@ -4,6 +4,9 @@ import type { RedisConnection } from '../redis/connect.ts';
 import { isConnectionLost, RedisError } from '../redis/errors.ts';
 import { targetIdentity, targetLabel } from '../redis/target.ts';
 import type { RedisTarget } from '../redis/target.ts';
+import { keyPatterns } from './permissions.ts';
+import { serviceKeys } from './service-keys.ts';
+import { grantText } from '../redis/permissions.ts';
 import type { Failure, Kind } from '../report/types.ts';
 import { warning } from './warnings.ts';
 import type { Warning } from './warnings.ts';
@@ -14,6 +17,8 @@ export interface Link {
   readonly failureTarget: 'Redis' | 'Celery';
   readonly label: string;
   connection: RedisConnection | undefined;
+  /** ACL patterns of the keys that a step works on. */
+  readonly patterns: (step: string) => readonly string[];
 }
 
 /**
@@ -34,9 +39,16 @@ export async function connectService(
     kinds.includes('queue') || (config.redis === undefined && kinds.includes('jobs'));
   const brokerTarget = needsBroker ? config.celery?.broker : undefined;
   const shared = brokerTarget !== undefined && isSame(config.redis, brokerTarget);
+  const keys = serviceKeys({ config });
+  const patterns = (step: string): readonly string[] => keyPatterns(keys, step);
+  const open = async (
+    target: RedisTarget | undefined,
+    failureTarget: 'Redis' | 'Celery',
+  ): Promise<Link | undefined> =>
+    target && link({ target, failureTarget, patterns }, failures, warnings, signal);
   const connecting = await Promise.allSettled([
-    link(needsRedis || shared ? config.redis : undefined, 'Redis', failures, warnings, signal),
-    shared ? undefined : link(brokerTarget, 'Celery', failures, warnings, signal),
+    open(needsRedis || shared ? config.redis : undefined, 'Redis'),
+    shared ? undefined : open(brokerTarget, 'Celery'),
   ]);
   const [redis, broker] = connecting.map((one) =>
     one.status === 'fulfilled' ? one.value : undefined,
@@ -58,19 +70,12 @@ function isSame(redis: RedisTarget | undefined, broker: RedisTarget): boolean {
 }
 
 async function link(
-  target: RedisTarget | undefined,
-  failureTarget: 'Redis' | 'Celery',
+  of: Pick<Link, 'target' | 'failureTarget' | 'patterns'>,
   failures: Failure[],
   warnings: Warning[],
   signal: AbortSignal,
-): Promise<Link | undefined> {
-  if (target === undefined) return undefined;
-  const created: Link = {
-    target,
-    failureTarget,
-    label: targetLabel(target),
-    connection: undefined,
-  };
+): Promise<Link> {
+  const created: Link = { ...of, label: targetLabel(of.target), connection: undefined };
   await connectLink(created, failures, signal);
   warnings.push(...(created.connection?.warnings ?? []).map(warning));
   return created;
@@ -81,7 +86,12 @@ async function connectLink(link: Link, failures: Failure[], signal: AbortSignal)
     link.connection = await connectRedis(link.target, signal);
   } catch (error) {
     if (!(error instanceof RedisError)) throw error;
-    failures.push(redisFailure(link.failureTarget, link.label, error));
+    const failure = redisFailure(link.failureTarget, link.label, error);
+    const { command } = error;
+    const user = link.target.credentials?.username ?? 'default';
+    failures.push(
+      command === undefined ? failure : { ...failure, hint: grantText(user, [command], []) },
+    );
   }
 }
 
@@ -105,6 +115,39 @@ export async function refreshLink(
     link.connection = undefined;
     await connectLink(link, failures, signal);
   }
+}
+
+/**
+ * What is removed on a replica is removed nowhere else, where it can be removed at all: such a link
+ * is closed, and a failure of its service.
+ */
+export function refuseReplicas(
+  services: readonly {
+    readonly redis: Link | undefined;
+    readonly broker: Link | undefined;
+    readonly failures: Failure[];
+  }[],
+): void {
+  for (const { redis, broker, failures } of services) {
+    for (const link of new Set([redis, broker])) {
+      const primary = link?.connection?.replicaOf;
+      if (link === undefined || primary === undefined) continue;
+      failures.push(replicaFailure(link, primary));
+      link.connection?.close();
+      link.connection = undefined;
+    }
+  }
+}
+
+/** @param primary `host:port`. */
+export function replicaFailure({ failureTarget, label }: Link, primary: string): Failure {
+  return {
+    target: failureTarget,
+    item: label,
+    code: 'READONLY',
+    reason: `This Redis is a replica of ${primary}, and not where the jobs are`,
+    hint: `name its primary ${primary} in the config`,
+  };
 }
 
 function redisFailure(target: 'Redis' | 'Celery', item: string, error: RedisError): Failure {
@@ -134,13 +177,15 @@ export async function onLink<T>(
   report: (failure: Failure) => void,
   work: (connection: RedisConnection) => Promise<T>,
 ): Promise<T | undefined> {
-  if (link?.connection === undefined) return undefined;
+  const connection = link?.connection;
+  if (link === undefined || connection === undefined) return undefined;
   try {
-    return await work(link.connection);
+    return await work(connection);
   } catch (error) {
     report(stepFailure(link, step, error));
     if (error instanceof RedisError && isConnectionLost(error)) {
-      link.connection.close();
+      // A step within this one may have closed it already.
+      connection.close();
       link.connection = undefined;
     }
     return undefined;
@@ -150,5 +195,18 @@ export async function onLink<T>(
 /** What the report says of a step that failed; anything but a RedisError is a bug and is thrown. */
 export function stepFailure(link: Link | undefined, step: Step, error: unknown): Failure {
   if (!(error instanceof RedisError)) throw error;
-  return redisFailure(step.target, `${link?.label ?? ''} (${step.name})`, error);
+  const failure = redisFailure(step.target, `${link?.label ?? ''} (${step.name})`, error);
+  if (error.code !== 'NOPERM' || link?.connection === undefined) return failure;
+  const patterns = link.patterns(step.name);
+  const { command } = error;
+  // Of a refused command Redis gives the name, of refused keys nothing.
+  const isNamed = command !== undefined && error.message.includes(`'${command}' command`);
+  const on = patterns.length === 0 ? '' : ` on ${patterns.join(', ')}`;
+  return {
+    ...failure,
+    reason: isNamed
+      ? error.message
+      : `${error.message} (${command?.toUpperCase() ?? 'a command'}${on})`,
+    hint: grantText(link.connection.user, command === undefined ? [] : [command], patterns),
+  };
 }

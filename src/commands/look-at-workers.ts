@@ -43,7 +43,7 @@ export async function inspectWorkers(
   signal: AbortSignal,
 ): Promise<Workers> {
   const { broker: link } = service;
-  const keys = serviceKeys(service.config);
+  const keys = serviceKeys(service);
   if (!canHaveWorkers(link) || keys.queues.length === 0) return NO_WORKERS;
   const found = await onLink(
     link,

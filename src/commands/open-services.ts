@@ -41,6 +41,8 @@ export interface OpenService {
   readonly directories: readonly OpenedDirectory[];
   /** What keys of other services in the same databases begin with. */
   readonly neighbours: readonly string[];
+  /** Only what was made before goes, in milliseconds since 1970; undefined: all. */
+  readonly before: number | undefined;
   /** What could not be reached or opened. */
   readonly failures: Failure[];
   readonly warnings: readonly Warning[];
@@ -49,7 +51,7 @@ export interface OpenService {
 /**
  * Opens the directories and connects, all services at once, so that several dead servers cost the
  * time of one. What fails is data. Only what the chosen kinds need is opened.
- * @param before only files last modified before that go, in milliseconds since 1970.
+ * @param before only files last modified and jobs created before that go, in milliseconds since 1970.
  * @throws the signal's reason.
  */
 export async function openServices(
@@ -80,6 +82,7 @@ export async function openServices(
         ...links,
         directories: opened,
         neighbours: neighboursOf(config, all),
+        before,
         failures,
         warnings,
       };

@@ -25,8 +25,12 @@ export interface WipeRequest extends Common {
   readonly waitIdle: number;
   /** Milliseconds to go on looking after the wipe; 0: until one clean look. */
   readonly verifyFor: number;
-  /** Only files older than this many milliseconds go; undefined: all. */
+  /** Only files and jobs older than this many milliseconds go; undefined: all. */
   readonly olderThan: number | undefined;
+  /** Keys of Redis removed a second; undefined: as many as it takes without others waiting. */
+  readonly rate: number | undefined;
+  /** Ask Redis to save afterwards, and wait for it. */
+  readonly persist: boolean;
   /** Removals of files at once; undefined: as many as help. */
   readonly concurrency: number | undefined;
   readonly quiet: boolean;

@@ -4,6 +4,8 @@ import type { Observer } from '../report/observer.ts';
 import { createLinkLedger } from '../files/link-ledger.ts';
 import type { FileWorkers } from '../files/file-workers.ts';
 import type { LinkLedger } from '../files/link-ledger.ts';
+import { FULL_PACE } from '../redis/pace.ts';
+import type { Pace } from '../redis/pace.ts';
 import { NOTHING_LEFT } from '../report/types.ts';
 import type { DirectoryReport, Failure, Remaining } from '../report/types.ts';
 import type { OpenService } from './open-services.ts';
@@ -20,6 +22,8 @@ export interface WipeTally {
   inFlight: number;
   /** Ids of the tasks that were killed or dropped by their worker. */
   readonly cancelled: Set<string>;
+  /** A few ids of tasks that were in the queue. */
+  readonly someTaskIds: string[];
   /** 0 before the first deletion, 1 in the wipe proper, more when something came back. */
   pass: number;
   /** When it began, in milliseconds since 1970. */
@@ -47,6 +51,7 @@ export interface StepContext {
   readonly keys: ServiceKeys;
   readonly tally: WipeTally;
   readonly erasing: Erasing;
+  readonly pace: Pace;
   readonly observer: Observer;
   readonly signal: AbortSignal;
   readonly report: (failure: Failure) => void;
@@ -63,6 +68,7 @@ export function startTally(service: OpenService): WipeTally {
     queued: 0,
     inFlight: 0,
     cancelled: new Set(),
+    someTaskIds: [],
     pass: 0,
     began: Date.now(),
     passStarted: 0,
@@ -80,13 +86,15 @@ export function startStep(
   observer: Observer,
   signal: AbortSignal,
   erasing: Erasing = ALONE,
+  pace: Pace = FULL_PACE,
 ): StepContext {
   const { name } = service.config;
   return {
     service,
-    keys: serviceKeys(service.config),
+    keys: serviceKeys(service),
     tally,
     erasing,
+    pace,
     observer,
     signal,
     report(failure) {

@@ -1,14 +1,17 @@
 import { CannotStart } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import { checkWritable } from '../files/check-writable.ts';
-import { probeRemoval } from '../redis/jobs.ts';
+import { missingPermissions } from '../redis/permissions.ts';
+import type { Need } from '../redis/permissions.ts';
 import { errorLine, moreLine } from '../report/failures.ts';
 import { printable } from '../report/printable.ts';
 import { systemHint, systemReason } from '../report/system-reason.ts';
 import { MAX_LISTED } from '../report/types.ts';
 import type { Failure, Kind } from '../report/types.ts';
 import { onLink } from './links.ts';
+import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
+import { jobNeeds, permissionFailure, queueNeeds } from './permissions.ts';
 import { serviceKeys } from './service-keys.ts';
 
 /**
@@ -65,23 +68,21 @@ async function problemsOf(
   return messages.map((message) => ({ path: name, message }));
 }
 
-/** A key of the service's own that does not exist is removed: Redis says whether it would let us. */
+/** What a wipe will ask of Redis is tried on keys that do not exist. */
 async function checkRedis(
   service: OpenService,
   kinds: readonly Kind[],
   report: (failure: Failure) => void,
 ): Promise<void> {
-  const keys = serviceKeys(service.config);
-  const [prefix] = keys.jobs.prefixes;
-  if (kinds.includes('jobs') && prefix !== undefined) {
-    await onLink(service.redis, { target: 'Redis', name: 'jobs' }, report, async (redis) =>
-      probeRemoval(redis, Buffer.from(prefix)),
-    );
-  }
-  const [queue] = keys.queues;
-  if (kinds.includes('queue') && queue !== undefined) {
-    await onLink(service.broker, { target: 'Celery', name: 'queue' }, report, async (broker) =>
-      probeRemoval(broker, keys.broker.queue(queue)),
-    );
-  }
+  const keys = serviceKeys(service);
+  const check = async (link: Link | undefined, needs: readonly Need[]): Promise<void> => {
+    if (link === undefined || needs.length === 0) return;
+    const step = { target: link.failureTarget, name: 'permissions' };
+    await onLink(link, step, report, async (redis) => {
+      const missing = await missingPermissions(redis, needs);
+      if (missing.length > 0) report(permissionFailure(link, redis.user, missing));
+    });
+  };
+  if (kinds.includes('jobs')) await check(service.redis, jobNeeds(keys));
+  if (kinds.includes('queue')) await check(service.broker, queueNeeds(keys));
 }

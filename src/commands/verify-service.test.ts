@@ -27,6 +27,8 @@ async function verdictAfter(folder: string, meanwhile: () => void): Promise<Proo
     name: 'service',
     redis: undefined,
     keyPrefixes: [],
+    foreignKeyPrefixes: [],
+    timeZone: undefined,
     celery: undefined,
     root: folder,
     rootConfigured: true,

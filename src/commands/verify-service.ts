@@ -120,6 +120,11 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
 /** @throws the signal's reason. */
 async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Look> {
   const { service, tally, observer, signal } = step;
+  for (const link of new Set([service.redis, service.broker])) {
+    await onLink(link, { target: 'Redis', name: 'primary' }, step.report, async (redis) =>
+      redis.confirmPrimary(),
+    );
+  }
   const names = collectNames();
   const census = await inspectService(
     { ...service, failures: [], warnings: [] },
@@ -240,7 +245,7 @@ async function countAllResults(
   tally: WipeTally,
   signal: AbortSignal,
 ): Promise<number> {
-  const keys = serviceKeys(service.config);
+  const keys = serviceKeys(service);
   if (keys.results !== 'all' || !kinds.includes('jobs')) return 0;
   const report = (failure: Failure): void => {
     tally.failures.add(failure);

@@ -1,9 +1,6 @@
-import type { RedisConnection } from '../redis/connect.ts';
-import { sampleFamilies } from '../redis/families.ts';
-import { startsWith } from '../redis/scan.ts';
+import type { KeptJobs } from '../redis/job-age.ts';
 import { printable } from '../report/printable.ts';
-import type { OpenService } from './open-services.ts';
-import { serviceKeys } from './service-keys.ts';
+import { counted } from '../report/text.ts';
 
 /** Warnings of plan and wipe, one sentence each with its remedy. */
 
@@ -33,36 +30,19 @@ export function sharedMessagesWarning(label: string, count: number): string {
   return `Redis ${label}: ${count} in-flight ${count === 1 ? 'message goes' : 'messages go'} back to queues of this service and of others: left alone; wipe them with the service that owns the other queue`;
 }
 
-/**
- * Loud when a prefix matched nothing while the database holds other keys: a wrong prefix once made
- * a wipe report success having removed nothing. What other configured services keep in the same
- * database, and Celery's own keys, explain themselves.
- * @throws RedisError.
- */
-export async function nothingMatchedWarnings(
-  redis: RedisConnection,
-  service: OpenService,
-): Promise<readonly string[]> {
-  const keys = serviceKeys(service.config);
-  const explained = [
-    keys.broker.results,
-    ...keys.queues.map(keys.broker.queue),
-    ...service.neighbours.map((start) => Buffer.from(start)),
-  ];
-  const families = await sampleFamilies(
-    redis,
-    (key) =>
-      keys.jobs.isProtected(key) ||
-      key.includes('.reply.celery.pidbox') ||
-      explained.some((start) => startsWith(key, start)),
-  );
-  if (families.length === 0) return [];
-  const wanted = keys.jobs.prefixes.map((prefix) => `"${prefix}"`).join(' or ');
-  const held = families
-    .slice(0, 5)
-    .map(({ prefix, count }) => `"${printable(Buffer.from(prefix))}" (${count})`)
-    .join(', ');
+/** What `--older-than` has to say of jobs that it cannot date. */
+export function keptJobsWarnings(label: string, kept: KeptJobs, zone: string): readonly string[] {
+  const undated = kept.undated + kept.broken;
   return [
-    `Redis ${redis.label}: no key begins with ${wanted}, but the database holds others: ${held}; if the service has jobs, correct keyPrefix or the database number in the config`,
+    ...(undated === 0
+      ? []
+      : [
+          `Redis ${label}: ${counted(undated, 'job')} ${undated === 1 ? 'stays' : 'stay'}, since ${undated === 1 ? 'its age is' : 'their ages are'} not known: ${kept.undated} without a created_at, ${kept.broken} with one that is no time`,
+        ]),
+    ...(kept.naive === 0
+      ? []
+      : [
+          `Redis ${label}: ${counted(kept.naive, 'job')} with a created_at without a time zone: taken as ${zone}; if that is wrong, set "timeZone" in the config`,
+        ]),
   ];
 }

@@ -1,13 +1,17 @@
 import { MOST_REMEMBERED } from '../celery/cancel.ts';
 import { removeInFlight, scanInFlight } from '../celery/in-flight.ts';
 import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { nothingKept } from '../redis/job-age.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
 import { printable } from '../report/printable.ts';
 import { counted, grouped } from '../report/text.ts';
+import { missedFailure, nothingMatchedWarning, suspectPrefixes } from './judge-prefixes.ts';
 import { onLink, resultsLink, stepFailure } from './links.ts';
 import { logRemoved } from './step-log.ts';
-import { nothingMatchedWarnings, sharedMessagesWarning, strangeKeyWarning } from './warnings.ts';
-import type { StepContext } from './step.ts';
+import { keptJobsWarnings, sharedMessagesWarning, strangeKeyWarning } from './warnings.ts';
+import { DEFAULT_ZONE } from './service-keys.ts';
+import type { StepContext, WipeTally } from './step.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
 export async function wipeQueue(step: StepContext): Promise<void> {
@@ -26,10 +30,12 @@ export async function wipeQueue(step: StepContext): Promise<void> {
       await purgeQueues(
         broker,
         found.keys,
+        step.pace,
         async ({ taskIds, groupIds }, purged) => {
           tally.queued = before + purged;
           observer.progress({ service: name, step: 'queue', done: purged, bytes: 0 });
           for (const id of taskIds) observer.item?.(name, 'queue', `task ${id}`);
+          noteIds(tally, taskIds);
           await removeResultsOf(step, taskIds, groupIds);
         },
         signal,
@@ -70,6 +76,7 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
         const done = tally.inFlight - before;
         observer.progress({ service: name, step: 'in-flight', done, bytes: 0 });
         for (const id of batch.taskIds) observer.item?.(name, 'in-flight', `task ${id}`);
+        noteIds(tally, batch.taskIds);
         ids.push(...batch.taskIds.slice(0, KEPT_IDS - ids.length));
         await removeResultsOf(step, batch.taskIds, batch.groupIds);
       }
@@ -86,7 +93,7 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
   return ids;
 }
 
-/** Removes the job keys and their results; warns when nothing matched in a database that is in use. */
+/** Removes the job keys and their results; loud when the prefix seems to be wrong. */
 export async function wipeJobs(step: StepContext): Promise<void> {
   const { service, keys, tally, observer, signal } = step;
   const before = { jobs: tally.jobs, results: tally.results };
@@ -102,13 +109,14 @@ export async function wipeJobs(step: StepContext): Promise<void> {
         keys.results === 'none'
           ? undefined
           : {
-              keysOf: keys.broker.resultsOf,
+              starts: keys.broker.resultStarts,
               failed(error) {
                 step.report(
                   stepFailure(service.redis, { target: 'Redis', name: 'results' }, error),
                 );
               },
             },
+        step.pace,
         (removed, removedKeys) => {
           tally.jobs = before.jobs + removed.jobs;
           tally.results = before.results + removed.results;
@@ -117,9 +125,7 @@ export async function wipeJobs(step: StepContext): Promise<void> {
         },
         signal,
       );
-      if (tally.pass === 1 && tally.jobs === 0 && keys.jobs.prefixes.length > 0) {
-        for (const text of await nothingMatchedWarnings(redis, service)) step.warn(text);
-      }
+      if (tally.pass === 1) await lookForMissed(step, redis);
       return true;
     },
   );
@@ -131,6 +137,35 @@ export async function wipeJobs(step: StepContext): Promise<void> {
   }
 }
 
+/** The jobs that stay, and those that the config's prefixes may miss. */
+async function lookForMissed(step: StepContext, redis: RedisConnection): Promise<void> {
+  const { service, keys, tally, signal } = step;
+  if (keys.jobs.prefixes.length === 0) return;
+  const kept = keys.jobs.age?.kept ?? nothingKept();
+  const zone = service.config.timeZone ?? DEFAULT_ZONE;
+  for (const text of keptJobsWarnings(redis.label, { ...kept, naive: 0 }, zone)) step.warn(text);
+  for (const text of keptJobsWarnings(redis.label, { ...nothingKept(), naive: kept.naive }, zone)) {
+    if (service.config.timeZone === undefined) step.warn(text, 'note');
+  }
+  const left = kept.young + kept.undated + kept.broken;
+  const matched = tally.jobs + left;
+  const taskIds = async (): Promise<readonly string[]> => Promise.resolve(tally.someTaskIds);
+  const verdict = await suspectPrefixes(redis, service, { matched, left, taskIds }, signal);
+  if (verdict === undefined) return;
+  if (verdict.missed.length > 0) {
+    step.report(missedFailure(redis.label, service, verdict, matched));
+  } else {
+    step.warn(nothingMatchedWarning(redis.label, service, verdict));
+  }
+}
+
+/** So many ids of tasks are kept to see whose jobs are theirs. */
+const SOME_IDS = 20;
+
+function noteIds(tally: WipeTally, ids: readonly string[]): void {
+  tally.someTaskIds.push(...ids.slice(0, SOME_IDS - tally.someTaskIds.length));
+}
+
 /** `results: "all"`: every result of the database, whosever it is. */
 export async function wipeAllResults(step: StepContext): Promise<void> {
   const { service, keys, tally, signal } = step;
@@ -139,7 +174,7 @@ export async function wipeAllResults(step: StepContext): Promise<void> {
     resultsLink(service),
     { target: 'Redis', name: 'results' },
     step.report,
-    async (redis) => removeByPrefix(redis, keys.broker.results, signal),
+    async (redis) => removeByPrefix(redis, keys.broker.results, step.pace, signal),
   );
   if (removed === undefined) return;
   tally.results += removed;

@@ -5,6 +5,7 @@ import { CannotStart } from '../errors.ts';
 import { createFileWorkers } from '../files/file-workers.ts';
 import type { HeldFile } from '../files/held-open.ts';
 import { createLinkLedger } from '../files/link-ledger.ts';
+import { createPace, FULL_PACE } from '../redis/pace.ts';
 import { errorLine } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
 import { plannedReport } from '../report/planned.ts';
@@ -12,6 +13,7 @@ import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
 import type {
   FileSystemReport,
   Kind,
+  RedisServerReport,
   ServiceCensus,
   ServiceReport,
   WipeReport,
@@ -22,11 +24,13 @@ import { createCrew } from './crew.ts';
 import { compareSpace, measureSpace } from './file-systems.ts';
 import { findHeld, heldBefore, noteHeldOpen } from './held-open.ts';
 import { holdConsumers } from './hold-consumers.ts';
+import { compareServers, measureServers, persistServers } from './redis-servers.ts';
+import type { MeasuredServers } from './redis-servers.ts';
 import { resumeConsumers } from './resume-consumers.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
 import { guardTargets } from './guard-targets.ts';
-import { refreshLink } from './links.ts';
+import { refreshLink, refuseReplicas } from './links.ts';
 import { closeServices, openServices } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import type { WipeRequest } from './request.ts';
@@ -102,6 +106,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     signal,
     before,
   );
+  refuseReplicas(services);
   const { kinds, olderThan } = request;
   const run = { cleanupId: cleanupId(startedAt), kinds, olderThan, startedAt };
   try {
@@ -120,7 +125,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     }
     if (!request.yes) await refreshLinks(services, signal);
     if (!certain) announceStart(request.kinds, config.file, observer);
-    const { reports, fileSystems } = await wipeAll(services, request, io);
+    const { reports, fileSystems, redisServers } = await wipeAll(services, request, io);
     const report: WipeReport = {
       ...run,
       status: signal.aborted ? 'interrupted' : finishedStatus(reports),
@@ -128,6 +133,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
       finishedAt: new Date(),
       services: reports,
       fileSystems,
+      redisServers,
     };
     observer.log({
       level: report.status === 'completed' ? 'INFO' : 'WARNING',
@@ -192,6 +198,7 @@ async function wipeAll(
 ): Promise<{
   readonly reports: readonly ServiceReport[];
   readonly fileSystems: readonly FileSystemReport[];
+  readonly redisServers: readonly RedisServerReport[];
 }> {
   const { observer, signal, holds, surroundings } = io;
   const workers = createFileWorkers({
@@ -201,10 +208,11 @@ async function wipeAll(
     signal,
   });
   const erasing = { ledger: createLinkLedger(), workers };
+  const pace = request.rate === undefined ? FULL_PACE : createPace(request.rate);
   const held = new Map<string, number>();
   const runs = services.map((service) => {
     const { name } = service.config;
-    const step = startStep(service, startTally(service), observer, signal, erasing);
+    const step = startStep(service, startTally(service), observer, signal, erasing, pace);
     const crew = createCrew(step, request.cancelRunning, (count) => {
       held.set(name, count);
       holds.count = [...held.values()].reduce((sum, one) => sum + one, 0);
@@ -214,10 +222,12 @@ async function wipeAll(
   const verdicts = new Map<OpenService, Verdict>();
   const space = measureSpace(services);
   let before: ReadonlySet<string> = new Set();
+  let servers: MeasuredServers = [];
   let heldFiles: readonly HeldFile[] | undefined;
   try {
     for (const { service } of runs) announce(service, observer);
     await untilAborted(signal, async () => {
+      servers = await measureServers(runs.map(({ step }) => step));
       if (request.kinds.includes('queue')) {
         await settleAll(runs.map(async ({ crew }) => holdConsumers(crew, request.waitIdle)));
       }
@@ -238,6 +248,11 @@ async function wipeAll(
     workers?.close();
     await Promise.all(runs.map(async ({ crew }) => resumeConsumers(crew)));
   }
+  let redisServers: readonly RedisServerReport[] = [];
+  await untilAborted(signal, async () => {
+    if (request.persist) await persistServers(servers, signal);
+    redisServers = await compareServers(servers, signal);
+  });
   // Interrupted: who may write again is told all the same.
   for (const { service, crew } of runs) if (!verdicts.has(service)) await reportStragglers(crew);
   const steps = runs.map(({ step }) => step);
@@ -261,7 +276,7 @@ async function wipeAll(
       ),
     ),
   );
-  return { reports, fileSystems: compareSpace(space, directories) };
+  return { reports, fileSystems: compareSpace(space, directories), redisServers };
 }
 
 /** All of them end before the first that failed is told: what they use is closed then. */

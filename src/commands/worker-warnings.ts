@@ -33,9 +33,7 @@ export function workersWarnings(service: OpenService, workers: Workers): readonl
   const alike = workers.own.filter(({ copies }) => copies > 1);
   const queues = [...new Set(held.map(({ queue }) => queue))];
   return [
-    ...(trouble === undefined
-      ? []
-      : [cannotAskWarning(link, serviceKeys(service.config), trouble)]),
+    ...(trouble === undefined ? [] : [cannotAskWarning(link, serviceKeys(service), trouble)]),
     ...(trouble === undefined && consumers > listening
       ? [noRemoteControlWarning(link, consumers - listening)]
       : []),

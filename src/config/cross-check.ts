@@ -24,6 +24,7 @@ export function crossCheck(services: readonly ResolvedService[], problems: Probl
         checkPrefixes(service, prefix, earlier, problems);
     }
     for (const earlier of services.slice(0, index)) checkSameQueue(service, earlier, problems);
+    for (const prefix of service.foreignPrefixes) checkForeignPrefix(service, prefix, problems);
     checkAllResults(service, services, problems);
   }
 }
@@ -83,6 +84,25 @@ function checkPrefixes(
       prefix.path,
       `${relation} ${formatPath(other.path)} in the same Redis database, so one wipe would delete the other's jobs: ` +
         'give each service its own prefix or its own database',
+    );
+  }
+}
+
+/** A key below both would be a job and none. */
+function checkForeignPrefix(
+  service: ResolvedService,
+  foreign: Located,
+  problems: ProblemCollector,
+): void {
+  if (foreign.value.trim() === '') return;
+  for (const own of service.prefixes) {
+    if (own.value.trim() === '') continue;
+    const relation = relate(foreign.value, own.value);
+    if (relation === undefined) continue;
+    problems.add(
+      foreign.path,
+      `${relation} ${formatPath(own.path)}, so a key could be this service's and another program's at once: ` +
+        'make the two differ, or remove one',
     );
   }
 }

@@ -51,6 +51,8 @@ test('the shipped file with an empty environment', () => {
     name,
     redis: server('127.0.0.1', db),
     keyPrefixes: [keyPrefix],
+    foreignKeyPrefixes: [],
+    timeZone: undefined,
     celery: {
       queues: [queue],
       broker: server('127.0.0.1', db),
@@ -107,6 +109,8 @@ test('defaults of a service with files only', () => {
       name: 'files',
       redis: undefined,
       keyPrefixes: [],
+      foreignKeyPrefixes: [],
+      timeZone: undefined,
       celery: undefined,
       root: directory,
       rootConfigured: false,
@@ -145,6 +149,27 @@ test('a prefix that another of the same service covers is left out, so that no j
   });
   expect(service?.keyPrefixes).toEqual(['job:', 'x:']);
 });
+
+test("other programs' prefixes, one or several", () => {
+  const foreignOf = (foreignKeyPrefixes: unknown) =>
+    load({ services: { a: { redis: 'redis://h', keyPrefix: 'job:', foreignKeyPrefixes } } })[0]
+      ?.foreignKeyPrefixes;
+  expect(foreignOf('cache:')).toEqual(['cache:']);
+  expect(foreignOf(['cache:', 'jobs', 'session:'])).toEqual(['cache:', 'jobs', 'session:']);
+});
+
+test.each(['UTC', 'Europe/Berlin', 'Asia/Kathmandu', 'US/Eastern', 'Etc/GMT+5', 'europe/berlin'])(
+  'time zone %s',
+  (timeZone) => {
+    const [service] = load(
+      { services: { a: { timeZone: '${ZONE}', directories: ['d'] } } },
+      {
+        ZONE: timeZone,
+      },
+    );
+    expect(service?.timeZone).toBe(timeZone);
+  },
+);
 
 describe('forms of redis', () => {
   const redisOf = (redis: unknown) =>

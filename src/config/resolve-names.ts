@@ -18,13 +18,33 @@ export function resolvePrefixes(
   path: JsonPath,
   problems: ProblemCollector,
 ): Located[] {
+  return resolveKeyBeginnings(draft, path, 'every job key begins with', problems);
+}
+
+export function resolveForeignPrefixes(
+  draft: ServiceDraft['foreignKeyPrefixes'],
+  path: JsonPath,
+  problems: ProblemCollector,
+): Located[] {
+  return resolveKeyBeginnings(draft, path, "the other program's keys begin with", problems);
+}
+
+function resolveKeyBeginnings(
+  draft: ServiceDraft['keyPrefix'],
+  path: JsonPath,
+  beginning: string,
+  problems: ProblemCollector,
+): Located[] {
   if (draft === undefined) return [];
   const prefixes =
     typeof draft === 'string'
       ? [{ path, value: draft }].filter(() => !problems.isBroken(path))
       : located(draft, path, problems.isBroken);
   if (draft.length === 0 && Array.isArray(draft)) {
-    problems.add(path, 'must not be empty: give at least one prefix, or remove `keyPrefix`');
+    problems.add(
+      path,
+      `must not be empty: give at least one prefix, or remove \`${path.at(-1) ?? ''}\``,
+    );
   }
   for (const [index, prefix] of prefixes.entries()) {
     if (prefix.value.trim() === '') {
@@ -32,12 +52,12 @@ export function resolvePrefixes(
         prefix.path,
         prefix.value === ''
           ? 'must not be empty: it would match every key of the database'
-          : 'must not be blank: give the text that every job key begins with',
+          : `must not be blank: give the text that ${beginning}`,
       );
     } else if (/^[*?]+$/.test(prefix.value)) {
       problems.add(
         prefix.path,
-        'is no pattern but the literal beginning of a key: as a pattern it would match every key; give the text that every job key begins with',
+        `is no pattern but the literal beginning of a key: as a pattern it would match every key; give the text that ${beginning}`,
       );
     } else if (CONTROL.test(prefix.value)) {
       problems.add(prefix.path, 'holds a control character: remove it');

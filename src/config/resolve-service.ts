@@ -3,8 +3,9 @@ import type { RedisTarget } from '../redis/target.ts';
 import type { JsonPath } from './json-path.ts';
 import type { ProblemCollector } from './problems.ts';
 import { pathProblem, resolveDirectories } from './resolve-directories.ts';
-import { resolvePrefixes, resolveQueues } from './resolve-names.ts';
+import { resolveForeignPrefixes, resolvePrefixes, resolveQueues } from './resolve-names.ts';
 import { resolveRedis } from './resolve-redis.ts';
+import { resolveTimeZone } from './resolve-time-zone.ts';
 import type { Located, ResolvedService } from './resolved.ts';
 import { SERVICE_NAME } from './schema.ts';
 import type { ServiceDraft } from './schema.ts';
@@ -24,6 +25,11 @@ export function resolveService(
       ? undefined
       : resolveRedis(draft.redis, [...path, 'redis'], directory, problems);
   const prefixes = resolvePrefixes(draft.keyPrefix, [...path, 'keyPrefix'], problems);
+  const foreignPrefixes = resolveForeignPrefixes(
+    draft.foreignKeyPrefixes,
+    [...path, 'foreignKeyPrefixes'],
+    problems,
+  );
   const queues = resolveQueues(draft.celery?.queues, [...path, 'celery', 'queues'], problems);
   const celery = resolveCelery(draft, path, directory, redis, queues, problems);
   if (draft.root !== undefined) {
@@ -36,6 +42,8 @@ export function resolveService(
     name,
     redis,
     keyPrefixes: withoutCovered(prefixes.map((prefix) => prefix.value)),
+    foreignKeyPrefixes: foreignPrefixes.map((prefix) => prefix.value),
+    timeZone: resolveTimeZone(draft.timeZone, [...path, 'timeZone'], problems),
     celery,
     root,
     rootConfigured: draft.root !== undefined,
@@ -49,7 +57,14 @@ export function resolveService(
     models: resolveDirectories(draft.models, [...path, 'models'], root, seen, problems),
   };
   checkWhole(draft, path, problems);
-  return { path, config, prefixes, queues, globalKeyPrefix: draft.celery?.globalKeyPrefix ?? '' };
+  return {
+    path,
+    config,
+    prefixes,
+    foreignPrefixes,
+    queues,
+    globalKeyPrefix: draft.celery?.globalKeyPrefix ?? '',
+  };
 }
 
 export function checkServiceName(name: string, problems: ProblemCollector): void {

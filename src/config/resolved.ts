@@ -11,6 +11,7 @@ export interface ResolvedService {
   readonly path: JsonPath;
   readonly config: ServiceConfig;
   readonly prefixes: readonly Located[];
+  readonly foreignPrefixes: readonly Located[];
   readonly queues: readonly Located[];
   readonly globalKeyPrefix: string;
 }

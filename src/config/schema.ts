@@ -101,6 +101,15 @@ export const serviceSchema = z
       .union([text('Prefix'), texts('Prefixes')])
       .describe('A job key is any key that begins with this (or one of these), literally')
       .optional(),
+    foreignKeyPrefixes: z
+      .union([text('Prefix'), texts('Prefixes')])
+      .describe(
+        "Prefixes of keys in the same database that belong to other programs: never taken for this service's jobs, and no reason to warn",
+      )
+      .optional(),
+    timeZone: text(
+      "Time zone of times without one in the jobs' `created_at`, as an IANA name like Europe/Berlin; default: UTC",
+    ).optional(),
     celery: celerySchema.optional(),
     root: text(
       "Directory that the service's paths are relative to, itself relative to this file; default: this file's directory",

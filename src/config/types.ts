@@ -12,6 +12,10 @@ export interface ServiceConfig {
   readonly redis: RedisTarget | undefined;
   /** Job keys begin with one of these, literally. Never empty strings. */
   readonly keyPrefixes: readonly string[];
+  /** Keys that begin with one of these are other programs'. None overlaps with a key prefix. */
+  readonly foreignKeyPrefixes: readonly string[];
+  /** IANA name, as written; of times without a zone in the jobs. */
+  readonly timeZone: string | undefined;
   readonly celery: CeleryConfig | undefined;
   /** Absolute; not resolved through symbolic links. */
   readonly root: string;

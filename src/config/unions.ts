@@ -13,7 +13,7 @@ const REDIS_KEYS = ['url', 'cluster', 'sentinels'] as const;
 export function chooseBranch(path: JsonPath, value: unknown): number | string {
   const last = path.at(-1);
   if (last === 'redis' || last === 'broker') return chooseRedisForm(value);
-  if (last === 'keyPrefix') {
+  if (last === 'keyPrefix' || last === 'foreignKeyPrefixes') {
     return Array.isArray(value) ? 1 : 'must be a string or an array of strings';
   }
   return isObject(value)

@@ -45,7 +45,9 @@ const CELERY_KEYS =
 const TWO_DATABASES =
   "in the same Redis database, so one wipe would delete the other's jobs: give each service its own prefix or its own database";
 const SERVICE_KEYS =
-  'known keys are `redis`, `keyPrefix`, `celery`, `root`, `directories`, `models`';
+  'known keys are `redis`, `keyPrefix`, `foreignKeyPrefixes`, `timeZone`, `celery`, `root`, `directories`, `models`';
+const TWO_OWNERS =
+  "so a key could be this service's and another program's at once: make the two differ, or remove one";
 const VARIABLE_FORM =
   'not a variable: write `${NAME}` or `${NAME:-default}`, with a name of letters, digits and `_`';
 const DIRECTORY_FORMS =
@@ -777,6 +779,85 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     two({}, { ...otherDb, celery: { queues: ['x', 'q'], broker: '${URL}' } }),
     [
       'services.b.celery.queues[1]: is the same queue as services.a.celery.queues[0] on the same broker: list it under one service only (1:213)',
+    ],
+  ],
+  [
+    'foreign prefixes that overlap with own ones',
+    changed({ keyPrefix: ['job:', 'x:y:'], foreignKeyPrefixes: ['job:', 'job:z', 'x:', 'z:'] }),
+    [
+      `services.a.foreignKeyPrefixes[0]: is the same as services.a.keyPrefix[0], ${TWO_OWNERS} (1:165)`,
+      `services.a.foreignKeyPrefixes[1]: begins with services.a.keyPrefix[0], ${TWO_OWNERS} (1:172)`,
+      `services.a.foreignKeyPrefixes[2]: is the beginning of services.a.keyPrefix[1], ${TWO_OWNERS} (1:180)`,
+    ],
+  ],
+  [
+    'a foreign prefix that overlaps with the own one',
+    changed({ foreignKeyPrefixes: 'jo' }),
+    [
+      `services.a.foreignKeyPrefixes: is the beginning of services.a.keyPrefix, ${TWO_OWNERS} (1:155)`,
+    ],
+  ],
+  [
+    'an empty foreign prefix',
+    changed({ foreignKeyPrefixes: '' }),
+    [
+      'services.a.foreignKeyPrefixes: must not be empty: it would match every key of the database (1:155)',
+    ],
+  ],
+  [
+    'no foreign prefixes',
+    changed({ foreignKeyPrefixes: [] }),
+    [
+      'services.a.foreignKeyPrefixes: must not be empty: give at least one prefix, or remove `foreignKeyPrefixes` (1:155)',
+    ],
+  ],
+  [
+    'wrong foreign prefixes',
+    changed({ foreignKeyPrefixes: [' ', '*', 'x\n', 'y', 'y', 1] }),
+    [
+      "services.a.foreignKeyPrefixes[0]: must not be blank: give the text that the other program's keys begin with (1:156)",
+      "services.a.foreignKeyPrefixes[1]: is no pattern but the literal beginning of a key: as a pattern it would match every key; give the text that the other program's keys begin with (1:160)",
+      'services.a.foreignKeyPrefixes[2]: holds a control character: remove it (1:164)',
+      'services.a.foreignKeyPrefixes[4]: is the same as services.a.foreignKeyPrefixes[3]: remove one of the two (1:174)',
+      'services.a.foreignKeyPrefixes[5]: must be a string, not a number (1:178)',
+    ],
+  ],
+  [
+    'foreign prefixes in an object',
+    changed({ foreignKeyPrefixes: { prefix: 'x' } }),
+    ['services.a.foreignKeyPrefixes: must be a string or an array of strings (1:155)'],
+  ],
+  [
+    'a misspelt time zone',
+    changed({ timeZone: 'Europe/Berln' }),
+    ['services.a.timeZone: is no IANA time zone: did you mean `Europe/Berlin`? (1:145)'],
+  ],
+  [
+    'a city alone',
+    changed({ timeZone: 'New_York' }),
+    ['services.a.timeZone: is no IANA time zone: did you mean `America/New_York`? (1:145)'],
+  ],
+  [
+    'an offset as time zone',
+    changed({ timeZone: '+02:00' }),
+    ['services.a.timeZone: is no IANA time zone: give one like `Europe/Berlin`, or `UTC` (1:145)'],
+  ],
+  [
+    'a time zone out of a variable that holds something else',
+    changed({ timeZone: '${WORD}' }),
+    ['services.a.timeZone: is no IANA time zone: give one like `Europe/Berlin`, or `UTC` (1:145)'],
+  ],
+  [
+    'an empty time zone',
+    changed({ timeZone: '' }),
+    ['services.a.timeZone: must not be empty: give an IANA time zone, or remove it (1:145)'],
+  ],
+  [
+    'a time zone that is no text, and one without its variable',
+    two({ timeZone: 1 }, { ...otherDb, timeZone: '${NOWHERE}', celery: { queues: ['q2'] } }),
+    [
+      'services.a.timeZone: must be a string, not a number (1:145)',
+      'services.b.timeZone: the variable `NOWHERE` is not set: set it, or write `${NOWHERE:-default}` (1:260)',
     ],
   ],
   [

@@ -1,287 +1,323 @@
-import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import type { ConnectionOptions } from 'node:tls';
-import type { Cluster, Redis, RedisOptions } from 'ioredis';
-import { errorMessage } from '../errors.ts';
-import { RedisError, toRedisError } from './errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cluster, Redis } from 'ioredis';
+import { openClient } from './client.ts';
+import type { Client, Opened } from './client.ts';
+import { givenUp, isOutage, RedisError } from './errors.ts';
+import { infoFields } from './info.ts';
+import { askSentinels } from './sentinels.ts';
+import type { SentinelView } from './sentinels.ts';
 import { targetLabel } from './target.ts';
-import type { Address, Credentials, RedisTarget, TlsOptions } from './target.ts';
+import type { RedisTarget } from './target.ts';
+import type { UnlinkPayload } from './unlink-payload.ts';
 
 export type Argument = string | Buffer | number;
 /** A reply as Redis sent it: bulk strings as Buffers, errors thrown. */
 export type Reply = Buffer | number | null | readonly Reply[];
 
-/** One connection to one database. Every method throws only {@link RedisError}. */
+/** One server, asked directly: no redirection, and nothing is sent a second time. */
+export interface RedisNode {
+  send(command: string, ...args: readonly Argument[]): Promise<Reply>;
+  unlink(payload: UnlinkPayload): Promise<number>;
+  /**
+   * Names this very process of a server, so that a SCAN may go on with its cursor: another one has
+   * another hash seed. Undefined when this user may not ask.
+   */
+  identity(): Promise<string | undefined>;
+  /** Milliseconds that asking for it took. */
+  roundTrip(): number | undefined;
+}
+
+/** The servers as they are connected at one moment. */
+export interface Session {
+  /** Every primary: a SCAN asks one server only. */
+  readonly nodes: readonly RedisNode[];
+  /** Keys may be on any of several servers, so that those of one command must be one. */
+  readonly isCluster: boolean;
+  /** To the server that has the key, wherever it has moved. */
+  send(command: string, ...args: readonly Argument[]): Promise<Reply>;
+}
+
+/** Work that outlives the connection. */
+export interface Persistence {
+  session(): Promise<Session>;
+  /** So far it went well: the time that an outage may take begins anew. */
+  progressed(): void;
+  /**
+   * Connects again after an outage, for a bounded time.
+   * @throws the error itself when it is no outage or the signal is aborted, RedisError when it was
+   *   too long.
+   */
+  recover(error: unknown): Promise<void>;
+}
+
+/**
+ * One database, over all its outages. Every method throws only {@link RedisError}; what has no
+ * answer when a connection breaks is asked again, unless that would change something twice.
+ */
 export interface RedisConnection {
   /** `host:port/db` for people, without password. */
   readonly label: string;
   /** What the operator should know about the connection itself. */
   readonly warnings: readonly string[];
+  /** `host:port` of the primary, when this is its replica. */
+  readonly replicaOf: string | undefined;
+  readonly isCluster: boolean;
+  /** Who we are to Redis. */
+  readonly user: string;
   send(command: string, ...args: readonly Argument[]): Promise<Reply>;
-  /** One sender for every primary: a SCAN asks one server only. */
-  readonly primaries: () => readonly ((
-    command: string,
-    ...args: readonly Argument[]
-  ) => Promise<Reply>)[];
-  /** All in one MULTI/EXEC; in a cluster one after the other. */
+  /** All in one MULTI/EXEC, never sent twice; in a cluster one after the other. */
   transaction(commands: readonly (readonly [string, ...Argument[]])[]): Promise<readonly Reply[]>;
-  /** UNLINK; the number of keys that Redis says it removed. */
+  /** UNLINK; the number of keys that Redis says it removed: fewer than went, after an outage. */
   unlink(keys: readonly Buffer[]): Promise<number>;
   /** EXISTS; the number of these keys that are there. */
   exists(keys: readonly Buffer[]): Promise<number>;
+  persist(): Persistence;
+  /**
+   * Whether we still speak to the primary: a failover leaves the old one in the belief that it is one
+   * for seconds, and what is removed there is not removed. Waits for one that goes on. When another
+   * is primary, it is spoken to from now on.
+   * @throws RedisError when it cannot be reached.
+   */
+  confirmPrimary(): Promise<boolean>;
   close(): void;
 }
 
-/** What all connections of this process are called in CLIENT LIST. */
-export const CLIENT_NAME = `media-cleanup-${randomBytes(4).toString('hex')}`;
+/** Sentinels and clusters need seconds to agree on another primary, a server to load its data. */
+const OUTAGE_MS = { server: 12_000, sentinel: 30_000, cluster: 30_000 } as const;
+const FIRST_PAUSE_MS = 40;
+const LONGEST_PAUSE_MS = 1_000;
+const FAILOVER_POLL_MS = 200;
+/** What would do something twice: its caller must know what to do when the answer is lost. */
+const NOT_TWICE = new Set(['PUBLISH', 'LTRIM', 'MULTI', 'EXEC']);
+/** So many single commands are on their way to a cluster at once. */
+const AT_ONCE = 1_000;
 
-/** Within this an unreachable Redis is given up, so that it costs a run less than 5 s. */
-const CONNECT_MS = 4_000;
-const COMMAND_MS = 4_000;
-
-/**
- * Connects, authenticates and selects the database, each step checked by its reply: ioredis goes on
- * in database 0 when its own SELECT fails, and prints to the console when AUTH is not needed.
- * @throws RedisError within 5 s, or the signal's reason.
- */
+/** @throws RedisError within 5 s, or the signal's reason. */
 export async function connectRedis(
   target: RedisTarget,
   signal: AbortSignal,
 ): Promise<RedisConnection> {
-  const secrets = [
-    target.credentials?.password,
-    'sentinelCredentials' in target ? target.sentinelCredentials?.password : undefined,
-  ].filter((secret) => secret !== undefined);
-  const warnings: string[] = [];
-  let client: Redis | Cluster | undefined;
-  let lastError: unknown;
-  let timer: NodeJS.Timeout | undefined;
-  let onAbort = (): void => undefined;
-  try {
-    const created = await createClient(target);
-    client = created;
-    // A signal that is aborted already tells no listener any more.
-    signal.throwIfAborted();
-    created.on('error', (error: unknown) => {
-      lastError = error;
-    });
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(
-          new RedisError(
-            'ETIMEDOUT',
-            `No answer within ${CONNECT_MS / 1000} s`,
-            target.tls === undefined
-              ? 'look whether Redis hangs (redis-cli ping) and whether the network reaches it'
-              : 'look whether Redis hangs and whether it speaks TLS: if not, use redis:// instead of rediss://',
-          ),
-        );
-      }, CONNECT_MS);
-    });
-    const aborted = new Promise<never>((_, reject) => {
-      onAbort = () => {
-        reject(signal.reason as Error);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-    });
-    await Promise.race([timeout, aborted, handshake(created, target, warnings)]);
-    return connectionOf(created, targetLabel(target), warnings, secrets);
-  } catch (error) {
-    client?.disconnect();
-    signal.throwIfAborted();
-    // A bug and not a server's doing.
-    if (error instanceof TypeError) throw error;
-    // The promise only says that the connection is closed; why it is came as an event.
-    throw toRedisError(error instanceof RedisError ? error : causeOf(error, lastError), secrets);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
-  }
-}
+  let opened = await openClient(target, signal);
+  let generation = 0;
+  let isClosed = false;
+  let reconnecting: Promise<void> | undefined;
+  const { warnings, replicaOf } = opened;
+  const isCluster = target.kind === 'cluster';
 
-const CLOSED = /Connection is closed|None of startup nodes/;
-
-function causeOf(error: unknown, lastError: unknown): unknown {
-  if (lastError === undefined || !CLOSED.test(errorMessage(error))) return error;
-  // Of a cluster it is the last node that knows, unless it was closed without a word.
-  const ofNode =
-    lastError instanceof Error && 'lastNodeError' in lastError
-      ? lastError.lastNodeError
-      : undefined;
-  return ofNode === undefined || CLOSED.test(errorMessage(ofNode)) ? lastError : ofNode;
-}
-
-async function createClient(target: RedisTarget): Promise<Redis | Cluster> {
-  // It costs 50 ms to load, which a wipe of files, a refusal and a config error need not wait for.
-  const { Cluster, Redis } = await import('./ioredis.ts');
-  const common = {
-    lazyConnect: true,
-    protocol: 2,
-    connectTimeout: CONNECT_MS,
-    // The process waits for this after a failed connection; every reply is in by then.
-    disconnectTimeout: 100,
-    commandTimeout: COMMAND_MS,
-    enableReadyCheck: false,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    disableClientInfo: true,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-    ...(target.tls === undefined ? {} : { tls: tlsOptions(target.tls) }),
-  } satisfies RedisOptions;
-  switch (target.kind) {
-    case 'server':
-      return new Redis({ ...common, ...target.address });
-    case 'sentinel':
-      return new Redis({
-        ...common,
-        name: target.name,
-        sentinels: target.sentinels.map(hostAndPort),
-        sentinelRetryStrategy: () => null,
-        ...(target.sentinelCredentials === undefined
-          ? {}
-          : {
-              sentinelPassword: target.sentinelCredentials.password,
-              ...(target.sentinelCredentials.username === undefined
-                ? {}
-                : { sentinelUsername: target.sentinelCredentials.username }),
-            }),
-        enableTLSForSentinelMode: target.tls !== undefined,
-        ...(target.tls === undefined ? {} : { sentinelTLS: tlsOptions(target.tls) }),
-      });
-    case 'cluster':
-      return new Cluster(target.nodes.map(hostAndPort), {
-        lazyConnect: true,
-        clusterRetryStrategy: () => null,
-        enableOfflineQueue: true,
-        slotsRefreshTimeout: CONNECT_MS,
-        redisOptions: {
-          ...common,
-          ...ioredisCredentials(target.credentials),
-        },
-      });
-  }
-}
-
-function hostAndPort(address: Address): { host: string; port: number } {
-  if ('path' in address)
-    throw new RedisError(
-      'ECONFIG',
-      'A Unix socket cannot be a node of a cluster or a sentinel',
-      'name host and port',
-    );
-  return address;
-}
-
-function ioredisCredentials(
-  credentials: Credentials | undefined,
-): Pick<RedisOptions, 'username' | 'password'> {
-  if (credentials === undefined) return {};
-  return {
-    password: credentials.password,
-    ...(credentials.username === undefined ? {} : { username: credentials.username }),
-  };
-}
-
-function tlsOptions(tls: TlsOptions): ConnectionOptions {
-  const read = (file: string): Buffer => {
-    try {
-      return readFileSync(file);
-    } catch {
-      throw new RedisError(
-        'ETLS',
-        `The TLS file ${file} cannot be read`,
-        'correct "tls" in the config or its permissions',
-      );
-    }
-  };
-  return {
-    ...(tls.ca === undefined ? {} : { ca: read(tls.ca) }),
-    ...(tls.cert === undefined ? {} : { cert: read(tls.cert) }),
-    ...(tls.key === undefined ? {} : { key: read(tls.key) }),
-    ...(tls.servername === undefined ? {} : { servername: tls.servername }),
-  };
-}
-
-async function handshake(
-  client: Redis | Cluster,
-  target: RedisTarget,
-  warnings: string[],
-): Promise<void> {
-  await client.connect();
-  if (target.kind === 'cluster') return;
-  if (target.credentials !== undefined) {
-    const { username, password } = target.credentials;
-    try {
-      await client.call('AUTH', ...(username === undefined ? [password] : [username, password]));
-    } catch (error) {
-      if (!/without any password configured|no password is set/i.test(String(error))) throw error;
-      warnings.push(
-        `${targetLabel(target)} needs no password although the config has one: is it the right server?`,
-      );
-    }
-  }
-  await client.call('SELECT', target.db);
-  // So that operators find us in CLIENT LIST; nobody waits for it, and a user without the
-  // permission works as well.
-  client.call('CLIENT', 'SETNAME', CLIENT_NAME).catch(() => undefined);
-}
-
-function connectionOf(
-  client: Redis | Cluster,
-  label: string,
-  warnings: readonly string[],
-  secrets: readonly string[],
-): RedisConnection {
-  const senderOf =
-    (node: Redis | Cluster) =>
-    async (command: string, ...args: readonly Argument[]): Promise<Reply> => {
+  const nodeOf = (client: Client, { toError, sendBytes }: Opened): RedisNode => {
+    let identity: Promise<string | undefined> | undefined;
+    let roundTrip: number | undefined;
+    const send: RedisNode['send'] = async (command, ...args) => {
       try {
-        return (await node.callBuffer(command, ...args)) as Reply;
+        return (await client.callBuffer(command, ...args)) as Reply;
       } catch (error) {
-        throw toRedisError(error, secrets);
+        throw toError(error, command);
       }
     };
-  const send = senderOf(client);
-  const cluster = client.isCluster ? (client as Cluster) : undefined;
+    return {
+      send,
+      async unlink(payload) {
+        try {
+          return Number(await sendBytes(client, 'unlink', payload.bytes));
+        } catch (error) {
+          throw toError(error, 'UNLINK');
+        }
+      },
+      roundTrip: () => roundTrip,
+      async identity() {
+        const asked = performance.now();
+        identity ??= send('INFO', 'server')
+          .then(
+            (reply) => infoFields(String(reply))['run_id'],
+            () => undefined,
+          )
+          .finally(() => {
+            roundTrip = performance.now() - asked;
+          });
+        return await identity;
+      },
+    };
+  };
+  const sessionNow = (): Session => {
+    const { client } = opened;
+    const own = nodeOf(client, opened);
+    const nodes = client.isCluster
+      ? (client as Cluster).nodes('master').map((node) => nodeOf(node, opened))
+      : [own];
+    return { nodes, isCluster, send: own.send };
+  };
+
+  // While somebody was waited for.
+  const wasClosed = (): boolean => isClosed;
+  const reconnect = async (cause: RedisError, until: number): Promise<void> => {
+    let last = cause;
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      if (isClosed || signal.aborted) throw cause;
+      if (performance.now() + pause > until) throw givenUp(last, OUTAGE_MS[target.kind]);
+      await sleep(pause);
+      // A cluster finds its new primaries itself, as long as one of its nodes is there.
+      if (isCluster && opened.client.status === 'ready') {
+        await refreshSlots(opened.client as Cluster);
+        return;
+      }
+      try {
+        opened.client.disconnect();
+        const fresh = await openClient(target, signal);
+        // A sentinel may still name the primary that was.
+        if (target.kind === 'sentinel' && fresh.replicaOf !== undefined) {
+          fresh.client.disconnect();
+          throw new RedisError('READONLY', 'The sentinels still name a replica', '');
+        }
+        opened = fresh;
+        if (wasClosed()) fresh.client.disconnect();
+        return;
+      } catch (error) {
+        if (!(error instanceof RedisError)) throw cause;
+        if (!isOutage(error, target.kind) && error.code !== 'READONLY') throw error;
+        last = error;
+      }
+    }
+  };
+
+  const reconnectOnce = async (cause: RedisError, until: number): Promise<void> => {
+    try {
+      await reconnect(cause, until);
+      generation += 1;
+    } finally {
+      reconnecting = undefined;
+    }
+  };
+
+  const confirmPrimary = async (): Promise<boolean> => {
+    if (target.kind !== 'sentinel') return true;
+    const until = performance.now() + OUTAGE_MS.sentinel;
+    for (;;) {
+      const views = await askSentinels(target);
+      if (views.some(({ isFailingOver }) => isFailingOver) && performance.now() < until) {
+        await sleep(FAILOVER_POLL_MS);
+        signal.throwIfAborted();
+        continue;
+      }
+      const { stream } = opened.client as Redis;
+      const address = `${stream.remoteAddress?.replace(/^::ffff:/, '') ?? ''}:${stream.remotePort ?? ''}`;
+      const identity = await sessionNow().nodes[0]?.identity();
+      const isOurs = (view: SentinelView): boolean =>
+        view.address === address || (view.runId !== '' && view.runId === identity);
+      if (views.every(isOurs)) return true;
+      const moved = new RedisError('READONLY', 'Another server has become the primary', '');
+      await (reconnecting ??= reconnectOnce(moved, until));
+      // They may name it by another address than the one that we reach it by.
+      return identity !== undefined && (await sessionNow().nodes[0]?.identity()) === identity;
+    }
+  };
+
+  const persist = (): Persistence => {
+    let since: number | undefined;
+    let used = generation;
+    return {
+      async session() {
+        await reconnecting?.catch(() => undefined);
+        used = generation;
+        return sessionNow();
+      },
+      progressed() {
+        since = undefined;
+      },
+      async recover(error) {
+        if (!(error instanceof RedisError) || !isOutage(error, target.kind)) throw error;
+        if (isClosed || signal.aborted) throw error;
+        since ??= performance.now();
+        // Somebody else has connected again since this failed.
+        if (used !== generation && reconnecting === undefined) return;
+        reconnecting ??= reconnectOnce(error, since + OUTAGE_MS[target.kind]);
+        await reconnecting;
+      },
+    };
+  };
+
+  const repeated = async <T>(work: (session: Session) => Promise<T>): Promise<T> => {
+    const persistence = persist();
+    for (;;) {
+      const session = await persistence.session();
+      try {
+        return await work(session);
+      } catch (error) {
+        await persistence.recover(error);
+      }
+    }
+  };
+
   const overKeys = async (command: string, keys: readonly Buffer[]): Promise<number> => {
     if (keys.length === 0) return 0;
-    if (cluster === undefined) return Number(await send(command, ...keys));
-    // A command over several keys must stay in one slot.
-    const counts = await Promise.all(keys.map(async (key) => Number(await send(command, key))));
-    return counts.reduce((sum, count) => sum + count, 0);
+    if (!isCluster) return await repeated(async ({ send }) => Number(await send(command, ...keys)));
+    let sum = 0;
+    for (let start = 0; start < keys.length; start += AT_ONCE) {
+      const counts = await Promise.all(
+        keys
+          .slice(start, start + AT_ONCE)
+          // A command over several keys must stay in one slot.
+          .map(async (key) => repeated(async ({ send }) => Number(await send(command, key)))),
+      );
+      sum += counts.reduce((total, count) => total + count, 0);
+    }
+    return sum;
   };
+
+  const send: RedisConnection['send'] = async (command, ...args) =>
+    NOT_TWICE.has(command)
+      ? await sessionNow().send(command, ...args)
+      : await repeated(async (session) => session.send(command, ...args));
+
   return {
-    label,
+    label: targetLabel(target),
     warnings,
+    replicaOf,
+    isCluster,
+    user: target.credentials?.username ?? 'default',
     send,
-    primaries: () => (cluster === undefined ? [send] : cluster.nodes('master').map(senderOf)),
     async transaction(commands) {
-      if (cluster !== undefined) {
-        const replies: Reply[] = [];
-        for (const [command, ...args] of commands) replies.push(await send(command, ...args));
-        return replies;
-      }
-      // One connection keeps the order, so nothing of ours comes between MULTI and EXEC.
-      const sent = [send('MULTI'), ...commands.map(([command, ...args]) => send(command, ...args))];
-      const execution = send('EXEC');
-      // Looked at below; until then a lost connection is no unhandled rejection.
-      execution.catch(() => undefined);
-      const queued = await Promise.allSettled(sent);
-      const replies = await execution.catch((error: unknown) => {
-        const refused = queued.find((reply) => reply.status === 'rejected');
-        throw refused === undefined ? error : refused.reason;
-      });
-      if (!Array.isArray(replies))
-        throw new RedisError('EXECABORT', 'The transaction was not run', 'run again');
-      const failed = (replies as readonly unknown[]).find((reply) => reply instanceof Error);
-      if (failed !== undefined) throw toRedisError(failed, secrets);
-      return replies as readonly Reply[];
+      if (!isCluster) return await runTransaction(sessionNow().send, commands, opened.toError);
+      const replies: Reply[] = [];
+      for (const [command, ...args] of commands) replies.push(await send(command, ...args));
+      return replies;
     },
-    unlink: (keys) => overKeys('UNLINK', keys),
-    exists: (keys) => overKeys('EXISTS', keys),
+    unlink: async (keys) => overKeys('UNLINK', keys),
+    exists: async (keys) => overKeys('EXISTS', keys),
+    persist,
+    confirmPrimary,
     close() {
-      client.disconnect();
+      isClosed = true;
+      opened.client.disconnect();
     },
   };
+}
+
+async function runTransaction(
+  send: Session['send'],
+  commands: readonly (readonly [string, ...Argument[]])[],
+  toError: Opened['toError'],
+): Promise<readonly Reply[]> {
+  // One connection keeps the order, so nothing of ours comes between MULTI and EXEC.
+  const sent = [send('MULTI'), ...commands.map(([command, ...args]) => send(command, ...args))];
+  const execution = send('EXEC');
+  // Looked at below; until then a lost connection is no unhandled rejection.
+  execution.catch(() => undefined);
+  const queued = await Promise.allSettled(sent);
+  const replies = await execution.catch((error: unknown) => {
+    const refused = queued.find((reply) => reply.status === 'rejected');
+    throw refused === undefined ? error : refused.reason;
+  });
+  if (!Array.isArray(replies))
+    throw new RedisError('EXECABORT', 'The transaction was not run', 'run again');
+  const failed = (replies as readonly unknown[]).find((reply) => reply instanceof Error);
+  if (failed !== undefined) throw toError(failed);
+  return replies as readonly Reply[];
+}
+
+async function refreshSlots(cluster: Cluster): Promise<void> {
+  await new Promise<void>((resolve) => {
+    cluster.refreshSlotsCache(() => {
+      resolve();
+    });
+  });
 }

@@ -7,7 +7,7 @@ test.each([
   ['ERR DB index is out of range', 'DBINDEX'],
   ["READONLY You can't write against a read only replica.", 'READONLY'],
   ["NOPERM this user has no permissions to run the 'scan' command", 'NOPERM'],
-  ['Command timed out', 'ETIMEDOUT'],
+  ["Socket timeout. Expecting data, but didn't receive any in 4000ms.", 'ETIMEDOUT'],
   ['SOMETHING new', 'SOMETHING'],
 ])('%s is %s', (message, code) => {
   expect(toRedisError(new Error(message), []).code).toBe(code);

@@ -7,11 +7,22 @@ export class RedisError extends Error {
   readonly code: string;
   /** What to do about it; may be empty. */
   readonly hint: string;
+  /** An outage that lasted: trying further is of no use. */
+  readonly isGivenUp: boolean;
+  /** What was asked, where that is the point: a command that the user may not send. */
+  readonly command: string | undefined;
 
-  constructor(code: string, reason: string, hint: string) {
+  constructor(
+    code: string,
+    reason: string,
+    hint: string,
+    more: { readonly isGivenUp?: boolean; readonly command?: string | undefined } = {},
+  ) {
     super(reason);
     this.code = code;
     this.hint = hint;
+    this.isGivenUp = more.isGivenUp ?? false;
+    this.command = more.command;
   }
 }
 
@@ -19,7 +30,43 @@ const LOST = new Set(['ETIMEDOUT', 'ECONNRESET', 'ECONNREFUSED', 'EPROTO']);
 
 /** Whether nothing more can be sent on the connection; otherwise Redis answers, and says no. */
 export function isConnectionLost(error: RedisError): boolean {
-  return LOST.has(error.code);
+  return error.isGivenUp || LOST.has(error.code);
+}
+
+/** What passes when a server starts again, or the network does. */
+const PASSING = new Set([
+  'ETIMEDOUT',
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'ENOENT',
+  'LOADING',
+  'MAXCLIENTS',
+  'BUSY',
+]);
+/** What passes when another server becomes primary, or slots have moved. */
+const PASSING_WITH_OTHERS = new Set([
+  'READONLY',
+  'MASTERDOWN',
+  'ESENTINEL',
+  'ECLUSTER',
+  'CLUSTERDOWN',
+  'TRYAGAIN',
+  'MOVED',
+  'ASK',
+]);
+
+/** Whether it may be over in a moment. */
+export function isOutage(error: RedisError, kind: 'server' | 'sentinel' | 'cluster'): boolean {
+  if (error.isGivenUp) return false;
+  return PASSING.has(error.code) || (kind !== 'server' && PASSING_WITH_OTHERS.has(error.code));
+}
+
+/** @param milliseconds for how long it was tried. */
+export function givenUp({ code, message, hint }: RedisError, milliseconds: number): RedisError {
+  const reason = `${message}, and no better for ${Math.round(milliseconds / 1000)} s`;
+  return new RedisError(code, reason, hint, { isGivenUp: true });
 }
 
 const CONFIG_HINT = 'correct `redis` of this service in the config';
@@ -32,6 +79,12 @@ const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, 
     'correct `sentinels` and `name` in the config',
   ],
   [/Failed to refresh slots cache/i, 'ECLUSTER', 'No node of the cluster answers', CONFIG_HINT],
+  [
+    /Too many Cluster redirections|Cluster is (ended|disconnect)|Cluster isn't ready/i,
+    'ECLUSTER',
+    'The cluster does not agree on who has a key, or a primary of it is down',
+    'look at redis-cli --cluster check',
+  ],
   [/ECONNREFUSED/, 'ECONNREFUSED', 'Connection refused', `start Redis, or ${CONFIG_HINT}`],
   [/ENOTFOUND|EAI_AGAIN/, 'ENOTFOUND', 'Host not found', CONFIG_HINT],
   [
@@ -42,7 +95,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, 
   ],
   [/ECONNRESET|EPIPE/, 'ECONNRESET', 'Connection lost', 'look at the Redis log and run again'],
   [
-    /ETIMEDOUT/,
+    /ETIMEDOUT|Socket timeout/,
     'ETIMEDOUT',
     'No answer',
     'look whether Redis hangs (redis-cli ping), and run again',
@@ -101,13 +154,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, 
   [/CLUSTERDOWN/, 'CLUSTERDOWN', 'The cluster is down', 'look at redis-cli --cluster check'],
   [/^BUSY /, 'BUSY', 'Redis is busy running a script', 'run again when it has ended'],
   [
-    /Command timed out/,
-    'ETIMEDOUT',
-    'No answer',
-    'look whether Redis hangs (redis-cli ping), and run again',
-  ],
-  [
-    /Connection is closed|Stream isn't writeable/,
+    /Connection is closed|Stream isn't writeable|Socket closed/,
     'ECONNRESET',
     'Connection lost',
     'look at the Redis log and run again',
@@ -148,7 +195,11 @@ const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, 
  * Any error of a connection or a reply as one with a code, a phrase and a remedy. The original is
  * dropped on purpose: ioredis keeps the arguments of a failed command in it, AUTH's included.
  */
-export function toRedisError(error: unknown, secrets: readonly string[]): RedisError {
+export function toRedisError(
+  error: unknown,
+  secrets: readonly string[],
+  command?: string,
+): RedisError {
   if (error instanceof RedisError) return error;
   const text = `${errorCode(error) ?? ''} ${errorMessage(error)}`.trim();
   const permission = /^NOPERM (.*)/.exec(errorMessage(error))?.[1];
@@ -157,6 +208,7 @@ export function toRedisError(error: unknown, secrets: readonly string[]): RedisE
       'NOPERM',
       `Not permitted: ${redact(permission, secrets)}`,
       'give the user the permission with ACL SETUSER',
+      { command: /the '([^']+)' command/.exec(permission)?.[1] ?? command },
     );
   }
   for (const [pattern, code, reason, hint] of KNOWN) {

@@ -1,49 +1,166 @@
 import type { RedisConnection } from './connect.ts';
+import { scanAll } from './scan.ts';
 
+/** Keys that begin alike. */
 export interface Family {
-  /** What the keys begin with, e.g. `job:`. */
-  readonly prefix: string;
+  /** What they begin with, as bytes: `job:`. */
+  readonly prefix: Buffer;
   readonly count: number;
+  /** Some of them, from all over. */
+  readonly samples: readonly Buffer[];
 }
 
-/** Enough to name what a database holds; a look, not a count. */
-const SAMPLE = 10_000;
+export interface KeyCensus {
+  /** How many keys were looked at. */
+  readonly keys: number;
+  /** Whether those are all. */
+  readonly isComplete: boolean;
+  /** The most frequent first. */
+  readonly families: readonly Family[];
+}
+
+/** Enough to tell shares: SCAN's order is that of a hash. */
+const MOST_KEYS = 2_000_000;
+const SAMPLES = 8;
+/** Memory stays bounded whatever names there are: what is rare beyond this is counted together. */
+const MOST_FAMILIES = 2_000;
+/** More variants of one beginning are no families but ids that do not look like ids. */
+const MOST_VARIANTS = 40;
 
 /**
- * What the keys of a database begin with, most frequent first, for the case that a prefix matched
- * nothing while the database is not empty. Looks at about 10 000 keys at the most.
- * @param skip keys that are no candidates, e.g. Celery's own.
- * @throws RedisError.
+ * What the keys of a database begin with, told from the names alone, in one SCAN.
+ * @throws RedisError, or the signal's reason.
  */
-export async function sampleFamilies(
-  redis: RedisConnection,
-  skip: (key: Buffer) => boolean,
-): Promise<readonly Family[]> {
-  const counts = new Map<string, number>();
-  let seen = 0;
-  for (const send of redis.primaries()) {
-    let cursor = '0';
-    do {
-      const [next, keys] = (await send('SCAN', cursor, 'COUNT', 1000)) as unknown as readonly [
-        Buffer,
-        readonly Buffer[],
-      ];
-      for (const key of keys) {
-        seen += 1;
-        if (skip(key)) continue;
-        const family = familyOf(key);
-        counts.set(family, (counts.get(family) ?? 0) + 1);
-      }
-      cursor = next.toString();
-    } while (cursor !== '0' && seen < SAMPLE);
+export async function takeCensus(redis: RedisConnection, signal: AbortSignal): Promise<KeyCensus> {
+  const families = new Map<string, OpenFamily>();
+  const variants = new Map<string, Set<string>>();
+  let keys = 0;
+  let isComplete = true;
+  for await (const batch of scanAll(redis, undefined, signal)) {
+    for (const key of batch) {
+      keys += 1;
+      const text = key.toString('latin1');
+      count(families, prefixFor(text, variants), key);
+    }
+    if (keys >= MOST_KEYS) {
+      isComplete = false;
+      break;
+    }
   }
-  return [...counts]
-    .map(([prefix, count]) => ({ prefix, count }))
-    .toSorted((a, b) => b.count - a.count);
+  return {
+    keys,
+    isComplete,
+    families: [...merged(families, variants)]
+      .map(([prefix, family]) => ({ ...family, prefix: Buffer.from(prefix, 'latin1') }))
+      .toSorted((one, other) => other.count - one.count),
+  };
 }
 
-/** Up to the first separator that something follows; a key without one is its own family. */
-export function familyOf(key: Buffer): string {
-  const text = key.toString();
-  return /^[^:/|.]{1,64}[:/|.](?=.)/s.exec(text)?.[0] ?? text.slice(0, 64);
+interface OpenFamily {
+  count: number;
+  readonly samples: Buffer[];
+}
+
+function count(families: Map<string, OpenFamily>, prefix: string, key: Buffer): void {
+  let family = families.get(prefix);
+  if (family === undefined) {
+    if (families.size >= MOST_FAMILIES) return;
+    family = { count: 0, samples: [] };
+    families.set(prefix, family);
+  }
+  family.count += 1;
+  // Each key is as likely to be among the samples (reservoir sampling); copied, since a key is a
+  // piece of the reply that it came in.
+  const place =
+    family.samples.length < SAMPLES
+      ? family.samples.length
+      : Math.floor(Math.random() * family.count);
+  if (place < SAMPLES) family.samples[place] = Buffer.from(key);
+}
+
+function prefixFor(text: string, variants: Map<string, Set<string>>): string {
+  const prefix = familyOf(text);
+  const first = firstPart(prefix);
+  if (first === prefix) return prefix;
+  let known = variants.get(first);
+  if (known === undefined) {
+    if (variants.size >= MOST_FAMILIES) return first;
+    known = new Set();
+    variants.set(first, known);
+  }
+  if (known.size > MOST_VARIANTS) return first;
+  known.add(prefix);
+  return known.size > MOST_VARIANTS ? first : prefix;
+}
+
+/** Families that turned out to be too many of one beginning are one. */
+function merged(
+  families: ReadonlyMap<string, OpenFamily>,
+  variants: ReadonlyMap<string, ReadonlySet<string>>,
+): ReadonlyMap<string, OpenFamily> {
+  const result = new Map<string, OpenFamily>();
+  for (const [prefix, family] of families) {
+    const first = firstPart(prefix);
+    const name = (variants.get(first)?.size ?? 0) > MOST_VARIANTS ? first : prefix;
+    const known = result.get(name);
+    result.set(name, {
+      count: (known?.count ?? 0) + family.count,
+      samples: [...(known?.samples ?? []), ...family.samples].slice(0, SAMPLES),
+    });
+  }
+  return result;
+}
+
+const LONGEST = 64;
+/** A UUID, eight or more hexadecimal digits, or a number, as a part of its own: not the 3 of `mp3:`. */
+const ID =
+  /(?<![a-z0-9])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8,}|\d+)(?![a-z0-9])/i;
+const SEPARATORS = /[:/|.]/;
+
+/**
+ * What a key's name has in common with its like: all before the first id in it; without one, all up
+ * to its last separator; else the whole name.
+ */
+export function familyOf(key: string): string {
+  const text = key.slice(0, 4 * LONGEST);
+  const id = ID.exec(text)?.index ?? 0;
+  if (id > 0) return text.slice(0, id).slice(0, LONGEST);
+  const parts = text.split(SEPARATORS);
+  const last = parts.at(-1) ?? '';
+  const prefix = last === '' ? text : text.slice(0, text.length - last.length);
+  return (prefix === '' ? text : prefix).slice(0, LONGEST);
+}
+
+function firstPart(prefix: string): string {
+  const at = prefix.search(SEPARATORS);
+  return at < 0 ? prefix : prefix.slice(0, at + 1);
+}
+
+/** How many keys of each type a few of them are of. @throws RedisError. */
+export async function typesOf(
+  redis: RedisConnection,
+  keys: readonly Buffer[],
+): Promise<ReadonlyMap<string, readonly Buffer[]>> {
+  const types = await Promise.all(keys.map(async (key) => String(await redis.send('TYPE', key))));
+  const byType = new Map<string, Buffer[]>();
+  for (const [index, type] of types.entries()) {
+    // Gone since.
+    if (type === 'none') continue;
+    byType.set(type, [...(byType.get(type) ?? []), keys[index] as Buffer]);
+  }
+  return byType;
+}
+
+/** Keys in the database now, over all primaries. @throws RedisError. */
+export async function databaseSize(redis: RedisConnection): Promise<number> {
+  const persistence = redis.persist();
+  for (;;) {
+    const { nodes } = await persistence.session();
+    try {
+      const sizes = await Promise.all(nodes.map(async (node) => node.send('DBSIZE')));
+      return sizes.reduce<number>((sum, size) => sum + Number(size), 0);
+    } catch (error) {
+      await persistence.recover(error);
+    }
+  }
 }

@@ -1,2 +1,2 @@
 /** ioredis by names, so that it can be loaded when it is needed; a bundler splits it off here. */
-export { Cluster, Redis } from 'ioredis';
+export { Cluster, Command, Redis } from 'ioredis';

@@ -1,6 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import type { RedisConnection } from './connect.ts';
+import { chooseByAge } from './job-age.ts';
+import type { JobAge } from './job-age.ts';
+import type { Pace } from './pace.ts';
 import { scanKeys, startsWith } from './scan.ts';
+import { sweep } from './sweep.ts';
 
 const EXISTS_BATCH = 1000;
 const TOLD_APART = 100_000;
@@ -8,8 +11,10 @@ const TOLD_APART = 100_000;
 /** Which keys are a service's jobs. */
 export interface JobKeys {
   readonly prefixes: readonly string[];
-  /** Keys that stay whatever the prefixes match. */
-  readonly isProtected: (key: Buffer) => boolean;
+  /** Which keys that begin with this stay nevertheless; undefined: none. */
+  readonly protectedWith: (prefix: Buffer) => ((key: Buffer) => boolean) | undefined;
+  /** Only jobs that are old enough; undefined: all of them, and no value is read. */
+  readonly age: JobAge | undefined;
 }
 
 /**
@@ -21,16 +26,34 @@ export async function* scanJobs(
   jobs: JobKeys,
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly keys: readonly Buffer[]; readonly ids: readonly Buffer[] }> {
-  const prefixes = jobs.prefixes.map((prefix) => Buffer.from(prefix));
-  for (const [index, prefix] of prefixes.entries()) {
-    const earlier = prefixes.slice(0, index);
+  for (const { prefix, isOwn } of familiesOf(jobs)) {
     for await (const batch of scanKeys(redis, prefix, signal)) {
-      const keys = batch.filter(
-        (key) => !jobs.isProtected(key) && !earlier.some((other) => startsWith(key, other)),
-      );
+      const named = batch.filter(isOwn);
+      const keys = jobs.age === undefined ? named : await chooseByAge(named, jobs.age, redis);
       if (keys.length > 0) yield { keys, ids: keys.map((key) => key.subarray(prefix.length)) };
     }
   }
+}
+
+function overlaps(one: Buffer, other: Buffer): boolean {
+  return startsWith(one, other) || startsWith(other, one);
+}
+
+/** The prefixes, and which of the keys that begin with one are jobs that no earlier one has. */
+function familiesOf(
+  jobs: JobKeys,
+): readonly { readonly prefix: Buffer; readonly isOwn: (key: Buffer) => boolean }[] {
+  const prefixes = jobs.prefixes.map((prefix) => Buffer.from(prefix));
+  return prefixes.map((prefix, index) => {
+    // A key of this prefix can have no other unless one is the beginning of the other.
+    const earlier = prefixes.slice(0, index).filter((other) => overlaps(other, prefix));
+    const isProtected = jobs.protectedWith(prefix);
+    const isOwn = (key: Buffer): boolean =>
+      startsWith(key, prefix) &&
+      isProtected?.(key) !== true &&
+      !earlier.some((other) => startsWith(key, other));
+    return { prefix, isOwn };
+  });
 }
 
 /**
@@ -69,17 +92,6 @@ export async function countExisting(
   return count;
 }
 
-/**
- * Whether keys that begin with `prefix` could be found and removed, without removing any: asks to
- * remove one that does not exist.
- * @throws RedisError: READONLY, NOPERM …
- */
-export async function probeRemoval(redis: RedisConnection, prefix: Buffer): Promise<void> {
-  const name = Buffer.from(`media-cleanup-probe-${randomUUID()}`);
-  await redis.send('SCAN', '0', 'COUNT', 1);
-  await redis.unlink([Buffer.concat([prefix, name])]);
-}
-
 export interface RemovedJobs {
   readonly jobs: number;
   readonly results: number;
@@ -87,40 +99,48 @@ export interface RemovedJobs {
 
 /** The keys that go with a batch of jobs, and whom to tell when those cannot be removed. */
 export interface JobResults {
-  readonly keysOf: (jobId: Buffer) => readonly Buffer[];
+  readonly starts: readonly Buffer[];
   /** Called once; the jobs go on without their results. */
   readonly failed: (error: unknown) => void;
 }
 
 /**
- * Removes the jobs, and for each of them its results (its task id is the job id). Both counts are
- * what UNLINK said. The UNLINKs of a batch run beside the SCAN of the next.
+ * Removes the jobs, and for each of them its results (its task id is the job id).
  * @throws RedisError, or the signal's reason between two batches; `onProgress` has the counts so far.
  */
 export async function removeJobs(
   redis: RedisConnection,
   jobs: JobKeys,
   results: JobResults | undefined,
+  pace: Pace,
   onProgress: (removed: RemovedJobs, keys: readonly Buffer[]) => void,
   signal: AbortSignal,
 ): Promise<RemovedJobs> {
   let removed: RemovedJobs = { jobs: 0, results: 0 };
   let working = results;
-  for await (const { keys, ids } of scanJobs(redis, jobs, signal)) {
-    const [jobCount, resultCount] = await Promise.allSettled([
-      redis.unlink(keys),
-      redis.unlink(working === undefined ? [] : ids.flatMap(working.keysOf)),
-    ]);
-    if (jobCount.status === 'rejected') throw jobCount.reason;
-    removed = {
-      jobs: removed.jobs + jobCount.value,
-      results: removed.results + (resultCount.status === 'fulfilled' ? resultCount.value : 0),
-    };
-    onProgress(removed, keys);
-    if (resultCount.status === 'rejected') {
-      working?.failed(resultCount.reason);
-      working = undefined;
-    }
+  const { age } = jobs;
+  for (const { prefix, isOwn } of familiesOf(jobs)) {
+    await sweep(redis, {
+      prefix,
+      choose: (keys, session) => {
+        const own = keys.filter(isOwn);
+        return age === undefined ? own : chooseByAge(own, age, session);
+      },
+      companions: working && { starts: working.starts, skip: prefix.length },
+      companionsFailed(error) {
+        working?.failed(error);
+        working = undefined;
+      },
+      onSwept(swept) {
+        removed = {
+          jobs: removed.jobs + swept.removed,
+          results: removed.results + swept.companionsRemoved,
+        };
+        onProgress(removed, swept.keys);
+      },
+      pace,
+      signal,
+    });
   }
   return removed;
 }
@@ -136,13 +156,24 @@ export async function countByPrefix(
   return count;
 }
 
-/** Removes every key that begins with `prefix`; the number that UNLINK says. */
+/** Removes every key that begins with `prefix`; how many. @throws RedisError, or the signal's reason. */
 export async function removeByPrefix(
   redis: RedisConnection,
   prefix: Buffer,
+  pace: Pace,
   signal: AbortSignal,
 ): Promise<number> {
   let removed = 0;
-  for await (const keys of scanKeys(redis, prefix, signal)) removed += await redis.unlink(keys);
+  await sweep(redis, {
+    prefix,
+    choose: (keys) => keys.filter((key) => startsWith(key, prefix)),
+    companions: undefined,
+    companionsFailed: () => undefined,
+    onSwept: (swept) => {
+      removed += swept.removed;
+    },
+    pace,
+    signal,
+  });
   return removed;
 }

@@ -26,10 +26,14 @@ test('a key begins with a prefix byte for byte', () => {
 
 test.each([
   ['job:1234', 'job:'],
-  ['cache/page/1', 'cache/'],
+  ['cache/page/1', 'cache/page/'],
+  ['celery-task-meta-0b6f4c0e-8a0e-4d8e-9f52-5f2c3f9d0d11', 'celery-task-meta-'],
+  ['mp3:song-17:title', 'mp3:song-'],
+  ['app:user:settings', 'app:user:'],
+  ['_kombu.binding.celery', '_kombu.binding.'],
   ['single', 'single'],
   ['job:', 'job:'],
   ['::', '::'],
 ])('the family of %s is %s', (key, family) => {
-  expect(familyOf(Buffer.from(key))).toBe(family);
+  expect(familyOf(key)).toBe(family);
 });

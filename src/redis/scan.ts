@@ -1,41 +1,169 @@
-import type { RedisConnection, Reply } from './connect.ts';
+import type { Persistence, RedisConnection, RedisNode, Reply } from './connect.ts';
+import { createTempo } from './tempo.ts';
+import type { Tempo } from './tempo.ts';
 
-const COUNT = 1000;
+type Cursor = Buffer | '0';
+
+/** A SCAN of one server under way. */
+export interface NodeScan {
+  /**
+   * The next keys, perhaps none; undefined at the end. The batch after it is asked for before this
+   * one is used, so that the server does not wait for us.
+   */
+  next(): Promise<readonly Buffer[] | undefined>;
+  /** From where what was not returned yet would come, on the same server. */
+  cursor(): Cursor;
+}
+
+/** @param match the whole pattern; undefined: every key. */
+export function startScan(
+  node: RedisNode,
+  match: Buffer | undefined,
+  tempo: Tempo,
+  from: Cursor = '0',
+): NodeScan {
+  const fetch = async (cursor: Cursor): Promise<Reply> => {
+    const reply = tempo.track(
+      'scan',
+      node.send(
+        'SCAN',
+        cursor,
+        ...(match === undefined ? [] : ['MATCH', match]),
+        'COUNT',
+        tempo.count(),
+      ),
+    );
+    // A rejection while nobody waits for it is seen at the next turn, or not wanted any more.
+    reply.catch(() => undefined);
+    return await reply;
+  };
+  let cursor = from;
+  let pending: Promise<Reply> | undefined;
+  let isOver = false;
+  return {
+    async next() {
+      if (isOver) return undefined;
+      pending ??= fetch(cursor);
+      const reply = pending;
+      const [next, keys] = (await reply) as unknown as readonly [Buffer, readonly Buffer[]];
+      cursor = next;
+      isOver = next.equals(START);
+      pending = isOver ? undefined : fetch(next);
+      pending?.catch(() => undefined);
+      return keys;
+    },
+    cursor: () => cursor,
+  };
+}
+
+const START = Buffer.from('0');
 
 /**
  * All keys that begin with `prefix`, literally, in batches, as bytes, from every primary. A key that
  * is there from start to end comes at least once; one that comes and goes may be missed or come
- * twice (SCAN, redis.io/commands/scan): count what UNLINK returns. The next batch is asked for
- * before the one at hand is used, so that the server does not wait for us.
- * @throws RedisError.
+ * twice (SCAN, redis.io/commands/scan), after an outage too: count what UNLINK returns.
+ * @throws RedisError, or the signal's reason.
  */
 export async function* scanKeys(
   redis: RedisConnection,
   prefix: Buffer,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Buffer[]> {
-  const match = Buffer.concat([escapeGlob(prefix), Buffer.from('*')]);
-  for (const send of redis.primaries()) {
-    const fetch = (cursor: Buffer | string): Promise<Reply> => {
-      const reply = send('SCAN', cursor, 'MATCH', match, 'COUNT', COUNT);
-      // A rejection while nobody waits for it is seen at the next turn, or not wanted any more.
-      reply.catch(() => undefined);
-      return reply;
-    };
-    signal.throwIfAborted();
-    let pending: Promise<Reply> | undefined = fetch('0');
-    while (pending !== undefined) {
-      signal.throwIfAborted();
-      const [cursor, keys] = (await pending) as unknown as readonly [Buffer, readonly Buffer[]];
-      pending = cursor.toString() === '0' ? undefined : fetch(cursor);
-      const own = keys.filter((key) => startsWith(key, prefix));
-      if (own.length > 0) yield own;
+  for await (const keys of scanAll(redis, patternOf(prefix), signal)) {
+    const own = keys.filter((key) => startsWith(key, prefix));
+    if (own.length > 0) yield own;
+  }
+}
+
+/** As `scanKeys`, with the pattern as it is; a batch may be empty. */
+export async function* scanAll(
+  redis: RedisConnection,
+  match: Buffer | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<readonly Buffer[]> {
+  const persistence = redis.persist();
+  const places = createPlaces();
+  for (;;) {
+    const { nodes } = await persistence.session();
+    try {
+      for (const node of nodes) yield* scanNode(node, match, places, persistence, signal);
+      return;
+    } catch (error) {
+      await persistence.recover(error);
     }
   }
 }
 
+async function* scanNode(
+  node: RedisNode,
+  match: Buffer | undefined,
+  places: Places,
+  persistence: Persistence,
+  signal: AbortSignal,
+): AsyncGenerator<readonly Buffer[]> {
+  const from = await places.of(node);
+  if (from === 'done') return;
+  const scan = startScan(node, match, createTempo(node.roundTrip), from);
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const keys = await scan.next();
+      if (keys === undefined) break;
+      persistence.progressed();
+      yield keys;
+    }
+    places.note(node, 'done');
+  } catch (error) {
+    places.note(node, scan.cursor());
+    throw error;
+  }
+}
+
+/** How far the servers have been scanned, for the case that the connection breaks. */
+export interface Places {
+  /** Where to go on; '0' on a server that is another, or was started anew. */
+  of(node: RedisNode): Promise<Cursor | 'done'>;
+  note(node: RedisNode, place: Cursor | 'done'): void;
+  /** All of it is to be scanned again. */
+  forget(): void;
+}
+
+export function createPlaces(): Places {
+  const known = new Map<string, Cursor | 'done'>();
+  let noted: Promise<void> = Promise.resolve();
+  let forgotten = 0;
+  return {
+    async of(node) {
+      // Asked for while the connection is there, and waited for only when there is something to know.
+      const identity = node.identity();
+      await noted;
+      if (known.size === 0) return '0';
+      return known.get((await identity) ?? '') ?? '0';
+    },
+    note(node, place) {
+      const before = noted;
+      const then = forgotten;
+      noted = node.identity().then(async (identity) => {
+        await before;
+        if (identity !== undefined && then === forgotten) known.set(identity, place);
+      });
+    },
+    forget() {
+      forgotten += 1;
+      known.clear();
+    },
+  };
+}
+
 export function startsWith(key: Buffer, prefix: Buffer): boolean {
-  return key.length >= prefix.length && key.subarray(0, prefix.length).equals(prefix);
+  return (
+    key.length >= prefix.length && key.compare(prefix, 0, prefix.length, 0, prefix.length) === 0
+  );
+}
+
+/** The MATCH pattern of all keys that begin with this. */
+export function patternOf(prefix: Buffer): Buffer {
+  return Buffer.concat([escapeGlob(prefix), Buffer.from('*')]);
 }
 
 /** Glob characters of MATCH (`stringmatchlen` in Redis' util.c) taken literally; works on bytes. */

@@ -131,6 +131,13 @@ export function targetLabel(target: RedisTarget): string {
   }
 }
 
+/** The same without the database: the server or servers. */
+export function serverLabel(target: RedisTarget): string {
+  return target.kind === 'cluster'
+    ? targetLabel(target)
+    : targetLabel(target).replace(/\/\d+$/, '');
+}
+
 /** Two targets with the same identity are the same database for certain; others may still be. */
 export function targetIdentity(target: RedisTarget): string {
   const identity = (address: Address): string =>

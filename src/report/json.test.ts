@@ -91,7 +91,8 @@ describe('the report', () => {
               "inodes_freed": 24
             }
           },
-          "file_systems": []
+          "file_systems": [],
+          "redis_servers": []
         }
         "
       `);

@@ -46,6 +46,16 @@ export function reportJson(report: WipeReport) {
       free_inodes_after: one.freeAfter.inodes,
       note: one.note ?? null,
     })),
+    redis_servers: report.redisServers.map((one) => ({
+      server: one.server,
+      services: one.services,
+      items_removed: one.removed,
+      used_memory_before: one.usedBefore,
+      used_memory_after: one.usedAfter ?? null,
+      memory_freed_bytes: one.usedAfter === undefined ? null : one.usedBefore - one.usedAfter,
+      still_freeing: one.isStillFreeing,
+      on_disk: one.onDisk,
+    })),
   };
 }
 

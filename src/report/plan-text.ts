@@ -28,7 +28,7 @@ export function planText(
     ...(kept.length > 0 ? [`Stays, not selected: ${kept.join(', ')}`] : []),
     ...(run.olderThan === undefined
       ? []
-      : [`Stays, younger than ${durationText(run.olderThan)}: files and whole models`]),
+      : [`Stays, younger than ${durationText(run.olderThan)}: jobs, files and whole models`]),
     ...services.flatMap((service) => [
       '',
       style.bold(shown(service.name, style)),

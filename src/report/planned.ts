@@ -24,6 +24,7 @@ export function plannedReport(
     finishedAt: run.finishedAt,
     services: services.map((service) => plannedService(chosenOf(service, run.kinds), run)),
     fileSystems: [],
+    redisServers: [],
   };
 }
 

@@ -3,9 +3,16 @@ import type { Digits } from './grid.ts';
 import { problemLines } from './problem-lines.ts';
 import type { Style } from './style.ts';
 import { counted, shown, wrap } from './text.ts';
-import { isClean, remainingCount, reportMessage, totalsOf } from './totals.ts';
+import { isClean, megabytes, remainingCount, reportMessage, totalsOf } from './totals.ts';
 import type { Totals } from './totals.ts';
-import type { FileSystemReport, Kind, Remaining, ServiceReport, WipeReport } from './types.ts';
+import type {
+  FileSystemReport,
+  Kind,
+  RedisServerReport,
+  Remaining,
+  ServiceReport,
+  WipeReport,
+} from './types.ts';
 
 /** The report for people: table, problems with their remedies, what is left, closing message. */
 export function reportText(report: WipeReport, style: Style): string {
@@ -13,7 +20,10 @@ export function reportText(report: WipeReport, style: Style): string {
     gridLines(reportGrid(report, style), style),
     report.services.flatMap((service) => problemLines(service, style)),
     report.services.flatMap((service) => leftLines(service, report.dryRun, style)),
-    report.fileSystems.flatMap((fileSystem) => spaceLines(fileSystem, style)),
+    [
+      ...report.fileSystems.flatMap((fileSystem) => spaceLines(fileSystem, style)),
+      ...report.redisServers.flatMap((server) => redisLines(server, style)),
+    ],
     [closingLine(report, style)],
   ];
   const text = blocks
@@ -58,6 +68,21 @@ function row(
     totals.errors > 0 ? style.red(errors) : errors,
     totals.verified ? style.green('yes') : style.red('NO'),
   ];
+}
+
+/** What a server gave back, and what is not on its disk yet; nothing where nothing went. */
+function redisLines(server: RedisServerReport, style: Style): string[] {
+  if (server.removed === 0) return [];
+  const { usedBefore, usedAfter, isStillFreeing } = server;
+  const memory =
+    usedAfter === undefined
+      ? 'memory unknown'
+      : `memory ${megabytes(usedBefore)} MB before, ${megabytes(usedAfter)} MB now${isStillFreeing ? ', it frees on' : ''}`;
+  const durability =
+    server.onDisk === 'at the next save'
+      ? '; not on disk until its next save: a crash before brings back what went (--persist asks for it)'
+      : '';
+  return wrap(`Redis ${shown(server.server, style)}: ${memory}${durability}`, style.width, 2);
 }
 
 function leftLines(service: ServiceReport, dryRun: boolean, style: Style): string[] {

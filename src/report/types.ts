@@ -63,6 +63,26 @@ export interface FileSystemReport {
   readonly note: string | undefined;
 }
 
+/** What a Redis server gave back, and whether the wipe is on its disk. */
+export interface RedisServerReport {
+  /** `host:port` or what the config names, without database and password. */
+  readonly server: string;
+  readonly services: readonly string[];
+  /** Jobs, results and tasks that went from it. */
+  readonly removed: number;
+  /** `used_memory` in bytes, before the first removal. */
+  readonly usedBefore: number;
+  /** After it, the background freeing included; undefined: nobody answered any more. */
+  readonly usedAfter: number | undefined;
+  /** Redis frees on: then `usedAfter` is too high. */
+  readonly isStillFreeing: boolean;
+  /**
+   * `log`: by its append-only log; `saved`: in a snapshot; `at the next save`: a crash before would
+   * bring back what went.
+   */
+  readonly onDisk: 'log' | 'saved' | 'at the next save' | 'nothing is saved' | 'unknown';
+}
+
 export interface Free {
   readonly bytes: number;
   readonly inodes: number;
@@ -162,13 +182,15 @@ export interface WipeReport {
   readonly dryRun: boolean;
   /** The kinds asked for; all four make a total wipe. */
   readonly kinds: readonly Kind[];
-  /** Only files that were last modified so many milliseconds before went; undefined: all. */
+  /** Only files last modified and jobs created so many milliseconds before went; undefined: all. */
   readonly olderThan: number | undefined;
   readonly startedAt: Date;
   readonly finishedAt: Date;
   readonly services: readonly ServiceReport[];
   /** Those that something was to be removed from. */
   readonly fileSystems: readonly FileSystemReport[];
+  /** Those that could be asked. */
+  readonly redisServers: readonly RedisServerReport[];
 }
 
 /** What one directory holds now. */
@@ -189,6 +211,8 @@ export interface DirectoryCensus {
 export interface ServiceCensus {
   readonly name: string;
   readonly jobs: number;
+  /** Jobs that are too young to go, or of unknown age. */
+  readonly jobsKept: number;
   /** Results of these jobs and tasks; counted for a plan only. */
   readonly results: number;
   readonly tasks: { readonly queued: number; readonly inFlight: number };

@@ -19,6 +19,8 @@ export interface RedisOptions {
   readonly socket?: boolean;
   /** Further lines of redis.conf. */
   readonly config?: readonly string[];
+  /** Milliseconds until it must answer; default 10 000: more for a dump that it has to load. */
+  readonly startTimeout?: number;
 }
 
 export interface RedisEntry {
@@ -62,7 +64,8 @@ export async function startRedis(folder: string, options: RedisOptions = {}): Pr
   for (let attempt = 1; ; attempt++) {
     const port = socketPath === undefined ? await freePort() : 0;
     const { child, output } = launch(configuration(directory, port, socketPath, options));
-    if (await answers(child, port, socketPath)) return handle(child, port, socketPath, options);
+    if (await answers(child, port, socketPath, options))
+      return handle(child, port, socketPath, options);
     child.kill('SIGKILL');
     // Another process may have taken the port since we asked for a free one.
     if (attempt === 5 || !output().includes('in use')) {
@@ -120,8 +123,9 @@ async function answers(
   child: ChildProcess,
   port: number,
   socketPath: string | undefined,
+  { startTimeout = 10_000 }: RedisOptions,
 ): Promise<boolean> {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + startTimeout;
   while (Date.now() < end && child.pid !== undefined && !hasEnded(child)) {
     const reply = await ping(port, socketPath);
     // A clash: somebody else's server answers while ours is about to give up.

@@ -5,23 +5,44 @@ import os
 
 import redis
 
+BATCH = 1000
 
-def value(client, key, kind):
-    # A hash table's order, and so its DUMP, may change without a write: these are sorted instead.
+
+def ask(pipe, key, kind):
+    # A hash table's order, and so its DUMP, may change without a write: these are sorted below.
     if kind == b"set":
-        return sorted(client.smembers(key))
+        pipe.smembers(key)
+    elif kind == b"hash":
+        pipe.hgetall(key)
+    elif kind == b"zset":
+        pipe.zrange(key, 0, -1, withscores=True)
+    elif kind == b"list":
+        pipe.lrange(key, 0, -1)
+    else:
+        pipe.dump(key)
+
+
+def value(kind, reply):
+    if kind == b"set":
+        return sorted(reply)
     if kind == b"hash":
-        return sorted(client.hgetall(key).items())
-    if kind == b"zset":
-        return client.zrange(key, 0, -1, withscores=True)
-    if kind == b"list":
-        return client.lrange(key, 0, -1)
-    return client.dump(key)
+        return sorted(reply.items())
+    return reply
 
 
 client = redis.from_url(os.environ["REDIS_URL"])
-for key in sorted(set(client.scan_iter(count=1000))):
-    kind = client.type(key)
-    # The time itself and not what is left of it, which changes between two looks.
-    entry = (kind, client.execute_command("PEXPIRETIME", key), value(client, key, kind))
-    print(key.hex(), kind.decode(), hashlib.sha256(repr(entry).encode()).hexdigest())
+keys = sorted(set(client.scan_iter(count=BATCH)))
+for start in range(0, len(keys), BATCH):
+    batch = keys[start : start + BATCH]
+    pipe = client.pipeline(transaction=False)
+    for key in batch:
+        pipe.type(key)
+        # The time itself and not what is left of it, which changes between two looks.
+        pipe.execute_command("PEXPIRETIME", key)
+    replies = pipe.execute()
+    kinds, expiries = replies[0::2], replies[1::2]
+    for key, kind in zip(batch, kinds):
+        ask(pipe, key, kind)
+    for key, kind, expiry, reply in zip(batch, kinds, expiries, pipe.execute()):
+        entry = (kind, expiry, value(kind, reply))
+        print(key.hex(), kind.decode(), hashlib.sha256(repr(entry).encode()).hexdigest())

@@ -89,6 +89,7 @@ export function reportOf(
     finishedAt: new Date('2025-10-27T14:30:25.310Z'),
     services,
     fileSystems: [],
+    redisServers: [],
     ...changes,
   };
 }
@@ -155,6 +156,7 @@ function census(
   return {
     name,
     jobs: counts.jobs,
+    jobsKept: 0,
     results: counts.jobs,
     tasks: { queued: counts.queued, inFlight: counts.inFlight },
     workers: NO_WORKERS,

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { escapeGlob } from '../redis/scan.ts';
+import { grantText, needsText } from '../redis/permissions.ts';
+import type { Need } from '../redis/permissions.ts';
+import { printable } from '../report/printable.ts';
+import type { Failure } from '../report/types.ts';
+import type { ServiceKeys } from './service-keys.ts';
+
+/** Which permissions in Redis a wipe needs, and how they are asked for. */
+
+/** ACL patterns of the keys that a step of a wipe works on (see the names of `onLink`'s steps). */
+export function keyPatterns(keys: ServiceKeys, step: string): readonly string[] {
+  const { broker } = keys;
+  switch (step) {
+    case 'jobs':
+      return keys.jobs.prefixes.map((prefix) => patternFor(Buffer.from(prefix)));
+    case 'results':
+      return broker.resultStarts.map(patternFor);
+    case 'queue':
+      return keys.queues.map((queue) => patternFor(broker.queue(queue)));
+    case 'in flight':
+      return [exactly(broker.unacked), exactly(broker.unackedIndex), patternFor(broker.bindings)];
+    case 'workers':
+      return [exactly(broker.held), patternFor(broker.bindings), '*.reply.celery.pidbox'];
+    default:
+      return [];
+  }
+}
+
+function patternFor(prefix: Buffer): string {
+  return `${exactly(prefix)}*`;
+}
+
+function exactly(name: Buffer): string {
+  return printable(escapeGlob(name));
+}
+
+/** What removing jobs and results asks of a user, in forms that change nothing. */
+export function jobNeeds(keys: ServiceKeys): readonly Need[] {
+  if (keys.jobs.prefixes.length === 0) return [];
+  const probe = Buffer.from(`media-cleanup-probe-${randomUUID()}`);
+  const results = keys.results === 'none' ? [] : keys.broker.resultStarts;
+  const starts = [...keys.jobs.prefixes.map((prefix) => Buffer.from(prefix)), ...results];
+  return [
+    { command: 'SCAN', args: ['0', 'COUNT', 1], pattern: undefined },
+    ...starts.map((start): Need => ({
+      command: 'UNLINK',
+      args: [Buffer.concat([start, probe])],
+      pattern: patternFor(start),
+    })),
+    ...(keys.jobs.age === undefined
+      ? []
+      : keys.jobs.prefixes.map((prefix): Need => ({
+          command: 'MGET',
+          args: [Buffer.concat([Buffer.from(prefix), probe])],
+          pattern: patternFor(Buffer.from(prefix)),
+        }))),
+  ];
+}
+
+/** What emptying queues asks of a user. */
+export function queueNeeds(keys: ServiceKeys): readonly Need[] {
+  const { broker, queues } = keys;
+  if (queues.length === 0) return [];
+  const probe = `media-cleanup-probe-${randomUUID()}`;
+  const onLists = queues.flatMap((queue): Need[] => {
+    const list = Buffer.concat([broker.queue(queue), Buffer.from(probe)]);
+    const pattern = patternFor(broker.queue(queue));
+    return [
+      { command: 'TYPE', args: [list], pattern },
+      { command: 'LLEN', args: [list], pattern },
+      { command: 'LRANGE', args: [list, 0, 0], pattern },
+      { command: 'LTRIM', args: [list, 0, -1], pattern },
+    ];
+  });
+  const binding = broker.binding(probe);
+  return [
+    { command: 'SCAN', args: ['0', 'COUNT', 1], pattern: undefined },
+    ...onLists,
+    { command: 'HSCAN', args: [broker.unacked, '0', 'COUNT', 1], pattern: exactly(broker.unacked) },
+    { command: 'HDEL', args: [broker.unacked, probe], pattern: exactly(broker.unacked) },
+    { command: 'ZREM', args: [broker.unackedIndex, probe], pattern: exactly(broker.unackedIndex) },
+    { command: 'SMEMBERS', args: [binding], pattern: patternFor(broker.bindings) },
+    { command: 'EXEC', args: [], pattern: undefined },
+  ];
+}
+
+/** What strict mode and `doctor` say of permissions that are missing. */
+export function permissionFailure(
+  { failureTarget, label }: { readonly failureTarget: 'Redis' | 'Celery'; readonly label: string },
+  user: string,
+  missing: readonly Need[],
+): Failure {
+  const commands = missing.map(({ command }) => command);
+  const patterns = missing.flatMap(({ pattern }) => (pattern === undefined ? [] : [pattern]));
+  return {
+    target: failureTarget,
+    item: label,
+    code: 'NOPERM',
+    reason: `The user ${user} may not: ${needsText(missing)}`,
+    hint: grantText(user, commands, patterns),
+  };
+}

@@ -1,0 +1,119 @@
+import { RedisError } from '../redis/errors.ts';
+import { readServerState, saveToDisk, settledState } from '../redis/server-state.ts';
+import type { ServerState } from '../redis/server-state.ts';
+import { serverLabel } from '../redis/target.ts';
+import type { RedisServerReport } from '../report/types.ts';
+import { onLink, stepFailure } from './links.ts';
+import type { Link } from './links.ts';
+import type { StepContext } from './step.ts';
+
+/** What the servers of a run give back, and whether it is on their disks. */
+
+/** A server that a run works on, by way of one of its services. */
+interface MeasuredServer {
+  readonly link: Link;
+  readonly step: StepContext;
+  readonly steps: StepContext[];
+  /** Undefined when this user may not ask for it. */
+  readonly before: ServerState | undefined;
+}
+
+export type MeasuredServers = readonly MeasuredServer[];
+
+/** Before anything is removed. Who may not be asked is no error: it is about figures. */
+export async function measureServers(steps: readonly StepContext[]): Promise<MeasuredServers> {
+  const links = steps.flatMap((step) =>
+    [...new Set([step.service.redis, step.service.broker])]
+      .filter((link) => link?.connection !== undefined)
+      .filter((link) => link !== undefined)
+      .map((link) => ({ link, step })),
+  );
+  const states = await Promise.all(links.map(async ({ link }) => quietly(link, readServerState)));
+  const servers = new Map<string, MeasuredServer>();
+  for (const [index, { link, step }] of links.entries()) {
+    const before = states[index];
+    const identity = before?.identity ?? serverLabel(link.target);
+    const known = servers.get(identity);
+    if (known === undefined) servers.set(identity, { link, step, steps: [step], before });
+    else if (!known.steps.includes(step)) known.steps.push(step);
+  }
+  return [...servers.values()];
+}
+
+async function quietly<T>(
+  link: Link,
+  work: (connection: NonNullable<Link['connection']>) => Promise<T>,
+): Promise<T | undefined> {
+  const step = { target: link.failureTarget, name: 'memory' };
+  return await onLink(link, step, () => undefined, work);
+}
+
+/** So long the background freeing is waited for. */
+const FREEING_MS = 3_000;
+
+/** @throws the signal's reason. */
+export async function compareServers(
+  servers: MeasuredServers,
+  signal: AbortSignal,
+): Promise<readonly RedisServerReport[]> {
+  const known = servers.flatMap(({ before, ...server }) =>
+    before === undefined ? [] : [{ ...server, before }],
+  );
+  return await Promise.all(
+    known.map(async ({ link, steps, before }): Promise<RedisServerReport> => {
+      const after = await quietly(link, async (redis) => settledState(redis, FREEING_MS, signal));
+      const removed = steps.reduce(
+        (sum, { tally }) =>
+          sum + tally.jobs + tally.results + tally.queued + tally.inFlight + tally.cancelled.size,
+        0,
+      );
+      return {
+        server: serverLabel(link.target),
+        services: steps.map(({ service }) => service.config.name),
+        removed,
+        usedBefore: before.usedMemory,
+        usedAfter: after?.usedMemory,
+        isStillFreeing: (after?.pendingFrees ?? 0) > 0,
+        onDisk: after === undefined ? 'unknown' : onDisk(after),
+      };
+    }),
+  );
+}
+
+function onDisk({ savesTo, changesSinceSave }: ServerState): RedisServerReport['onDisk'] {
+  if (savesTo === 'log') return 'log';
+  if (savesTo === 'nothing') return 'nothing is saved';
+  return changesSinceSave > 0 ? 'at the next save' : 'saved';
+}
+
+const SAVING_MS = 120_000;
+
+/** `--persist`: what fails is a failure of the first service of that server. @throws the signal's reason. */
+export async function persistServers(servers: MeasuredServers, signal: AbortSignal): Promise<void> {
+  await Promise.all(
+    servers.map(async ({ link, step, before }) => {
+      const { name } = step.service.config;
+      const target = { target: link.failureTarget, name: 'save' };
+      if (link.connection === undefined) {
+        const error = new RedisError('EPERSIST', 'Not saved, since the connection is lost', '');
+        step.report(stepFailure(link, target, error));
+        return;
+      }
+      const started = performance.now();
+      step.observer.progress({ service: name, step: 'save', done: 0, bytes: 0 });
+      const done = await onLink(link, target, step.report, async (redis) => {
+        await saveToDisk(redis, { milliseconds: SAVING_MS, signal });
+        return true;
+      });
+      if (done === undefined) return;
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      const how = before?.savesTo === 'log' ? 'its log is on disk' : 'it has saved to disk';
+      step.observer.log({
+        level: 'INFO',
+        service: name,
+        step: 'save',
+        message: `Redis ${serverLabel(link.target)}: ${how}, after ${seconds} s`,
+      });
+    }),
+  );
+}

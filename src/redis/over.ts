@@ -1,0 +1,21 @@
+import type { RedisConnection } from './connect.ts';
+
+/**
+ * Does something over outages that must not be sent twice unseen: work that had no answer is done
+ * again, knowing that it may have been done.
+ * @throws RedisError when the outage lasts.
+ */
+export async function over<T>(
+  redis: RedisConnection,
+  work: (isRepeated: boolean) => Promise<T>,
+): Promise<T> {
+  const persistence = redis.persist();
+  for (let isRepeated = false; ; isRepeated = true) {
+    await persistence.session();
+    try {
+      return await work(isRepeated);
+    } catch (error) {
+      await persistence.recover(error);
+    }
+  }
+}

@@ -1,0 +1,360 @@
+import type { Persistence, RedisConnection, RedisNode, Session } from './connect.ts';
+import { isOutage, RedisError } from './errors.ts';
+import type { Pace } from './pace.ts';
+import { createPlaces, patternOf, startScan } from './scan.ts';
+import type { Places } from './scan.ts';
+import { createTempo } from './tempo.ts';
+import type { Tempo } from './tempo.ts';
+import { createPayloadMaker, keysOf } from './unlink-payload.ts';
+import type { Companions, PayloadMaker, UnlinkPayload } from './unlink-payload.ts';
+
+/** What one batch of a sweep removed. */
+export interface Swept {
+  readonly keys: readonly Buffer[];
+  readonly removed: number;
+  readonly companionsRemoved: number;
+}
+
+export interface SweepOptions {
+  readonly prefix: Buffer;
+  /** Which of the keys with this prefix go. */
+  readonly choose: (
+    keys: readonly Buffer[],
+    session: Session,
+  ) => readonly Buffer[] | Promise<readonly Buffer[]>;
+  /** Keys that go with a key, whether they are there or not. */
+  readonly companions: Companions | undefined;
+  /** Told once when those cannot be removed, but the keys can: they go on without. */
+  readonly companionsFailed: (error: unknown) => void;
+  readonly onSwept: (swept: Swept) => void;
+  readonly pace: Pace;
+  readonly signal: AbortSignal;
+}
+
+/** Batches whose removal is on its way while the next one is looked for. */
+const AHEAD = 3;
+/** So much of what went last is remembered, in case that a server comes back without knowing it. */
+const REMEMBERED_BYTES = 6 * 2 ** 20;
+/** A cluster that never rests is left to the proof. */
+const MOST_ROUNDS = 60;
+const ROUND_PAUSE_MS = 50;
+
+/**
+ * Removes every key that begins with a prefix and is chosen, over outages, failovers and moving
+ * slots. Each key counts once: when the answer to an UNLINK is lost, or a primary that had not heard
+ * of it takes over, the key was there when it was listed, and is gone at the end.
+ * @throws RedisError, or the signal's reason; what went has been told by then.
+ */
+export async function sweep(redis: RedisConnection, options: SweepOptions): Promise<void> {
+  const persistence = redis.persist();
+  const places = createPlaces();
+  const payloads = createPayloadMaker();
+  const ledger = createLedger(payloads);
+  const state: SweepState = {
+    ...options,
+    persistence,
+    places,
+    payloads,
+    ledger,
+    unanswered: [],
+    companionsLeft: [],
+    refusal: undefined,
+    found: 0,
+  };
+  let isCluster = false;
+  for (let round = 1; ; round += 1) {
+    try {
+      const session = await persistence.session();
+      isCluster = session.isCluster;
+      const before = state.found;
+      const redone = await redo(session, state);
+      const slots = await topology(session);
+      await settleAll(session.nodes.map(async (node) => sweepNode(node, session, state)));
+      if (!session.isCluster) {
+        if (await redis.confirmPrimary()) return;
+        ledger.disturbed();
+        continue;
+      }
+      const isCalm =
+        redone === 0 && state.unanswered.length === 0 && isSettled(slots, await topology(session));
+      // While slots move all the time, a round that finds nothing is all that can be said.
+      if (isCalm || (state.found === before && round > 2) || round > MOST_ROUNDS) return;
+      places.forget();
+      await pause(ROUND_PAUSE_MS);
+    } catch (error) {
+      ledger.disturbed();
+      if (isCluster) places.forget();
+      await persistence.recover(error);
+    }
+  }
+}
+
+interface SweepState extends Omit<SweepOptions, 'companions'> {
+  companions: Companions | undefined;
+  /** Why they cannot be removed, until it is told. */
+  refusal: unknown;
+  readonly persistence: Persistence;
+  readonly places: Places;
+  readonly payloads: PayloadMaker;
+  readonly ledger: Ledger;
+  /** Removals without an answer, or that another server must do. */
+  readonly unanswered: UnlinkPayload[];
+  /** Companions of keys that have gone, to be asked for again. */
+  readonly companionsLeft: (readonly Buffer[])[];
+  found: number;
+}
+
+async function sweepNode(node: RedisNode, session: Session, state: SweepState): Promise<void> {
+  const { places, pace, signal, persistence } = state;
+  const from = await places.of(node);
+  if (from === 'done') return;
+  const tempo = createTempo(node.roundTrip, pace.batch);
+  const scan = startScan(node, patternOf(state.prefix), tempo, from);
+  const underWay: Promise<void>[] = [];
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const keys = await scan.next();
+      if (keys === undefined) break;
+      persistence.progressed();
+      const chosen = keys.length === 0 ? keys : await state.choose(keys, session);
+      if (chosen.length === 0) continue;
+      state.found += chosen.length;
+      await pace.take(chosen.length, signal);
+      const removal = remove(chosen, node, session, tempo, state);
+      removal.catch(() => undefined);
+      underWay.push(removal);
+      if (underWay.length >= AHEAD) await underWay.shift();
+    }
+    await Promise.all(underWay);
+    places.note(node, 'done');
+  } catch (error) {
+    places.note(node, scan.cursor());
+    // Each of them has counted itself, or is among those without an answer.
+    await Promise.allSettled(underWay);
+    throw error;
+  }
+}
+
+async function remove(
+  keys: readonly Buffer[],
+  node: RedisNode,
+  session: Session,
+  tempo: Tempo,
+  state: SweepState,
+): Promise<void> {
+  // First, on the same connection: whoever hears of the keys has heard of these.
+  const companionsRemoved = removeCompanions(keys, node, session, tempo, state);
+  if (session.isCluster) {
+    await removeSingly(keys, node, state, companionsRemoved);
+    return;
+  }
+  const payload = state.payloads.make(keys);
+  let replied: number;
+  try {
+    replied = await tempo.track('unlink', node.unlink(payload));
+  } catch (error) {
+    state.unanswered.push(payload);
+    await companionsRemoved;
+    throw error;
+  }
+  state.persistence.progressed();
+  const removed = state.ledger.count(payload, replied);
+  state.onSwept({ keys, removed, companionsRemoved: await companionsRemoved });
+  tellRefusal(state);
+}
+
+/** Who may not remove the keys either is told that alone. */
+function tellRefusal(state: SweepState): void {
+  if (state.refusal === undefined) return;
+  state.companionsFailed(state.refusal);
+  state.refusal = undefined;
+}
+
+/** In a cluster every key is a command, and some have moved to another server. */
+async function removeSingly(
+  keys: readonly Buffer[],
+  node: RedisNode,
+  state: SweepState,
+  companionsRemoved: Promise<number>,
+): Promise<void> {
+  const replies = await Promise.allSettled(keys.map(async (key) => node.send('UNLINK', key)));
+  const answered: Buffer[] = [];
+  const elsewhere: Buffer[] = [];
+  let replied = 0;
+  let failure: Error | undefined;
+  for (const [index, reply] of replies.entries()) {
+    const key = keys[index] as Buffer;
+    if (reply.status === 'fulfilled') {
+      answered.push(key);
+      replied += Number(reply.value);
+    } else {
+      elsewhere.push(key);
+      if (!isRedirection(reply.reason)) failure = reply.reason as Error;
+    }
+  }
+  if (answered.length > 0) {
+    state.persistence.progressed();
+    const removed = state.ledger.count(state.payloads.make(answered), replied);
+    state.onSwept({ keys: answered, removed, companionsRemoved: await companionsRemoved });
+    tellRefusal(state);
+  }
+  if (elsewhere.length > 0) {
+    state.ledger.disturbed();
+    state.unanswered.push(state.payloads.make(elsewhere));
+  }
+  await companionsRemoved;
+  if (failure !== undefined) throw failure;
+}
+
+function isRedirection(error: unknown): boolean {
+  return error instanceof RedisError && ['MOVED', 'ASK', 'TRYAGAIN'].includes(error.code);
+}
+
+/** Never rejects: a refusal is told once; after an outage they are asked for again. */
+async function removeCompanions(
+  keys: readonly Buffer[],
+  node: RedisNode,
+  session: Session,
+  tempo: Tempo,
+  state: SweepState,
+): Promise<number> {
+  const { companions } = state;
+  if (companions === undefined) return 0;
+  const payload = state.payloads.make(keys, companions);
+  try {
+    const removed = session.isCluster
+      ? await unlinkAnywhere(session, keysOf(payload))
+      : await tempo.track('unlink', node.unlink(payload));
+    state.payloads.release(payload);
+    return removed;
+  } catch (error) {
+    if (error instanceof RedisError && isOutage(error, 'cluster')) {
+      // Elsewhere they go with their keys, which have no answer then either.
+      if (session.isCluster) state.companionsLeft.push(keysOf(payload));
+      return 0;
+    }
+    if (state.companions !== undefined) {
+      state.companions = undefined;
+      state.refusal = error;
+    }
+    return 0;
+  }
+}
+
+/** Asks again for what has no answer. @returns how many keys. */
+async function redo(session: Session, state: SweepState): Promise<number> {
+  const { companions } = state;
+  let redone = 0;
+  for (let left = state.companionsLeft[0]; left !== undefined; left = state.companionsLeft[0]) {
+    const companionsRemoved = await unlinkAnywhere(session, left);
+    state.companionsLeft.shift();
+    state.onSwept({ keys: [], removed: 0, companionsRemoved });
+  }
+  for (;;) {
+    const payload = state.unanswered[0];
+    if (payload === undefined) return redone;
+    state.signal.throwIfAborted();
+    const keys = keysOf(payload);
+    const [companionsRemoved] = await Promise.all([
+      companions === undefined
+        ? 0
+        : unlinkAnywhere(session, keysOf(state.payloads.make(keys, companions))),
+      unlinkAnywhere(session, keys),
+    ]);
+    state.unanswered.shift();
+    state.persistence.progressed();
+    // All of them were there when they were listed, and none is there now.
+    const removed = state.ledger.count(payload, payload.count);
+    state.onSwept({ keys, removed, companionsRemoved });
+    redone += keys.length;
+  }
+}
+
+async function unlinkAnywhere(session: Session, keys: readonly Buffer[]): Promise<number> {
+  const [node] = session.nodes;
+  if (keys.length === 0 || node === undefined) return 0;
+  if (!session.isCluster) return Number(await node.send('UNLINK', ...keys));
+  const counts = await Promise.all(keys.map(async (key) => session.send('UNLINK', key)));
+  return counts.reduce<number>((sum, count) => sum + Number(count), 0);
+}
+
+interface Ledger {
+  /** From now on what went before may come again. */
+  disturbed(): void;
+  /** @returns how many of these keys count, of which Redis says it removed `replied`. */
+  count(payload: UnlinkPayload, replied: number): number;
+}
+
+function createLedger(payloads: PayloadMaker): Ledger {
+  const last: UnlinkPayload[] = [];
+  let bytes = 0;
+  let counted: Set<string> | undefined;
+  return {
+    disturbed() {
+      counted ??= new Set(
+        last.flatMap((payload) => keysOf(payload).map((key) => key.toString('latin1'))),
+      );
+      last.length = 0;
+    },
+    count(payload, replied) {
+      if (counted === undefined) {
+        last.push(payload);
+        bytes += payload.bytes.length;
+        for (let oldest = last[0]; oldest !== undefined && bytes > REMEMBERED_BYTES;) {
+          bytes -= oldest.bytes.length;
+          payloads.release(oldest);
+          last.shift();
+          [oldest] = last;
+        }
+        return replied;
+      }
+      let fresh = 0;
+      for (const key of keysOf(payload)) {
+        const name = key.toString('latin1');
+        if (counted.has(name)) continue;
+        counted.add(name);
+        bytes += key.length;
+        fresh += 1;
+      }
+      for (const oldest of counted) {
+        if (bytes <= REMEMBERED_BYTES) break;
+        counted.delete(oldest);
+        bytes -= oldest.length;
+      }
+      return Math.min(fresh, replied);
+    },
+  };
+}
+
+/** Who has which slots, and which are on the move; undefined where there are none, or it is not told. */
+async function topology(session: Session): Promise<string | undefined> {
+  if (!session.isCluster) return undefined;
+  const views = await Promise.all(
+    session.nodes.map(async (node) => node.send('CLUSTER', 'NODES').then(String, () => undefined)),
+  );
+  if (views.includes(undefined)) return undefined;
+  return views
+    .flatMap((view) => (view ?? '').split('\n'))
+    .map((line) => line.split(' '))
+    .filter(([, , flags]) => flags?.includes('master'))
+    .map(([id, address, flags, , , , , , ...slots]) =>
+      [id, address, flags?.replace('myself,', ''), ...slots].join(' '),
+    )
+    .toSorted()
+    .join('\n');
+}
+
+function isSettled(before: string | undefined, after: string | undefined): boolean {
+  // `[slot->-node]` and `[slot-<-node]` are on the move.
+  return before !== undefined && before === after && !before.includes('[');
+}
+
+async function settleAll(work: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function pause(milliseconds: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,225 @@
+/** A bad network in front of a server: a TCP proxy that delays, trickles, cuts and refuses. */
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface ProxyOptions {
+  /** On the way of every byte, in each direction: half a round trip. */
+  readonly delayMs?: number;
+  /** Towards the client at most so many bytes at once, and a pause after them. */
+  readonly trickle?: { readonly bytes: number; readonly everyMs: number };
+}
+
+export interface Cut {
+  /**
+   * `server`: in the middle of a reply. `client`: in the middle of a command, which is not carried
+   * out. `unanswered`: what the client sent is carried out, and the next reply is lost.
+   */
+  readonly kind: CutKind;
+  /** When so many have come, over all connections since `cutAt`: from the client for `unanswered`. */
+  readonly bytes: number;
+  /** So long the port is closed afterwards; Infinity: for good. */
+  readonly refuseMs: number;
+}
+
+export type CutKind = 'server' | 'client' | 'unanswered';
+
+type Side = 'server' | 'client';
+
+/** Bytes that came from each side. */
+export interface Traffic {
+  readonly server: number;
+  readonly client: number;
+}
+
+export interface Proxy {
+  readonly port: number;
+  url(db?: number): string;
+  /** Connections that were accepted since the start. */
+  connections(): number;
+  /** Since the start or the last `cutAt`. */
+  traffic(): Traffic;
+  /** Ends all connections now: with a reset, what was under way is lost. */
+  cut(refuseMs?: number): void;
+  /** Cuts at these moments; what came before the moment still gets through. */
+  cutAt(cuts: readonly Cut[]): void;
+  /** Of `cutAt`'s, those that have not come yet. */
+  pendingCuts(): number;
+  stop(): Promise<void>;
+}
+
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+  /** The cut that comes instead of the server's next reply. */
+  unanswered: Cut | undefined;
+}
+
+export async function startProxy(
+  serverPort: number,
+  { delayMs = 0, trickle }: ProxyOptions = {},
+): Promise<Proxy> {
+  const pairs = new Set<Pair>();
+  let connections = 0;
+  let traffic = { server: 0, client: 0 };
+  let pending: readonly Cut[] = [];
+  let reopening: NodeJS.Timeout | undefined;
+
+  // Half open, so that one end's FIN does not take away what is on its way to it.
+  const listener = createServer({ allowHalfOpen: true }, (client) => {
+    connections += 1;
+    const address = { port: serverPort, host: '127.0.0.1', allowHalfOpen: true };
+    const pair: Pair = { client, server: connect(address), unanswered: undefined };
+    pairs.add(pair);
+    forward(pair, 'client', delayed(pair.server, delayMs));
+    const back = delayed(client, delayMs);
+    forward(pair, 'server', trickle === undefined ? back : trickled(back, trickle));
+  });
+
+  /** The cut that is due with these bytes, which is no longer pending then. */
+  const dueCut = (from: Side, until: number): Cut | undefined => {
+    const due = pending.find(
+      ({ kind, bytes }) => (kind === 'server' ? 'server' : 'client') === from && bytes <= until,
+    );
+    pending = pending.filter((one) => one !== due);
+    return due;
+  };
+
+  const forward = (pair: Pair, from: Side, line: Line): void => {
+    const source = pair[from];
+    source.setNoDelay(true);
+    source.on('data', (chunk: Buffer) => {
+      const before = traffic[from];
+      traffic = { ...traffic, [from]: before + chunk.length };
+      if (from === 'server' && pair.unanswered !== undefined) {
+        cut(pair.unanswered.refuseMs);
+        return;
+      }
+      const due = dueCut(from, before + chunk.length);
+      if (due === undefined || due.kind === 'unanswered') {
+        pair.unanswered ??= due;
+        line.write(chunk);
+        return;
+      }
+      line.write(chunk.subarray(0, Math.max(0, due.bytes - before)));
+      line.end();
+      source.destroy();
+      // Its last bytes are on their way: a reset would take them back.
+      pairs.delete(pair);
+      cut(due.refuseMs);
+    });
+    source.on('end', () => line.end());
+    source.on('error', () => undefined);
+    source.on('close', () => {
+      pairs.delete(pair);
+      line.end();
+    });
+  };
+
+  const cut = (refuseMs = 0): void => {
+    for (const { client, server } of pairs) {
+      client.resetAndDestroy();
+      server.resetAndDestroy();
+    }
+    pairs.clear();
+    if (refuseMs === 0) return;
+    listener.close();
+    clearTimeout(reopening);
+    if (refuseMs === Infinity) return;
+    reopening = setTimeout(() => void listen(listener, port), refuseMs);
+  };
+
+  const port = await listen(listener, 0);
+  return {
+    port,
+    url: (db = 0) => `redis://127.0.0.1:${port}/${db}`,
+    connections: () => connections,
+    traffic: () => traffic,
+    cut,
+    cutAt: (cuts) => {
+      traffic = { server: 0, client: 0 };
+      pending = cuts.toSorted((a, b) => a.bytes - b.bytes);
+    },
+    pendingCuts: () => pending.length,
+    stop: async () => {
+      clearTimeout(reopening);
+      cut(Infinity);
+      if (listener.listening) await new Promise((resolve) => listener.once('close', resolve));
+    },
+  };
+}
+
+interface Line {
+  write(chunk: Buffer): void;
+  end(): void;
+}
+
+function delayed(target: Socket, ms: number): Line {
+  const direct: Line = {
+    write: (chunk) => {
+      if (!target.destroyed) target.write(chunk);
+    },
+    end: () => {
+      target.end();
+    },
+  };
+  if (ms === 0) return direct;
+  // Timers of the same length end in the order in which they were set.
+  return {
+    write: (chunk) => {
+      setTimeout(() => direct.write(chunk), ms);
+    },
+    end: () => {
+      setTimeout(() => direct.end(), ms);
+    },
+  };
+}
+
+function trickled(
+  line: Line,
+  { bytes, everyMs }: { readonly bytes: number; readonly everyMs: number },
+): Line {
+  let waiting: Buffer = Buffer.alloc(0);
+  let pausing = false;
+  let ending = false;
+  const next = (): void => {
+    pausing = waiting.length > 0;
+    if (pausing) {
+      line.write(waiting.subarray(0, bytes));
+      waiting = waiting.subarray(bytes);
+      setTimeout(next, everyMs);
+    } else if (ending) {
+      line.end();
+    }
+  };
+  return {
+    write: (chunk) => {
+      waiting = Buffer.concat([waiting, chunk]);
+      if (!pausing) next();
+    },
+    end: () => {
+      ending = true;
+      if (!pausing) next();
+    },
+  };
+}
+
+async function listen(server: Server, port: number): Promise<number> {
+  for (;;) {
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, '127.0.0.1', () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+      const address = server.address();
+      if (address === null || typeof address === 'string') throw new Error('no TCP port');
+      return address.port;
+    } catch (error) {
+      // While it was closed, a connection of somebody else may have got the port as its own.
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      await sleep(20);
+    }
+  }
+}
