@@ -24,6 +24,11 @@ export const EXIT_CODE = {
   SIGTERM: 143,
 } as const;
 
+/** A URL where a service or a file should be is repeated, and may hold one. */
+function withoutPassword(text: string): string {
+  return text.replace(/(\w:\/\/)[^\s/]*@/g, '$1***@');
+}
+
 /**
  * A run that did not start: nothing has been touched. Anything thrown that is not a `CannotStart`
  * is a bug and keeps its stack.
@@ -39,9 +44,12 @@ export class CannotStart extends Error {
     problems: readonly Problem[] = [],
     cause?: unknown,
   ) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(withoutPassword(message), cause === undefined ? undefined : { cause });
     this.stop = stop;
-    this.problems = problems;
+    this.problems = problems.map((problem) => ({
+      path: withoutPassword(problem.path),
+      message: withoutPassword(problem.message),
+    }));
   }
 
   get exitCode(): number {

@@ -32,7 +32,7 @@ Examples:
   media-cleanup all --yes                 wipe without a question (cron)
   media-cleanup video-downloader --only jobs,queue --yes
   media-cleanup all --yes --keep-models   models stay
-  media-cleanup all --yes --older-than 7d only files that are old
+  media-cleanup all --yes --older-than 7d only what is old
   media-cleanup all --yes --json | jq .status
   media-cleanup all --yes --wait-idle 10m  wait for tasks that cannot be killed
   media-cleanup stats all                 what is there now

@@ -124,7 +124,7 @@ describe('nothing that speaks Redis', () => {
     expectOnly(result, `Redis/127.0.0.1:${port}/1`, {
       reason: 'Connection lost',
       code: 'ECONNRESET',
-      hint: 'look at the Redis log and run again',
+      hint: 'look at the Redis log and run again; if it speaks TLS only, use rediss://',
     });
   });
 
@@ -465,7 +465,7 @@ describe.skipIf(!requireOrSkip('redis'))('TLS', () => {
     expectOnly(tls, `Redis/localhost:${tlsPort}/1`, {
       reason: 'Connection lost',
       code: 'ECONNRESET',
-      hint: 'look at the Redis log and run again',
+      hint: 'look at the Redis log and run again; if it speaks TLS only, use rediss://',
     });
     expect(redis.cli('-n', '1', 'DBSIZE')).toBe('1');
   });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CLIENT_NAME } from '../redis/client.ts';
 import type { RedisConnection } from '../redis/connect.ts';
+import { permitted } from '../redis/errors.ts';
 import { over } from '../redis/over.ts';
 import { parseBinding, SEPARATOR } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
@@ -205,9 +206,10 @@ export async function removeReplyList(
   names: BrokerKeys,
   oid: string,
 ): Promise<void> {
+  // Who may not tidy up leaves an empty name behind, and has done its work all the same.
   await Promise.all([
-    broker.send('SREM', names.binding(REPLY_EXCHANGE), bindingOf(oid)),
-    broker.unlink([names.replies(oid)]),
+    permitted(broker.send('SREM', names.binding(REPLY_EXCHANGE), bindingOf(oid))),
+    permitted(broker.unlink([names.replies(oid)])),
   ]);
 }
 

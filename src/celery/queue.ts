@@ -1,4 +1,5 @@
 import type { RedisConnection } from '../redis/connect.ts';
+import { permitted } from '../redis/errors.ts';
 import { over } from '../redis/over.ts';
 import type { Pace } from '../redis/pace.ts';
 import { scanKeys } from '../redis/scan.ts';
@@ -36,7 +37,9 @@ export async function findQueueKeys(
         if (keys.has(key.toString('latin1'))) continue;
         const kind = classifyQueueKey(key.subarray(prefix.length));
         if (kind === 'other') continue;
-        const type = String(await broker.send('TYPE', key));
+        const asked = broker.send('TYPE', key);
+        // What only begins like the queue may be somebody else's, and none of our business.
+        const type = String((await (kind === 'certain' ? asked : permitted(asked))) ?? 'none');
         if (type === 'none') continue;
         if (type === 'list') {
           if (kind === 'certain' || (await isAddressedTo(broker, key, queue))) {
@@ -56,7 +59,7 @@ async function isAddressedTo(
   key: Buffer,
   queue: string,
 ): Promise<boolean> {
-  const head = await broker.send('LINDEX', key, 0);
+  const head = await permitted(broker.send('LINDEX', key, 0));
   if (!Buffer.isBuffer(head)) return false;
   const message = parseMessage(head);
   return message?.routingKey === queue;

@@ -12,6 +12,7 @@ import { counted } from '../report/text.ts';
 import type { Failure, Workers } from '../report/types.ts';
 import { tellToResume } from './resume-consumers.ts';
 import type { Located } from './guard-targets.ts';
+import { diagnoseRedis } from './diagnose-redis.ts';
 import { inspectService } from './inspect-service.ts';
 import { onLink } from './links.ts';
 import { databaseOf, inspectWorkers } from './look-at-workers.ts';
@@ -68,13 +69,16 @@ async function diagnose(service: OpenService, signal: AbortSignal): Promise<Serv
   const { tasks } = await inspectService(quiet, ['queue'], signal);
   const workers = await inspectWorkers(service, report, signal);
   const queues = await diagnoseQueues(service, workers, report, signal);
+  const redis = await diagnoseRedis(service, signal);
   const checks: Check[] = [
     ...linkChecks(service),
+    ...redis.checks,
     ...failures.list().first.map((failure) => problemOf('celery', failure)),
     ...queues.map((queue) => queueCheck(queue, workers)),
     ...workersChecks(service, workers),
   ];
-  return { name: service.config.name, checks, queues, census: { tasks, workers } };
+  const { name } = service.config;
+  return { name, checks, queues, families: redis.families, census: { tasks, workers } };
 }
 
 function linkChecks(service: OpenService): readonly Check[] {

@@ -1,4 +1,5 @@
 import type { RedisConnection } from '../redis/connect.ts';
+import { permitted } from '../redis/errors.ts';
 import { databaseSize, takeCensus, typesOf } from '../redis/families.ts';
 import type { Family } from '../redis/families.ts';
 import { startsWith } from '../redis/scan.ts';
@@ -61,14 +62,22 @@ export async function suspectPrefixes(
   { matched, left, taskIds }: Matched,
   signal: AbortSignal,
 ): Promise<PrefixVerdict | undefined> {
-  const others = (await databaseSize(redis)) - left;
+  const size = await databaseSize(redis);
+  const others = size === undefined ? 0 : size - left;
   const isSuspicious =
-    matched === 0 ? others > 0 : others >= WORTH_A_LOOK && others > FAR_MORE * matched;
+    matched === 0
+      ? size === undefined || others > 0
+      : others >= WORTH_A_LOOK && others > FAR_MORE * matched;
   if (!isSuspicious) return undefined;
   const verdict = await judgePrefixes(redis, service, await taskIds(), signal);
-  const missed = verdict.missed.filter(({ count }) => matched === 0 || count > FAR_MORE * matched);
+  const missed = suspects(verdict, matched);
   if (missed.length === 0 && (matched > 0 || verdict.strange.length === 0)) return undefined;
   return { ...verdict, missed };
+}
+
+/** Those of the missed families that matter beside so many jobs. */
+export function suspects({ missed }: PrefixVerdict, matched: number): readonly KnownFamily[] {
+  return missed.filter(({ count }) => matched === 0 || count > FAR_MORE * matched);
 }
 
 /** In at most one SCAN. @throws RedisError, or the signal's reason. */
@@ -154,16 +163,15 @@ async function findEvidence(
   strings: readonly Buffer[],
   taskIds: readonly string[],
 ): Promise<Evidence> {
-  const ofTasks = await redis.exists(
-    taskIds.map((id) => Buffer.concat([family.prefix, Buffer.from(id)])),
-  );
+  const jobsOfTasks = taskIds.map((id) => Buffer.concat([family.prefix, Buffer.from(id)]));
+  const ofTasks = (await permitted(redis.exists(jobsOfTasks))) ?? 0;
   const jobs = await readJobs(redis, strings);
   // All of those that could be looked at, or nearly.
   const areJobs = jobs.length > 0 && jobs.length * 2 >= family.samples.length;
   if (!areJobs && ofTasks === 0) return NO_EVIDENCE;
   const keys = serviceKeys(service);
   const results = jobs.flatMap(({ id }) => keys.broker.resultsOf(Buffer.from(id)));
-  const hasResults = keys.results !== 'none' && (await redis.exists(results)) > 0;
+  const hasResults = keys.results !== 'none' && ((await permitted(redis.exists(results))) ?? 0) > 0;
   const name = likeness(printable(family.prefix), [
     service.config.name,
     ...service.config.keyPrefixes,
@@ -200,7 +208,7 @@ async function readJobs(
 ): Promise<readonly SampledJob[]> {
   const jobs: SampledJob[] = [];
   for (const key of strings) {
-    const value = await redis.send('GETRANGE', key, 0, LARGEST_JOB - 1);
+    const value = await permitted(redis.send('GETRANGE', key, 0, LARGEST_JOB - 1));
     const job = Buffer.isBuffer(value) ? asRecord(parseJson(value)) : undefined;
     if (job === undefined || !('status' in job) || !('created_at' in job)) continue;
     const id = job['id'] ?? job['job_id'];
@@ -276,15 +284,26 @@ export function missedHint(
 }
 
 /** Other keys, perhaps somebody else's: perhaps all is well. */
-export function nothingMatchedWarning(
-  label: string,
+export function nothingMatchedText(
   service: OpenService,
   verdict: PrefixVerdict,
-): string {
+): { readonly message: string; readonly hint: string } {
   const wanted = service.config.keyPrefixes.map((prefix) => `"${prefix}"`).join(' or ');
   const jobs = verdict.strange.filter(({ evidence }) => evidence.length > 0);
   const alike = jobs
     .map(({ prefix, evidence }) => `; "${prefix}*" may be jobs (${evidence.join(', ')})`)
     .join('');
-  return `Redis ${label}: no key begins with ${wanted}, but the database holds others: ${familiesText(verdict)}${alike}; if the service has jobs, correct keyPrefix or the database number in the config`;
+  return {
+    message: `no key begins with ${wanted}, but the database holds others: ${familiesText(verdict)}${alike}`,
+    hint: 'if the service has jobs, correct keyPrefix or the database number in the config',
+  };
+}
+
+export function nothingMatchedWarning(
+  label: string,
+  service: OpenService,
+  verdict: PrefixVerdict,
+): string {
+  const { message, hint } = nothingMatchedText(service, verdict);
+  return `Redis ${label}: ${message}; ${hint}`;
 }

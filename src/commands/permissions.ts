@@ -64,7 +64,8 @@ export function queueNeeds(keys: ServiceKeys): readonly Need[] {
   if (queues.length === 0) return [];
   const probe = `media-cleanup-probe-${randomUUID()}`;
   const onLists = queues.flatMap((queue): Need[] => {
-    const list = Buffer.concat([broker.queue(queue), Buffer.from(probe)]);
+    // Who has the queue need not have what only begins like it. All of it stays in the list.
+    const list = broker.queue(queue);
     const pattern = patternFor(broker.queue(queue));
     return [
       { command: 'TYPE', args: [list], pattern },
@@ -73,14 +74,12 @@ export function queueNeeds(keys: ServiceKeys): readonly Need[] {
       { command: 'LTRIM', args: [list, 0, -1], pattern },
     ];
   });
-  const binding = broker.binding(probe);
   return [
     { command: 'SCAN', args: ['0', 'COUNT', 1], pattern: undefined },
     ...onLists,
     { command: 'HSCAN', args: [broker.unacked, '0', 'COUNT', 1], pattern: exactly(broker.unacked) },
     { command: 'HDEL', args: [broker.unacked, probe], pattern: exactly(broker.unacked) },
     { command: 'ZREM', args: [broker.unackedIndex, probe], pattern: exactly(broker.unackedIndex) },
-    { command: 'SMEMBERS', args: [binding], pattern: patternFor(broker.bindings) },
     { command: 'EXEC', args: [], pattern: undefined },
   ];
 }

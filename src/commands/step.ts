@@ -100,6 +100,7 @@ export function startStep(
     report(failure) {
       // What could not be removed the first time cannot be removed the second time either.
       if (tally.pass > 1 && isKnown(failure, tally.failures)) return;
+      if (isRepeated(failure, tally.failures)) return;
       tally.failures.add(failure);
       observer.log({
         level: 'ERROR',
@@ -114,6 +115,16 @@ export function startStep(
       logWarning(name, { text, weight }, observer);
     },
   };
+}
+
+/** One permission that is missing stands in the way of many steps. */
+function isRepeated({ target, item, reason }: Failure, failures: FailureCollector): boolean {
+  if (target !== 'Redis' && target !== 'Celery') return false;
+  return failures
+    .list()
+    .first.some(
+      (other) => other.target === target && other.item === item && other.reason === reason,
+    );
 }
 
 function isKnown({ target, item }: Failure, failures: FailureCollector): boolean {

@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
@@ -87,11 +88,18 @@ export async function openClient(target: RedisTarget, signal: AbortSignal): Prom
   } catch (error) {
     client?.disconnect();
     signal.throwIfAborted();
-    throw toError(error);
+    throw withTlsHint(toError(error), target);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** A server that speaks TLS only closes a connection that does not. */
+function withTlsHint(error: RedisError, target: RedisTarget): RedisError {
+  if (error.code !== 'ECONNRESET' || target.tls !== undefined) return error;
+  const hint = `${error.hint}; if it speaks TLS only, use rediss://`;
+  return new RedisError(error.code, error.message, hint);
 }
 
 function secretsOf(target: RedisTarget): readonly string[] {
@@ -195,23 +203,57 @@ function ioredisCredentials(
 }
 
 function tlsOptions(tls: TlsOptions): ConnectionOptions {
-  const read = (file: string): Buffer => {
+  const read = (name: 'ca' | 'cert' | 'key'): Buffer | undefined => {
+    const file = tls[name];
+    if (file === undefined) return undefined;
     try {
       return readFileSync(file);
     } catch {
-      throw new RedisError(
-        'ETLS',
-        `The TLS file ${file} cannot be read`,
-        'correct "tls" in the config or its permissions',
-      );
+      throw tlsFileError(`The TLS file ${file} cannot be read`, name);
     }
   };
+  const [ca, cert, key] = [read('ca'), read('cert'), read('key')];
+  if (ca !== undefined) certificate(ca, 'ca', tls);
+  if (cert !== undefined && key !== undefined) {
+    const pair = certificate(cert, 'cert', tls);
+    if (!pair.checkPrivateKey(privateKey(key, tls))) {
+      throw tlsFileError('The TLS key is not the one of the certificate', 'key');
+    }
+  }
   return {
-    ...(tls.ca === undefined ? {} : { ca: read(tls.ca) }),
-    ...(tls.cert === undefined ? {} : { cert: read(tls.cert) }),
-    ...(tls.key === undefined ? {} : { key: read(tls.key) }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
     ...(tls.servername === undefined ? {} : { servername: tls.servername }),
   };
+}
+
+function certificate(pem: Buffer, name: 'ca' | 'cert', tls: TlsOptions): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    throw tlsFileError(`The TLS file ${tls[name] ?? ''} holds no certificate in PEM`, name);
+  }
+}
+
+function privateKey(pem: Buffer, tls: TlsOptions): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    throw tlsFileError(
+      `The TLS file ${tls.key ?? ''} holds no private key in PEM without a passphrase`,
+      'key',
+    );
+  }
+}
+
+function tlsFileError(reason: string, name: string): RedisError {
+  return new RedisError('ETLS', reason, `correct "tls": { "${name}": … } in the config`);
+}
+
+/** An echo is an answer too. */
+function expectOk(reply: unknown): void {
+  if (reply !== 'OK') throw new Error('Protocol error');
 }
 
 /** @returns the primary's `host:port`, when the server is a replica. */
@@ -225,7 +267,9 @@ async function handshake(
   if (target.credentials !== undefined) {
     const { username, password } = target.credentials;
     try {
-      await client.call('AUTH', ...(username === undefined ? [password] : [username, password]));
+      expectOk(
+        await client.call('AUTH', ...(username === undefined ? [password] : [username, password])),
+      );
     } catch (error) {
       if (!/without any password configured|no password is set/i.test(String(error))) throw error;
       warnings.push(
@@ -235,7 +279,7 @@ async function handshake(
   }
   // Alone: a server that refuses us says why to the first command, and is gone for others. Database
   // 0 needs no permission to select it.
-  if (target.db !== 0) await client.call('SELECT', target.db);
+  if (target.db !== 0) expectOk(await client.call('SELECT', target.db));
   const replication = await client.call('INFO', 'replication').catch((error: unknown) => {
     if (/^(NOPERM|ERR unknown command)/.test(errorMessage(error))) return '';
     throw error;
@@ -243,7 +287,8 @@ async function handshake(
   // So that operators find us in CLIENT LIST; nobody waits for it, and a user without the
   // permission works as well.
   client.call('CLIENT', 'SETNAME', CLIENT_NAME).catch(() => undefined);
-  const { role, master_host: host, master_port: port } = infoFields(String(replication));
+  if (typeof replication !== 'string') throw new Error('Protocol error');
+  const { role, master_host: host, master_port: port } = infoFields(replication);
   if (role !== 'slave') return undefined;
   return addressLabel({ host: host ?? '?', port: Number(port) });
 }

@@ -276,7 +276,7 @@ export async function connectRedis(
     user: target.credentials?.username ?? 'default',
     send,
     async transaction(commands) {
-      if (!isCluster) return await runTransaction(sessionNow().send, commands, opened.toError);
+      if (!isCluster) return await runTransaction(opened, sessionNow().send, commands);
       const replies: Reply[] = [];
       for (const [command, ...args] of commands) replies.push(await send(command, ...args));
       return replies;
@@ -292,13 +292,20 @@ export async function connectRedis(
   };
 }
 
+/** Clients that MULTI is known to be allowed to. */
+const transactional = new WeakSet<Client>();
+
 async function runTransaction(
+  { client, toError }: Opened,
   send: Session['send'],
   commands: readonly (readonly [string, ...Argument[]])[],
-  toError: Opened['toError'],
 ): Promise<readonly Reply[]> {
   // One connection keeps the order, so nothing of ours comes between MULTI and EXEC.
-  const sent = [send('MULTI'), ...commands.map(([command, ...args]) => send(command, ...args))];
+  const multi = send('MULTI');
+  // Where it is refused the commands would be carried out one by one, and not be told of.
+  if (!transactional.has(client)) await multi;
+  transactional.add(client);
+  const sent = [multi, ...commands.map(([command, ...args]) => send(command, ...args))];
   const execution = send('EXEC');
   // Looked at below; until then a lost connection is no unhandled rejection.
   execution.catch(() => undefined);
@@ -309,8 +316,8 @@ async function runTransaction(
   });
   if (!Array.isArray(replies))
     throw new RedisError('EXECABORT', 'The transaction was not run', 'run again');
-  const failed = (replies as readonly unknown[]).find((reply) => reply instanceof Error);
-  if (failed !== undefined) throw toError(failed);
+  const failed = (replies as readonly unknown[]).findIndex((reply) => reply instanceof Error);
+  if (failed >= 0) throw toError(replies[failed], commands[failed]?.[0]);
   return replies as readonly Reply[];
 }
 

@@ -172,6 +172,24 @@ const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, 
     'use redis:// instead of rediss://',
   ],
   [
+    /alert certificate required/i,
+    'ETLS',
+    'The server wants a client certificate',
+    'name one in the config: "tls": { "cert": file, "key": file }',
+  ],
+  [
+    /alert certificate expired/i,
+    'ETLS',
+    'The client certificate has expired',
+    'renew what "tls"."cert" of the config names',
+  ],
+  [
+    /alert (unknown ca|bad certificate|unsupported certificate|certificate (revoked|unknown)|access denied)/i,
+    'ETLS',
+    'The server does not accept the client certificate',
+    'name one in "tls"."cert" that an authority of the server has signed',
+  ],
+  [
     /self.signed|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|unable to (verify|get)/i,
     'ETLS',
     'The server’s certificate is not signed by a known authority',
@@ -189,6 +207,12 @@ const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, 
     'The server’s certificate has expired',
     'renew it',
   ],
+  [
+    /SSL routines|SSL alert/,
+    'ETLS',
+    'The TLS connection failed',
+    'look at the Redis log, and at the TLS versions and ciphers that it allows',
+  ],
 ];
 
 /**
@@ -202,7 +226,8 @@ export function toRedisError(
 ): RedisError {
   if (error instanceof RedisError) return error;
   const text = `${errorCode(error) ?? ''} ${errorMessage(error)}`.trim();
-  const permission = /^NOPERM (.*)/.exec(errorMessage(error))?.[1];
+  // Of a transaction it is the reason why it was not run.
+  const permission = /^(?:EXECABORT .*: )?NOPERM (.*)/.exec(errorMessage(error))?.[1];
   if (permission !== undefined) {
     return new RedisError(
       'NOPERM',
@@ -218,9 +243,25 @@ export function toRedisError(
   return new RedisError(code, redact(errorMessage(error), secrets), '');
 }
 
+/** Of these a password's own characters are recognized, however it is quoted or encoded. */
+const RUN = /[a-z0-9]{4,}/gi;
+
 function redact(text: string, secrets: readonly string[]): string {
   // Redis repeats the arguments of a command that it does not know, AUTH's too.
   let safe = text.replace(/,? with args beginning with:.*$/s, '');
   for (const secret of secrets) if (secret !== '') safe = safe.replaceAll(secret, '***');
-  return safe;
+  const folded = safe.toLowerCase();
+  const runs = secrets.flatMap((secret) => secret.toLowerCase().match(RUN) ?? []);
+  // Who repeats it in another form is no server to quote.
+  return runs.some((run) => folded.includes(run)) ? 'An error that repeats the password' : safe;
+}
+
+/** What is asked for as a courtesy: undefined when this user may not. @throws what else goes wrong. */
+export async function permitted<T>(reply: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reply;
+  } catch (error) {
+    if (error instanceof RedisError && error.code === 'NOPERM') return undefined;
+    throw error;
+  }
 }

@@ -1,4 +1,5 @@
 import type { RedisConnection } from './connect.ts';
+import { permitted } from './errors.ts';
 import { scanAll } from './scan.ts';
 
 /** Keys that begin alike. */
@@ -141,24 +142,26 @@ export async function typesOf(
   redis: RedisConnection,
   keys: readonly Buffer[],
 ): Promise<ReadonlyMap<string, readonly Buffer[]>> {
-  const types = await Promise.all(keys.map(async (key) => String(await redis.send('TYPE', key))));
+  const types = await Promise.all(
+    keys.map(async (key) => String((await permitted(redis.send('TYPE', key))) ?? 'none')),
+  );
   const byType = new Map<string, Buffer[]>();
   for (const [index, type] of types.entries()) {
-    // Gone since.
+    // Gone since, or not for this user's eyes.
     if (type === 'none') continue;
     byType.set(type, [...(byType.get(type) ?? []), keys[index] as Buffer]);
   }
   return byType;
 }
 
-/** Keys in the database now, over all primaries. @throws RedisError. */
-export async function databaseSize(redis: RedisConnection): Promise<number> {
+/** Keys in the database now, over all primaries; undefined: not told. @throws RedisError. */
+export async function databaseSize(redis: RedisConnection): Promise<number | undefined> {
   const persistence = redis.persist();
   for (;;) {
     const { nodes } = await persistence.session();
     try {
-      const sizes = await Promise.all(nodes.map(async (node) => node.send('DBSIZE')));
-      return sizes.reduce<number>((sum, size) => sum + Number(size), 0);
+      const sizes = await permitted(Promise.all(nodes.map(async (node) => node.send('DBSIZE'))));
+      return sizes?.reduce<number>((sum, size) => sum + Number(size), 0);
     } catch (error) {
       await persistence.recover(error);
     }

@@ -1,4 +1,5 @@
 import type { Persistence, RedisConnection, RedisNode, Reply } from './connect.ts';
+import { toRedisError } from './errors.ts';
 import { createTempo } from './tempo.ts';
 import type { Tempo } from './tempo.ts';
 
@@ -45,7 +46,7 @@ export function startScan(
       if (isOver) return undefined;
       pending ??= fetch(cursor);
       const reply = pending;
-      const [next, keys] = (await reply) as unknown as readonly [Buffer, readonly Buffer[]];
+      const { next, keys } = readPage(await reply);
       cursor = next;
       isOver = next.equals(START);
       pending = isOver ? undefined : fetch(next);
@@ -57,6 +58,15 @@ export function startScan(
 }
 
 const START = Buffer.from('0');
+
+/** Whoever answers something else is no Redis, and would keep us for ever. */
+function readPage(reply: Reply): { readonly next: Buffer; readonly keys: readonly Buffer[] } {
+  const [next, keys] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
+  const isPage =
+    Buffer.isBuffer(next) && /^\d+$/.test(next.toString('latin1')) && Array.isArray(keys);
+  if (!isPage || !keys.every(Buffer.isBuffer)) throw toRedisError(new Error('Protocol error'), []);
+  return { next, keys };
+}
 
 /**
  * All keys that begin with `prefix`, literally, in batches, as bytes, from every primary. A key that

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisConnection, RedisNode } from './connect.ts';
-import { RedisError } from './errors.ts';
+import { permitted, RedisError } from './errors.ts';
 import { infoFields } from './info.ts';
 
 /** What the servers behind a connection say of themselves, summed over the primaries of a cluster. */
@@ -51,8 +51,8 @@ export async function readServerState(redis: RedisConnection): Promise<ServerSta
 
 async function readNode(node: RedisNode): Promise<ServerState | undefined> {
   const [reply, save] = await Promise.all([
-    allowed(node.send('INFO')),
-    allowed(node.send('CONFIG', 'GET', 'save')),
+    permitted(node.send('INFO')),
+    refusable(node.send('CONFIG', 'GET', 'save')),
   ]);
   if (reply === undefined) return undefined;
   const fields = infoFields(String(reply));
@@ -74,8 +74,8 @@ async function readNode(node: RedisNode): Promise<ServerState | undefined> {
   };
 }
 
-/** undefined: refused. */
-async function allowed<T>(reply: Promise<T>): Promise<T | undefined> {
+/** Hosted servers have renamed or removed CONFIG. */
+async function refusable<T>(reply: Promise<T>): Promise<T | undefined> {
   try {
     return await reply;
   } catch (error) {

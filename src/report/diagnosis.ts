@@ -5,7 +5,7 @@ import type { ServiceCensus } from './types.ts';
 export type Health = 'ok' | 'warning' | 'problem';
 
 export interface Check {
-  /** `redis`, `broker`, `queue`, `workers`, `held` … */
+  /** `redis`, `broker`, `acl`, `memory`, `saving`, `prefix`, `queue`, `workers`, `held` … */
   readonly name: string;
   readonly status: Health;
   readonly message: string;
@@ -22,10 +22,23 @@ export interface QueueDiagnosis {
   readonly held: readonly string[];
 }
 
+/** Keys of the service's database that begin alike. */
+export interface FamilyDiagnosis {
+  readonly prefix: string;
+  readonly keys: number;
+  /** Of all keys, from 0 to 1. */
+  readonly share: number;
+  readonly types: readonly string[];
+  /** `jobs`, `queue`, `Celery` …; undefined: nothing explains them. */
+  readonly belongsTo: string | undefined;
+}
+
 export interface ServiceDiagnosis {
   readonly name: string;
   readonly checks: readonly Check[];
   readonly queues: readonly QueueDiagnosis[];
+  /** The most frequent first. */
+  readonly families: readonly FamilyDiagnosis[];
   readonly census: Pick<ServiceCensus, 'tasks' | 'workers'>;
 }
 

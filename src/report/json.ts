@@ -143,7 +143,7 @@ export function diagnosisJson(diagnosis: Diagnosis) {
     config: diagnosis.configFile,
     resumed: diagnosis.resumed.map(({ worker, queue }) => ({ worker, queue })),
     services: Object.fromEntries(
-      diagnosis.services.map(({ name, checks, queues, census }) => [
+      diagnosis.services.map(({ name, checks, queues, families, census }) => [
         name,
         {
           status: worst(checks),
@@ -161,6 +161,13 @@ export function diagnosisJson(diagnosis: Diagnosis) {
             held,
           })),
           celery: workersJson(census.workers),
+          families: families.slice(0, MAX_LISTED).map((family) => ({
+            prefix: family.prefix,
+            keys: family.keys,
+            share: Math.round(family.share * 10_000) / 10_000,
+            types: family.types,
+            belongs_to: family.belongsTo ?? null,
+          })),
         },
       ]),
     ),

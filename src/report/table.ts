@@ -70,6 +70,9 @@ function row(
   ];
 }
 
+/** Connections and buffers alone change it by less. */
+const WORTH_TELLING = 2 ** 20;
+
 /** What a server gave back, and what is not on its disk yet; nothing where nothing went. */
 function redisLines(server: RedisServerReport, style: Style): string[] {
   if (server.removed === 0) return [];
@@ -82,6 +85,8 @@ function redisLines(server: RedisServerReport, style: Style): string[] {
     server.onDisk === 'at the next save'
       ? '; not on disk until its next save: a crash before brings back what went (--persist asks for it)'
       : '';
+  const change = Math.abs((usedAfter ?? usedBefore) - usedBefore);
+  if (durability === '' && change < WORTH_TELLING) return [];
   return wrap(`Redis ${shown(server.server, style)}: ${memory}${durability}`, style.width, 2);
 }
 

@@ -1,12 +1,14 @@
 /** A real redis-server of the test's own, on a free port or on a Unix socket. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { findPython } from '../setup/needs.ts';
+import type { KeyPair } from './certificates.ts';
 import { ended, hasEnded, killAtExit } from './processes.ts';
 
 export interface RedisOptions {
@@ -17,10 +19,21 @@ export interface RedisOptions {
   readonly databases?: number;
   /** Listen on a Unix socket in the folder and on no port. */
   readonly socket?: boolean;
+  /** Speak TLS on the port, and nothing else on any. */
+  readonly tls?: ServerTls;
+  /** Milliseconds until it must answer, for one that loads much data; default 10 000. */
+  readonly startTimeout?: number;
   /** Further lines of redis.conf. */
   readonly config?: readonly string[];
-  /** Milliseconds until it must answer; default 10 000: more for a dump that it has to load. */
-  readonly startTimeout?: number;
+}
+
+export interface ServerTls extends KeyPair {
+  /** PEM file of the authority that clients' certificates must be signed by. */
+  readonly ca: string;
+  /** Clients need no certificate. */
+  readonly anyClient?: boolean;
+  /** What redis-cli shows the server. */
+  readonly client: KeyPair;
 }
 
 export interface RedisEntry {
@@ -64,7 +77,7 @@ export async function startRedis(folder: string, options: RedisOptions = {}): Pr
   for (let attempt = 1; ; attempt++) {
     const port = socketPath === undefined ? await freePort() : 0;
     const { child, output } = launch(configuration(directory, port, socketPath, options));
-    if (await answers(child, port, socketPath, options))
+    if (await answers(child, () => dial(port, socketPath, options.tls), options.startTimeout))
       return handle(child, port, socketPath, options);
     child.kill('SIGKILL');
     // Another process may have taken the port since we asked for a free one.
@@ -90,8 +103,18 @@ function configuration(
   socketPath: string | undefined,
   options: RedisOptions,
 ): string {
+  const { tls } = options;
   return [
-    `port ${port}`,
+    ...(tls === undefined
+      ? [`port ${port}`]
+      : [
+          'port 0',
+          `tls-port ${port}`,
+          `tls-ca-cert-file ${tls.ca}`,
+          `tls-cert-file ${tls.cert}`,
+          `tls-key-file ${tls.key}`,
+          `tls-auth-clients ${tls.anyClient === true ? 'no' : 'yes'}`,
+        ]),
     'bind 127.0.0.1',
     'save ""',
     'appendonly no',
@@ -121,13 +144,12 @@ function launch(config: string): { child: ChildProcess; output: () => string } {
 /** Whether it answers PING before it ends; "no permission" is an answer too. */
 async function answers(
   child: ChildProcess,
-  port: number,
-  socketPath: string | undefined,
-  { startTimeout = 10_000 }: RedisOptions,
+  dialled: () => Socket,
+  startTimeout = 10_000,
 ): Promise<boolean> {
   const end = Date.now() + startTimeout;
   while (Date.now() < end && child.pid !== undefined && !hasEnded(child)) {
-    const reply = await ping(port, socketPath);
+    const reply = await ping(dialled());
     // A clash: somebody else's server answers while ours is about to give up.
     if (reply) {
       await sleep(20);
@@ -138,12 +160,18 @@ async function answers(
   return false;
 }
 
-async function ping(port: number, socketPath: string | undefined): Promise<boolean> {
+function dial(port: number, socketPath: string | undefined, tls: ServerTls | undefined): Socket {
+  if (socketPath !== undefined) return connect({ path: socketPath });
+  if (tls === undefined) return connect(port, '127.0.0.1');
+  const [cert, key] = [readFileSync(tls.client.cert), readFileSync(tls.client.key)];
+  // Whom the certificate is for is the tool's business.
+  return connectTls({ port, host: '127.0.0.1', cert, key, rejectUnauthorized: false });
+}
+
+async function ping(socket: Socket): Promise<boolean> {
   return await new Promise((resolve) => {
-    const socket =
-      socketPath === undefined ? connect(port, '127.0.0.1') : connect({ path: socketPath });
     socket.setTimeout(500, () => socket.destroy());
-    socket.on('connect', () => socket.write('PING\r\n'));
+    socket.write('PING\r\n');
     socket.on('data', (data) => {
       resolve(/^(\+PONG|-NO(AUTH|PERM))/.test(data.toString()));
       socket.destroy();
@@ -161,7 +189,11 @@ function handle(
 ): TestRedis {
   const pid = child.pid ?? 0;
   const env = { PATH: process.env['PATH'], REDISCLI_AUTH: options.password };
+  const { tls } = options;
   const where = socketPath === undefined ? ['-p', String(port)] : ['-s', socketPath];
+  if (tls !== undefined) {
+    where.push('--tls', '--insecure', '--cert', tls.client.cert, '--key', tls.client.key);
+  }
   const cli = (args: readonly string[], input: string | Buffer = ''): string => {
     const output = execFileSync('redis-cli', [...where, '-e', ...args], {
       env,
@@ -176,9 +208,13 @@ function handle(
     options.password === undefined ? '' : `:${encodeURIComponent(options.password)}@`;
   const url = (db = 0): string =>
     socketPath === undefined
-      ? `redis://${credentials}127.0.0.1:${port}/${db}`
+      ? `${tls === undefined ? 'redis' : 'rediss'}://${credentials}127.0.0.1:${port}/${db}`
       : `unix://${credentials}${socketPath}?db=${db}`;
-  const entries = (db: number): readonly RedisEntry[] => readEntries(url(db));
+  const trust =
+    tls === undefined
+      ? ''
+      : `?ssl_cert_reqs=none&ssl_certfile=${tls.client.cert}&ssl_keyfile=${tls.client.key}`;
+  const entries = (db: number): readonly RedisEntry[] => readEntries(url(db) + trust);
   return {
     port,
     socketPath,

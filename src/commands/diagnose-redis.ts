@@ -1,0 +1,187 @@
+import { missingPermissions } from '../redis/permissions.ts';
+import type { Need } from '../redis/permissions.ts';
+import { readServerState } from '../redis/server-state.ts';
+import type { ServerState } from '../redis/server-state.ts';
+import type { Check, FamilyDiagnosis } from '../report/diagnosis.ts';
+import { errorLine } from '../report/failures.ts';
+import { megabytes } from '../report/totals.ts';
+import type { Failure } from '../report/types.ts';
+import { grouped } from '../report/text.ts';
+import { someTaskIds } from './inspect-for-plan.ts';
+import {
+  familiesText,
+  judgePrefixes,
+  missedFailure,
+  nothingMatchedText,
+  suspects,
+} from './judge-prefixes.ts';
+import type { PrefixVerdict } from './judge-prefixes.ts';
+import { onLink, replicaFailure } from './links.ts';
+import type { Link } from './links.ts';
+import type { OpenService } from './open-services.ts';
+import { jobNeeds, permissionFailure, queueNeeds } from './permissions.ts';
+import { serviceKeys } from './service-keys.ts';
+
+/**
+ * What `doctor` says of a service's databases: whether it is the primary, what this user may not do,
+ * memory and saving, and whether the prefixes are the right ones. Changes nothing.
+ * @throws the signal's reason.
+ */
+export async function diagnoseRedis(
+  service: OpenService,
+  signal: AbortSignal,
+): Promise<{ readonly checks: readonly Check[]; readonly families: readonly FamilyDiagnosis[] }> {
+  const checks: Check[] = [];
+  const report = (failure: Failure): void => {
+    checks.push(problemOf('redis', failure));
+  };
+  const keys = serviceKeys(service);
+  const links = [...new Set([service.redis, service.broker])].filter((link) => link !== undefined);
+  for (const link of links) {
+    const primary = link.connection?.replicaOf;
+    if (primary !== undefined) report(replicaFailure(link, primary));
+  }
+  const { redis, broker } = service;
+  const tried =
+    redis === broker
+      ? [{ link: redis, needs: [...jobNeeds(keys), ...queueNeeds(keys)], what: 'jobs and queues' }]
+      : [
+          { link: redis, needs: jobNeeds(keys), what: 'jobs' },
+          { link: broker, needs: queueNeeds(keys), what: 'queues' },
+        ];
+  for (const { link, needs, what } of tried) {
+    // A replica refuses whatever is tried on it.
+    if (link?.connection?.replicaOf !== undefined) continue;
+    checks.push(...(await permissionChecks(link, needs, what, report)));
+  }
+  for (const link of links) {
+    const state = await onLink(
+      link,
+      { target: link.failureTarget, name: 'memory' },
+      report,
+      readServerState,
+    );
+    if (state !== undefined) checks.push(memoryCheck(link, state), ...savingChecks(link, state));
+  }
+  const verdict = await prefixVerdict(service, report, signal);
+  if (verdict !== undefined) checks.push(prefixCheck(service, verdict));
+  return {
+    checks,
+    families: (verdict?.families ?? []).map(({ prefix, count, share, types, whose, isOurs }) => ({
+      prefix,
+      keys: count,
+      share,
+      types,
+      belongsTo: isOurs ? 'perhaps this service' : whose,
+    })),
+  };
+}
+
+function problemOf(name: string, failure: Failure): Check {
+  return { name, status: 'problem', message: errorLine(failure), hint: failure.hint };
+}
+
+async function permissionChecks(
+  link: Link | undefined,
+  needs: readonly Need[],
+  what: string,
+  report: (failure: Failure) => void,
+): Promise<readonly Check[]> {
+  if (link === undefined || needs.length === 0) return [];
+  const step = { target: link.failureTarget, name: 'permissions' };
+  const missing = await onLink(link, step, report, async (redis) => ({
+    needs: await missingPermissions(redis, needs),
+    user: redis.user,
+  }));
+  if (missing === undefined) return [];
+  if (missing.needs.length > 0) {
+    const { reason, hint } = permissionFailure(link, missing.user, missing.needs);
+    return [{ name: 'acl', status: 'problem', message: reason, hint }];
+  }
+  const message = `the user ${missing.user} may do what a wipe of ${what} needs`;
+  return [{ name: 'acl', status: 'ok', message, hint: '' }];
+}
+
+const NEARLY_FULL = 0.9;
+
+function memoryCheck(link: Link, state: ServerState): Check {
+  const { usedMemory, maxMemory, evictionPolicy } = state;
+  const share = maxMemory === 0 ? 0 : usedMemory / maxMemory;
+  const of =
+    maxMemory === 0 ? 'no limit' : `of ${megabytes(maxMemory)} MB, ${Math.round(share * 100)} %`;
+  const used = `${link.label}: ${megabytes(usedMemory)} MB, ${of}`;
+  if (maxMemory > 0 && evictionPolicy.startsWith('allkeys')) {
+    return {
+      name: 'memory',
+      status: 'warning',
+      message: `${used}, and ${evictionPolicy}: when it is full, jobs and queued tasks vanish`,
+      hint: 'set maxmemory-policy noeviction for a Celery broker',
+    };
+  }
+  return {
+    name: 'memory',
+    status: share >= NEARLY_FULL ? 'warning' : 'ok',
+    message: used,
+    hint: share >= NEARLY_FULL ? 'wipe what is not needed, or raise maxmemory' : '',
+  };
+}
+
+function savingChecks(link: Link, { savesTo, lastSaveFailed }: ServerState): readonly Check[] {
+  if (lastSaveFailed) {
+    return [
+      {
+        name: 'saving',
+        status: 'problem',
+        message: `${link.label}: the last save to disk failed, so that Redis may refuse to remove anything (MISCONF)`,
+        hint: 'look at its log and its disk',
+      },
+    ];
+  }
+  if (savesTo !== 'snapshots') return [];
+  return [
+    {
+      name: 'saving',
+      status: 'ok',
+      message: `${link.label}: snapshots only: a wipe is on disk at the next one; --persist asks for it`,
+      hint: '',
+    },
+  ];
+}
+
+async function prefixVerdict(
+  service: OpenService,
+  report: (failure: Failure) => void,
+  signal: AbortSignal,
+): Promise<PrefixVerdict | undefined> {
+  if (service.config.keyPrefixes.length === 0) return undefined;
+  const ids = await someTaskIds(service, report, signal);
+  return await onLink(
+    service.redis,
+    { target: 'Redis', name: 'other keys' },
+    report,
+    async (redis) => judgePrefixes(redis, service, ids, signal),
+  );
+}
+
+function prefixCheck(service: OpenService, verdict: PrefixVerdict): Check {
+  const { families, keys } = verdict;
+  const matched = families.reduce((sum, one) => sum + (one.whose === 'jobs' ? one.count : 0), 0);
+  const label = service.redis?.label ?? '';
+  const missed = suspects(verdict, matched);
+  if (missed.length > 0) {
+    const { reason, hint } = missedFailure(label, service, { ...verdict, missed }, matched);
+    const message = `${reason}; all: ${familiesText(verdict)}`;
+    return { name: 'prefix', status: 'problem', message, hint };
+  }
+  if (matched === 0 && verdict.strange.length > 0) {
+    const { message, hint } = nothingMatchedText(service, verdict);
+    return { name: 'prefix', status: 'warning', message, hint };
+  }
+  return {
+    name: 'prefix',
+    status: 'ok',
+    message:
+      keys === 0 ? 'the database is empty' : `${grouped(keys)} keys: ${familiesText(verdict)}`,
+    hint: '',
+  };
+}
