@@ -85,8 +85,9 @@ export const redis: Bench = {
         return await runWay(folder, way, amount);
       }),
     });
-    const ours = runner(ourWay(folder, amount));
-    const peers = peerWays().map(runner);
+    const ours = runner(ourWay(folder, amount, 'own'));
+    const alike = runner(ourWay(folder, amount, 'none'));
+    const peers = [alike, ...peerWays().map(runner)];
     return Promise.resolve({
       contests: contests(ours, peers, amount),
       close: () => Promise.resolve(),
@@ -148,12 +149,14 @@ function timeTarget(peers: readonly Way[]): Target {
   };
 }
 
-function ourWay(folder: string, { jobs }: Amount): Way {
-  const config = join(folder, 'redis.json');
+/** @param results `none`: the work that the others do; the results of the jobs stay. */
+function ourWay(folder: string, { jobs }: Amount, results: 'own' | 'none'): Way {
+  const config = join(folder, `redis-${results}.json`);
   return {
-    name: 'media-cleanup',
+    name: results === 'own' ? 'media-cleanup' : 'media-cleanup, jobs without results',
     command: (redis) => {
-      const service = { redis: redis.url(DB), keyPrefix: PREFIX, celery: { queues: [QUEUE] } };
+      const celery = { queues: [QUEUE], results };
+      const service = { redis: redis.url(DB), keyPrefix: PREFIX, celery };
       writeFileSync(config, JSON.stringify({ services: { [SERVICE]: service } }));
       const options = ['--yes', '--json', '--only', 'jobs', '--config', config];
       return [process.execPath, TOOL, SERVICE, ...options];
