@@ -102,7 +102,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('from cron', () => {
     expect(lines[0]).toMatch(LOG_LINE);
     expect(lines[0]).toContain('- WARNING - video-downloader: Redis');
     expect(lines[0]).toContain('no key begins with "video_job:"');
-    expect(lines[0]).toContain('"other_job:" (1)');
+    expect(lines[0]).toContain('other_job: 1 string (100 %)');
   });
 
   test('with --quiet --json there is a document all the same', async () => {

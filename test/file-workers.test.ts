@@ -32,11 +32,12 @@ describe('other processes', () => {
   test('are not started for a small wipe', async () => {
     const stack = ownStack();
     stack.config({ directories: ['data'] });
-    fill(stack, 3, 100);
+    // So few that even a busy machine removes them in a tenth of a second.
+    fill(stack, 3, 5);
     const { tool, mark } = withWorker(stack, '');
     const { code, service } = await stack.wipe({ tool });
     expect({ code, started: mark() }).toEqual({ code: 0, started: false });
-    expect(service).toMatchObject({ files_deleted: 300, verified: true });
+    expect(service).toMatchObject({ files_deleted: 15, verified: true });
   });
 
   test('are not started with --concurrency 1, however large it is', async () => {

@@ -57,7 +57,12 @@ describe.skipIf(!requireOrSkip('redis'))('prefixes that are not the services’ 
     const report = JSON.parse(stdout) as JsonReport;
     expect(dumpAll(stack.redis)).toBe(before);
     expect(code, stderr).toBe(1);
-    expect(report).toMatchObject({ status: 'completed_with_errors', jobs_removed: 0 });
+    expect(report).toMatchObject({
+      status: 'completed_with_errors',
+      jobs_removed: 0,
+      verified: false,
+    });
+    expect(stderr).not.toContain('nothing is left');
     expect(report.message).toMatch(/^⚠️ {2}WIPE FINISHED WITH ERRORS: 0 jobs/);
     for (const [name, , real, configured] of REAL) {
       const [failure] = report.services[name]?.failures ?? [];

@@ -165,4 +165,22 @@ describe.skipIf(!requireOrSkip('redis'))('a wipe of 100 000 jobs in a cluster', 
     await expectAllGone(scene, run);
     expect(moved, 'again after the failover').toBeGreaterThan(0);
   }, 120_000);
+
+  test('while a primary dies with its replica: one error in bounded time, and no pretence', async () => {
+    const scene = await filledCluster();
+    const { cluster } = scene;
+    const third = cluster.primaries()[2] as ClusterNode;
+    const replica = cluster.replicaOf(third);
+    const all = cluster.size();
+    const run = wipe(scene, ...SLOWLY);
+    await run.reaches('three tenths are gone', () => cluster.size() < 0.7 * all);
+    await Promise.all([replica.stop(), third.stop()]);
+    const { code, report, durationMs } = await run.result;
+    expect(code).toBe(1);
+    expect(report).toMatchObject({ status: 'completed_with_errors', verified: false });
+    expect(report.jobs_removed).toBeGreaterThan(0);
+    expect(report.jobs_removed).toBeLessThan(JOBS);
+    expect(report.errors).toEqual([expect.stringMatching(/^Redis\/cluster .*\(jobs\): /)]);
+    expect(durationMs).toBeLessThan(60_000);
+  }, 120_000);
 });

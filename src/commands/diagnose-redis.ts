@@ -33,7 +33,8 @@ export async function diagnoseRedis(
 ): Promise<{ readonly checks: readonly Check[]; readonly families: readonly FamilyDiagnosis[] }> {
   const checks: Check[] = [];
   const report = (failure: Failure): void => {
-    checks.push(problemOf('redis', failure));
+    // What is missing is told by the check of permissions, all at once.
+    if (failure.code !== 'NOPERM') checks.push(problemOf('redis', failure));
   };
   const keys = serviceKeys(service);
   const links = [...new Set([service.redis, service.broker])].filter((link) => link !== undefined);

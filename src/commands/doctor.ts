@@ -73,12 +73,20 @@ async function diagnose(service: OpenService, signal: AbortSignal): Promise<Serv
   const checks: Check[] = [
     ...linkChecks(service),
     ...redis.checks,
-    ...failures.list().first.map((failure) => problemOf('celery', failure)),
+    ...failures
+      .list()
+      .first.filter(({ code }) => code !== 'NOPERM' || isAllowed(redis.checks))
+      .map((failure) => problemOf('celery', failure)),
     ...queues.map((queue) => queueCheck(queue, workers)),
     ...workersChecks(service, workers),
   ];
   const { name } = service.config;
   return { name, checks, queues, families: redis.families, census: { tasks, workers } };
+}
+
+/** Otherwise the check of permissions has told what is missing. */
+function isAllowed(checks: readonly Check[]): boolean {
+  return !checks.some(({ name, status }) => name === 'acl' && status === 'problem');
 }
 
 function linkChecks(service: OpenService): readonly Check[] {

@@ -22,6 +22,8 @@ export interface WipeTally {
   inFlight: number;
   /** Ids of the tasks that were killed or dropped by their worker. */
   readonly cancelled: Set<string>;
+  /** Keys were left that look like its jobs, under a prefix that the config does not have. */
+  missesJobs: boolean;
   /** A few ids of tasks that were in the queue. */
   readonly someTaskIds: string[];
   /** 0 before the first deletion, 1 in the wipe proper, more when something came back. */
@@ -68,6 +70,7 @@ export function startTally(service: OpenService): WipeTally {
     queued: 0,
     inFlight: 0,
     cancelled: new Set(),
+    missesJobs: false,
     someTaskIds: [],
     pass: 0,
     began: Date.now(),

@@ -94,17 +94,21 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
     step.warn(`Redis: ${counted(look.results, 'result')} still there or there again`);
   }
   const stragglers = await reportStragglers(crew);
-  const verified = look.verified && look.results === 0 && look.directories === 0 && !stragglers;
+  const { missesJobs } = tally;
+  const isGone = look.verified && look.results === 0 && look.directories === 0;
+  const verified = isGone && !stragglers && !missesJobs;
   const why =
     left > 0
       ? `${counted(left, 'item')} still there`
-      : stragglers
-        ? 'a worker may write again'
-        : look.results > 0
-          ? `${counted(look.results, 'result')} still there`
-          : look.directories > 0
-            ? `${counted(look.directories, 'directory', 'directories')} still there`
-            : 'not everything could be looked at';
+      : missesJobs
+        ? 'keys of another prefix look like its jobs'
+        : stragglers
+          ? 'a worker may write again'
+          : look.results > 0
+            ? `${counted(look.results, 'result')} still there`
+            : look.directories > 0
+              ? `${counted(look.directories, 'directory', 'directories')} still there`
+              : 'not everything could be looked at';
   observer.log({
     level: verified ? 'INFO' : 'WARNING',
     service: name,

@@ -153,6 +153,7 @@ async function lookForMissed(step: StepContext, redis: RedisConnection): Promise
   const verdict = await suspectPrefixes(redis, service, { matched, left, taskIds }, signal);
   if (verdict === undefined) return;
   if (verdict.missed.length > 0) {
+    tally.missesJobs = true;
     step.report(missedFailure(redis.label, service, verdict, matched));
   } else {
     step.warn(nothingMatchedWarning(redis.label, service, verdict));

@@ -18,6 +18,7 @@ import type {
   ServiceReport,
   WipeReport,
 } from '../report/types.ts';
+import { settleAll } from '../settle-all.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
 import { reportStragglers } from './catch-up.ts';
 import { createCrew } from './crew.ts';
@@ -277,12 +278,6 @@ async function wipeAll(
     ),
   );
   return { reports, fileSystems: compareSpace(space, directories), redisServers };
-}
-
-/** All of them end before the first that failed is told: what they use is closed then. */
-async function settleAll(work: readonly Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(work)).find((one) => one.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }
 
 /** An abort ends the work and keeps what was done; anything else thrown is a bug and goes on. */

@@ -84,6 +84,8 @@ export interface RedisConnection {
 
 /** Sentinels and clusters need seconds to agree on another primary, a server to load its data. */
 const OUTAGE_MS = { server: 12_000, sentinel: 30_000, cluster: 30_000 } as const;
+/** One that breaks again and again gets nowhere, whatever progress there is in between. */
+const MOST_OUTAGES = 1_000;
 const FIRST_PAUSE_MS = 40;
 const LONGEST_PAUSE_MS = 1_000;
 const FAILOVER_POLL_MS = 200;
@@ -213,6 +215,7 @@ export async function connectRedis(
 
   const persist = (): Persistence => {
     let since: number | undefined;
+    let outages = 0;
     let used = generation;
     return {
       async session() {
@@ -226,6 +229,8 @@ export async function connectRedis(
       async recover(error) {
         if (!(error instanceof RedisError) || !isOutage(error, target.kind)) throw error;
         if (isClosed || signal.aborted) throw error;
+        outages += 1;
+        if (outages > MOST_OUTAGES) throw givenUp(error, OUTAGE_MS[target.kind]);
         since ??= performance.now();
         // Somebody else has connected again since this failed.
         if (used !== generation && reconnecting === undefined) return;

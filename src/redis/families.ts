@@ -1,5 +1,6 @@
 import type { RedisConnection } from './connect.ts';
 import { permitted } from './errors.ts';
+import { over } from './over.ts';
 import { scanAll } from './scan.ts';
 
 /** Keys that begin alike. */
@@ -156,14 +157,8 @@ export async function typesOf(
 
 /** Keys in the database now, over all primaries; undefined: not told. @throws RedisError. */
 export async function databaseSize(redis: RedisConnection): Promise<number | undefined> {
-  const persistence = redis.persist();
-  for (;;) {
-    const { nodes } = await persistence.session();
-    try {
-      const sizes = await permitted(Promise.all(nodes.map(async (node) => node.send('DBSIZE'))));
-      return sizes?.reduce<number>((sum, size) => sum + Number(size), 0);
-    } catch (error) {
-      await persistence.recover(error);
-    }
-  }
+  return await over(redis, async (_, { nodes }) => {
+    const sizes = await permitted(Promise.all(nodes.map(async (node) => node.send('DBSIZE'))));
+    return sizes?.reduce<number>((sum, size) => sum + Number(size), 0);
+  });
 }

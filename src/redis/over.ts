@@ -1,4 +1,4 @@
-import type { RedisConnection } from './connect.ts';
+import type { RedisConnection, Session } from './connect.ts';
 
 /**
  * Does something over outages that must not be sent twice unseen: work that had no answer is done
@@ -7,13 +7,13 @@ import type { RedisConnection } from './connect.ts';
  */
 export async function over<T>(
   redis: RedisConnection,
-  work: (isRepeated: boolean) => Promise<T>,
+  work: (isRepeated: boolean, session: Session) => Promise<T>,
 ): Promise<T> {
   const persistence = redis.persist();
   for (let isRepeated = false; ; isRepeated = true) {
-    await persistence.session();
+    const session = await persistence.session();
     try {
-      return await work(isRepeated);
+      return await work(isRepeated, session);
     } catch (error) {
       await persistence.recover(error);
     }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisConnection, RedisNode } from './connect.ts';
 import { permitted, RedisError } from './errors.ts';
 import { infoFields } from './info.ts';
+import { over } from './over.ts';
 
 /** What the servers behind a connection say of themselves, summed over the primaries of a cluster. */
 export interface ServerState {
@@ -26,7 +27,7 @@ export type SavesTo = 'log' | 'snapshots' | 'nothing';
 
 /** @returns undefined when this user may not ask. @throws RedisError when nobody answers. */
 export async function readServerState(redis: RedisConnection): Promise<ServerState | undefined> {
-  return await onNodes(redis, async (nodes) => {
+  return await over(redis, async (_, { nodes }) => {
     const states = await Promise.all(nodes.map(readNode));
     const [first] = states;
     if (first === undefined || states.includes(undefined)) return undefined;
@@ -84,21 +85,6 @@ async function refusable<T>(reply: Promise<T>): Promise<T | undefined> {
   }
 }
 
-async function onNodes<T>(
-  redis: RedisConnection,
-  work: (nodes: readonly RedisNode[]) => Promise<T>,
-): Promise<T> {
-  const persistence = redis.persist();
-  for (;;) {
-    const { nodes } = await persistence.session();
-    try {
-      return await work(nodes);
-    } catch (error) {
-      await persistence.recover(error);
-    }
-  }
-}
-
 const FIRST_POLL_MS = 10;
 const LONGEST_POLL_MS = 250;
 
@@ -133,7 +119,7 @@ export interface SaveOptions {
  */
 export async function saveToDisk(redis: RedisConnection, options: SaveOptions): Promise<void> {
   const end = performance.now() + options.milliseconds;
-  await onNodes(redis, async (nodes) => {
+  await over(redis, async (_, { nodes }) => {
     await Promise.all(
       nodes.map(async (node) => {
         const { aof_enabled: log } = await persistenceFields(node);

@@ -5,6 +5,7 @@ import { createPlaces, patternOf, startScan } from './scan.ts';
 import type { Places } from './scan.ts';
 import { createTempo } from './tempo.ts';
 import type { Tempo } from './tempo.ts';
+import { settleAll } from '../settle-all.ts';
 import { createPayloadMaker, keysOf } from './unlink-payload.ts';
 import type { Companions, PayloadMaker, UnlinkPayload } from './unlink-payload.ts';
 
@@ -71,6 +72,7 @@ export async function sweep(redis: RedisConnection, options: SweepOptions): Prom
       const slots = await topology(session);
       await settleAll(session.nodes.map(async (node) => sweepNode(node, session, state)));
       if (!session.isCluster) {
+        if (state.companionsLeft.length > 0) continue;
         if (await redis.confirmPrimary()) return;
         ledger.disturbed();
         continue;
@@ -111,25 +113,29 @@ async function sweepNode(node: RedisNode, session: Session, state: SweepState): 
   const tempo = createTempo(node.roundTrip, pace.batch);
   const scan = startScan(node, patternOf(state.prefix), tempo, from);
   const underWay: Promise<void>[] = [];
+  let place = from;
   try {
     for (;;) {
       signal.throwIfAborted();
       const keys = await scan.next();
       if (keys === undefined) break;
-      persistence.progressed();
+      // Of a cluster one server may go on for ever while another is down.
+      if (!session.isCluster) persistence.progressed();
       const chosen = keys.length === 0 ? keys : await state.choose(keys, session);
-      if (chosen.length === 0) continue;
-      state.found += chosen.length;
-      await pace.take(chosen.length, signal);
-      const removal = remove(chosen, node, session, tempo, state);
-      removal.catch(() => undefined);
-      underWay.push(removal);
+      if (chosen.length > 0) {
+        state.found += chosen.length;
+        await pace.take(chosen.length, signal);
+        const removal = remove(chosen, node, session, tempo, state);
+        removal.catch(() => undefined);
+        underWay.push(removal);
+      }
+      place = scan.cursor();
       if (underWay.length >= AHEAD) await underWay.shift();
     }
     await Promise.all(underWay);
     places.note(node, 'done');
   } catch (error) {
-    places.note(node, scan.cursor());
+    places.note(node, place);
     // Each of them has counted itself, or is among those without an answer.
     await Promise.allSettled(underWay);
     throw error;
@@ -194,7 +200,7 @@ async function removeSingly(
     }
   }
   if (answered.length > 0) {
-    state.persistence.progressed();
+    if (replied > 0) state.persistence.progressed();
     const removed = state.ledger.count(state.payloads.make(answered), replied);
     state.onSwept({ keys: answered, removed, companionsRemoved: await companionsRemoved });
     tellRefusal(state);
@@ -230,8 +236,7 @@ async function removeCompanions(
     return removed;
   } catch (error) {
     if (error instanceof RedisError && isOutage(error, 'cluster')) {
-      // Elsewhere they go with their keys, which have no answer then either.
-      if (session.isCluster) state.companionsLeft.push(keysOf(payload));
+      state.companionsLeft.push(keysOf(payload));
       return 0;
     }
     if (state.companions !== undefined) {
@@ -263,7 +268,7 @@ async function redo(session: Session, state: SweepState): Promise<number> {
       unlinkAnywhere(session, keys),
     ]);
     state.unanswered.shift();
-    state.persistence.progressed();
+    if (!session.isCluster) state.persistence.progressed();
     // All of them were there when they were listed, and none is there now.
     const removed = state.ledger.count(payload, payload.count);
     state.onSwept({ keys, removed, companionsRemoved });
@@ -348,11 +353,6 @@ async function topology(session: Session): Promise<string | undefined> {
 function isSettled(before: string | undefined, after: string | undefined): boolean {
   // `[slot->-node]` and `[slot-<-node]` are on the move.
   return before !== undefined && before === after && !before.includes('[');
-}
-
-async function settleAll(work: readonly Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(work)).find((one) => one.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }
 
 async function pause(milliseconds: number): Promise<void> {
