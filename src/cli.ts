@@ -136,7 +136,7 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     )
     .option('--verify-for <duration>', 'keep looking so long after the wipe', parseDuration)
     .option('--concurrency <n>', 'files removed at once; default: as many as help', parseAtLeastOne)
-    .option('--rate <n>', 'keys of Redis removed a second at most, e.g. 5000 or 5000/s', parseRate)
+    .option('--rate <n>', 'jobs and queued tasks removed a second at most, e.g. 5000', parseRate)
     .option('--persist', 'ask Redis to save to disk afterwards, and wait for it')
     .addOption(
       new Option('-q, --quiet', 'silent when all went well, the whole report when not').conflicts(

@@ -182,6 +182,16 @@ describe.skipIf(!requireOrSkip('redis'))('other keys beside the jobs', () => {
     ]);
   });
 
+  test('another app’s jobs, with results of their own, are no reason to fail on a clean database', async () => {
+    const { code, report } = await wipeBeside((redis) => {
+      for (const id of saveJobs(redis, 0, 'print_job:', 30)) {
+        redis.cli('SET', `celery-task-meta-${id}`, '{}');
+      }
+    });
+    expect([code, report.status, report.verified]).toEqual([0, 'completed', true]);
+    expect(report.warnings).toEqual([expect.stringMatching(/"print_job:\*" may be jobs/)]);
+  });
+
   test('an empty database, and one with the right prefix, cost no further SCAN', async () => {
     const { code, report, redis, folder, config } = await wipeBeside((redis) => {
       saveJobs(redis, 0, 'video_job:', 500);

@@ -7,6 +7,7 @@ import { testFolder } from './support/folder.ts';
 import { startRedis } from './support/redis.ts';
 import type { TestRedis } from './support/redis.ts';
 import { requireOrSkip } from './support/requirements.ts';
+import { startWipe } from './support/started-wipe.ts';
 import { runTool } from './support/tool.ts';
 
 interface ServerFigures {
@@ -25,8 +26,9 @@ const JOBS = 20_000;
 /** A server that saves as `config` says, with jobs in two databases, all of it on its disk. */
 async function savingServer(config: readonly string[]) {
   const folder = testFolder();
-  const start = async (): Promise<TestRedis> => {
-    const redis = await startRedis(folder, { config });
+  const start = async (port?: number): Promise<TestRedis> => {
+    const at = port === undefined ? {} : { port };
+    const redis = await startRedis(folder, { config, ...at });
     onTestFinished(async () => redis.stop());
     return redis;
   };
@@ -48,7 +50,7 @@ async function savingServer(config: readonly string[]) {
   /** As after a power cut: what is on the disk is what there is. */
   const restarted = async (): Promise<TestRedis> => {
     await redis.stop();
-    return await start();
+    return await start(redis.port);
   };
   return { folder, redis, file, wipe, restarted };
 }
@@ -116,5 +118,22 @@ describe.skipIf(!requireOrSkip('redis'))('a server of two services', () => {
     expect(report.errors).toEqual([
       expect.stringMatching(/^Redis\/.*\(save\): Redis could not save its snapshot/),
     ]);
+  });
+
+  test('--persist with a server that is killed while it saves: what is back is no success', async () => {
+    const { redis, file, folder, restarted } = await savingServer(['save 3600 1']);
+    // A snapshot takes longer than it takes to kill it.
+    redis.cli('CONFIG', 'SET', 'rdb-key-save-delay', '1000');
+    redis.cli('EVAL', "for i = 1, 5000 do redis.call('SET', 'other:' .. i, i) end", '0');
+    const run = startWipe(file, { folder }, '--persist');
+    await run.reaches('it saves', () =>
+      redis.cli('INFO', 'persistence').includes('rdb_bgsave_in_progress:1'),
+    );
+    const again = await restarted();
+    const { code, report } = await run.result;
+    expect(again.cli('-n', '1', 'DBSIZE')).toBe(String(JOBS));
+    expect(code).toBe(1);
+    expect(report).toMatchObject({ status: 'completed_with_errors', verified: false });
+    expect(report.errors[0]).toMatch(/started anew, or another server took over/);
   });
 });

@@ -178,7 +178,6 @@ async function findEvidence(
   ]);
   const ties = [
     ...(ofTasks > 0 ? ['with ids of tasks of its queue'] : []),
-    ...(hasResults ? ['with results of tasks of these ids'] : []),
     ...(name === undefined ? [] : [`"${name}" in their name`]),
   ];
   return {
@@ -187,6 +186,8 @@ async function findEvidence(
       ...(jobs.length > 0 && jobs.every(({ isNamedById }) => isNamedById)
         ? ['named by their id']
         : []),
+      // Every Celery app has those.
+      ...(hasResults ? ['with results of tasks of these ids'] : []),
       ...ties,
     ],
     isOurs: ties.length > 0,
@@ -218,15 +219,36 @@ async function readJobs(
   return jobs;
 }
 
-/** A word that both names have. */
+/** What any service may call its keys. */
+const GENERIC = new Set([
+  'job',
+  'jobs',
+  'task',
+  'tasks',
+  'item',
+  'items',
+  'queue',
+  'data',
+  'status',
+]);
+/** Transcriber and transcription are the same word. */
+const STEM = 6;
+
+/**
+ * A word that the prefix has in common with the names of the service; or all of it, when it is one
+ * that any service may use: `job:`, but not `print_job:`.
+ */
 function likeness(prefix: string, names: readonly string[]): string | undefined {
   const words = (text: string): readonly string[] =>
     text
       .toLowerCase()
       .split(/[^a-z]+/)
       .filter((word) => word.length > 2);
-  const known = new Set(names.flatMap(words));
-  return words(prefix).find((word) => known.has(word));
+  const own = words(prefix);
+  const specific = own.filter((word) => !GENERIC.has(word));
+  if (specific.length === 0) return own[0];
+  const stems = new Set(names.flatMap(words).map((word) => word.slice(0, STEM)));
+  return specific.find((word) => stems.has(word.slice(0, STEM)));
 }
 
 const SHOWN = 6;

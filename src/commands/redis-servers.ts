@@ -2,7 +2,7 @@ import { RedisError } from '../redis/errors.ts';
 import { readServerState, saveToDisk, settledState } from '../redis/server-state.ts';
 import type { ServerState } from '../redis/server-state.ts';
 import { serverLabel } from '../redis/target.ts';
-import type { RedisServerReport } from '../report/types.ts';
+import type { Failure, RedisServerReport } from '../report/types.ts';
 import { onLink, stepFailure } from './links.ts';
 import type { Link } from './links.ts';
 import type { StepContext } from './step.ts';
@@ -62,6 +62,7 @@ export async function compareServers(
   return await Promise.all(
     known.map(async ({ link, steps, before }): Promise<RedisServerReport> => {
       const after = await quietly(link, async (redis) => settledState(redis, FREEING_MS, signal));
+      for (const step of steps) reportRestart(link, step, after);
       const removed = steps.reduce(
         (sum, { tally }) =>
           sum + tally.jobs + tally.results + tally.queued + tally.inFlight + tally.cancelled.size,
@@ -80,6 +81,25 @@ export async function compareServers(
   );
 }
 
+/** A crash after the last look brings back what a snapshot still has. */
+function reportRestart(link: Link, step: StepContext, after: ServerState | undefined): void {
+  const proven = step.tally.provenOn.get(link.label);
+  if (proven === undefined || after === undefined || after.identity === proven) return;
+  doubt(step, link);
+  const error = new RedisError(
+    'ERESTARTED',
+    'It was started anew, or another server took over, after the last look: what went may be back',
+    'run again',
+  );
+  step.report(stepFailure(link, { target: link.failureTarget, name: 'restart' }, error));
+}
+
+/** It is said once. */
+function doubt({ tally }: StepContext, link: Link): void {
+  tally.isDoubtful = true;
+  tally.provenOn.delete(link.label);
+}
+
 function onDisk({ savesTo, changesSinceSave }: ServerState): RedisServerReport['onDisk'] {
   if (savesTo === 'log') return 'log';
   if (savesTo === 'nothing') return 'nothing is saved';
@@ -91,7 +111,7 @@ const SAVING_MS = 120_000;
 /** `--persist`: what fails is a failure of the first service of that server. @throws the signal's reason. */
 export async function persistServers(servers: MeasuredServers, signal: AbortSignal): Promise<void> {
   await Promise.all(
-    servers.map(async ({ link, step, before }) => {
+    servers.map(async ({ link, step, steps, before }) => {
       const { name } = step.service.config;
       const target = { target: link.failureTarget, name: 'save' };
       if (link.connection === undefined) {
@@ -101,8 +121,13 @@ export async function persistServers(servers: MeasuredServers, signal: AbortSign
       }
       const started = performance.now();
       step.observer.progress({ service: name, step: 'save', done: 0, bytes: 0 });
-      const done = await onLink(link, target, step.report, async (redis) => {
-        await saveToDisk(redis, { milliseconds: SAVING_MS, signal });
+      const report = (failure: Failure): void => {
+        step.report(failure);
+        if (failure.code === 'ERESTARTED') steps.forEach((one) => doubt(one, link));
+      };
+      const done = await onLink(link, target, report, async (redis) => {
+        const identity = step.tally.provenOn.get(redis.label);
+        await saveToDisk(redis, { identity, milliseconds: SAVING_MS, signal });
         return true;
       });
       if (done === undefined) return;

@@ -24,6 +24,10 @@ export interface WipeTally {
   readonly cancelled: Set<string>;
   /** Keys were left that look like its jobs, under a prefix that the config does not have. */
   missesJobs: boolean;
+  /** Something happened after the last look that may have brought things back. */
+  isDoubtful: boolean;
+  /** Which processes the last look found to have nothing left (see `serverIdentity`), by label. */
+  readonly provenOn: Map<string, string>;
   /** A few ids of tasks that were in the queue. */
   readonly someTaskIds: string[];
   /** 0 before the first deletion, 1 in the wipe proper, more when something came back. */
@@ -71,6 +75,8 @@ export function startTally(service: OpenService): WipeTally {
     inFlight: 0,
     cancelled: new Set(),
     missesJobs: false,
+    isDoubtful: false,
+    provenOn: new Map(),
     someTaskIds: [],
     pass: 0,
     began: Date.now(),

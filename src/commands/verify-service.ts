@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countByPrefix } from '../redis/jobs.ts';
+import { serverIdentity } from '../redis/server-state.ts';
 import { counted } from '../report/text.ts';
 import { remainingCount } from '../report/totals.ts';
 import { NOTHING_LEFT } from '../report/types.ts';
@@ -125,9 +126,11 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
 async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Look> {
   const { service, tally, observer, signal } = step;
   for (const link of new Set([service.redis, service.broker])) {
-    await onLink(link, { target: 'Redis', name: 'primary' }, step.report, async (redis) =>
-      redis.confirmPrimary(),
-    );
+    await onLink(link, { target: 'Redis', name: 'primary' }, step.report, async (redis) => {
+      await redis.confirmPrimary();
+      const identity = await serverIdentity(redis);
+      if (identity !== undefined) tally.provenOn.set(redis.label, identity);
+    });
   }
   const names = collectNames();
   const census = await inspectService(

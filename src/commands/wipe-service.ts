@@ -43,7 +43,7 @@ export function serviceReport(name: string, tally: WipeTally, verdict: Verdict):
     modelsDeleted: removed.models,
     bytesFreed: tally.directories.reduce((total, one) => total + one.bytesFreed, 0),
     bytesHeldOpen: tally.directories.reduce((total, one) => total + one.bytesHeldOpen, 0),
-    verified: verdict.verified,
+    verified: verdict.verified && !tally.isDoubtful,
     remaining: verdict.remaining,
     failures: tally.failures.list(),
     warnings: tally.warnings,

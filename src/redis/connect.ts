@@ -190,6 +190,10 @@ export async function connectRedis(
     }
   };
 
+  const remoteAddress = (): string => {
+    const { stream } = opened.client as Redis;
+    return `${stream.remoteAddress?.replace(/^::ffff:/, '') ?? ''}:${stream.remotePort ?? ''}`;
+  };
   const confirmPrimary = async (): Promise<boolean> => {
     if (target.kind !== 'sentinel') return true;
     const until = performance.now() + OUTAGE_MS.sentinel;
@@ -200,8 +204,7 @@ export async function connectRedis(
         signal.throwIfAborted();
         continue;
       }
-      const { stream } = opened.client as Redis;
-      const address = `${stream.remoteAddress?.replace(/^::ffff:/, '') ?? ''}:${stream.remotePort ?? ''}`;
+      const address = remoteAddress();
       const identity = await sessionNow().nodes[0]?.identity();
       const isOurs = (view: SentinelView): boolean =>
         view.address === address || (view.runId !== '' && view.runId === identity);
@@ -209,7 +212,9 @@ export async function connectRedis(
       const moved = new RedisError('READONLY', 'Another server has become the primary', '');
       await (reconnecting ??= reconnectOnce(moved, until));
       // They may name it by another address than the one that we reach it by.
-      return identity !== undefined && (await sessionNow().nodes[0]?.identity()) === identity;
+      return identity === undefined
+        ? remoteAddress() === address
+        : (await sessionNow().nodes[0]?.identity()) === identity;
     }
   };
 

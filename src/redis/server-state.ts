@@ -85,6 +85,21 @@ async function refusable<T>(reply: Promise<T>): Promise<T | undefined> {
   }
 }
 
+/**
+ * Names the processes that are the primaries now; another one may not know what went. Undefined when
+ * this user may not ask.
+ * @throws RedisError when nobody answers.
+ */
+export async function serverIdentity(redis: RedisConnection): Promise<string | undefined> {
+  return await over(redis, async (_, session) => identityOf(session.nodes));
+}
+
+async function identityOf(nodes: readonly RedisNode[]): Promise<string | undefined> {
+  const identities = await Promise.all(nodes.map(async (node) => node.identity()));
+  const known = identities.filter((identity) => identity !== undefined);
+  return known.length < nodes.length ? undefined : known.toSorted().join(' ');
+}
+
 const FIRST_POLL_MS = 10;
 const LONGEST_POLL_MS = 250;
 
@@ -108,6 +123,8 @@ export async function settledState(
 
 /** What `saveToDisk` needs of time and of whoever waits. */
 export interface SaveOptions {
+  /** Only these processes have nothing left (see `serverIdentity`); undefined: not known. */
+  readonly identity: string | undefined;
   readonly milliseconds: number;
   readonly signal: AbortSignal;
 }
@@ -120,6 +137,7 @@ export interface SaveOptions {
 export async function saveToDisk(redis: RedisConnection, options: SaveOptions): Promise<void> {
   const end = performance.now() + options.milliseconds;
   await over(redis, async (_, { nodes }) => {
+    await expectSame(nodes, options.identity);
     await Promise.all(
       nodes.map(async (node) => {
         const { aof_enabled: log } = await persistenceFields(node);
@@ -128,6 +146,20 @@ export async function saveToDisk(redis: RedisConnection, options: SaveOptions): 
       }),
     );
   });
+  // One that was killed while it saved has loaded what was before.
+  await over(redis, async (_, { nodes }) => expectSame(nodes, options.identity));
+}
+
+async function expectSame(
+  nodes: readonly RedisNode[],
+  expected: string | undefined,
+): Promise<void> {
+  if (expected === undefined || (await identityOf(nodes)) === expected) return;
+  throw new RedisError(
+    'ERESTARTED',
+    'Redis was started anew, or another server took over, after the last look: what went may be back',
+    'run again',
+  );
 }
 
 type Fields = Readonly<Record<string, string | undefined>>;
@@ -144,7 +176,11 @@ async function takeSnapshot(node: RedisNode, end: number, signal: AbortSignal): 
       await node.send('BGSAVE');
       break;
     } catch (error) {
-      if (!(error instanceof RedisError) || !/already in progress/.test(error.message)) throw error;
+      if (
+        !(error instanceof RedisError) ||
+        !/already in progress|child process is active/i.test(error.message)
+      )
+        throw error;
       await untilSaved(node, end, signal);
     }
   }
@@ -157,7 +193,10 @@ const HINT = 'look at the log of Redis and at its disk; until then a crash bring
 async function untilSaved(node: RedisNode, end: number, signal: AbortSignal): Promise<Fields> {
   for (let pause = FIRST_POLL_MS; ; pause = Math.min(2 * pause, LONGEST_POLL_MS)) {
     const fields = await persistenceFields(node);
-    if (fields['rdb_bgsave_in_progress'] !== '1') return fields;
+    const isBusy = [fields['rdb_bgsave_in_progress'], fields['aof_rewrite_in_progress']].includes(
+      '1',
+    );
+    if (!isBusy) return fields;
     await pauseUntil(end, pause, signal);
   }
 }

@@ -63,7 +63,9 @@ export async function sweep(redis: RedisConnection, options: SweepOptions): Prom
     found: 0,
   };
   let isCluster = false;
-  for (let round = 1; ; round += 1) {
+  // Those that came to their end: outages are bounded by their time.
+  let round = 0;
+  for (;;) {
     try {
       const session = await persistence.session();
       isCluster = session.isCluster;
@@ -71,14 +73,18 @@ export async function sweep(redis: RedisConnection, options: SweepOptions): Prom
       const redone = await redo(session, state);
       const slots = await topology(session);
       await settleAll(session.nodes.map(async (node) => sweepNode(node, session, state)));
+      round += 1;
       if (!session.isCluster) {
         if (state.companionsLeft.length > 0) continue;
         if (await redis.confirmPrimary()) return;
+        if (round > MOST_ROUNDS)
+          throw new RedisError('READONLY', 'Its primary changes all the time', '');
         ledger.disturbed();
         continue;
       }
       const isCalm =
-        redone === 0 && state.unanswered.length === 0 && isSettled(slots, await topology(session));
+        redone + state.unanswered.length + state.companionsLeft.length === 0 &&
+        isSettled(slots, await topology(session));
       // While slots move all the time, a round that finds nothing is all that can be said.
       if (isCalm || (state.found === before && round > 2) || round > MOST_ROUNDS) return;
       places.forget();
@@ -110,7 +116,7 @@ async function sweepNode(node: RedisNode, session: Session, state: SweepState): 
   const { places, pace, signal, persistence } = state;
   const from = await places.of(node);
   if (from === 'done') return;
-  const tempo = createTempo(node.roundTrip, pace.batch);
+  const tempo = createTempo(node.roundTrip);
   const scan = startScan(node, patternOf(state.prefix), tempo, from);
   const underWay: Promise<void>[] = [];
   let place = from;
@@ -122,15 +128,16 @@ async function sweepNode(node: RedisNode, session: Session, state: SweepState): 
       // Of a cluster one server may go on for ever while another is down.
       if (!session.isCluster) persistence.progressed();
       const chosen = keys.length === 0 ? keys : await state.choose(keys, session);
-      if (chosen.length > 0) {
-        state.found += chosen.length;
-        await pace.take(chosen.length, signal);
-        const removal = remove(chosen, node, session, tempo, state);
+      state.found += chosen.length;
+      for (let start = 0; start < chosen.length; start += pace.batch) {
+        const part = chosen.slice(start, start + pace.batch);
+        await pace.take(part.length, signal);
+        const removal = remove(part, node, session, tempo, state);
         removal.catch(() => undefined);
         underWay.push(removal);
+        if (underWay.length >= AHEAD) await underWay.shift();
       }
       place = scan.cursor();
-      if (underWay.length >= AHEAD) await underWay.shift();
     }
     await Promise.all(underWay);
     places.note(node, 'done');

@@ -136,12 +136,26 @@ function symbolOf(level: string, style: Style): string {
   return `${style.green(style.symbols.ok)} `;
 }
 
+/** Where a terminal calls itself 0 columns wide (expect, docker), ora clears lines for ever. */
+function withWidth(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  return new Proxy(stream, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (name === 'columns') return value || FALLBACK_WIDTH;
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+    set: (target, name, value) => Reflect.set(target, name, value),
+  });
+}
+
+const FALLBACK_WIDTH = 80;
+
 /** Undefined when ora cannot be loaded: progress is never worth a failed wipe. */
 async function loadSpinner(options: ProgressOptions): Promise<Ora | undefined> {
   try {
     const { default: ora } = await import('ora');
     return ora({
-      stream: options.stderr as NodeJS.WriteStream,
+      stream: withWidth(options.stderr as NodeJS.WriteStream),
       isEnabled: true,
       // The question needs the terminal's own line editing and Ctrl-C.
       discardStdin: false,

@@ -17,6 +17,8 @@ export interface RedisOptions {
   readonly acl?: readonly string[];
   readonly maxclients?: number;
   readonly databases?: number;
+  /** Of one that was stopped; default: a free one. */
+  readonly port?: number;
   /** Listen on a Unix socket in the folder and on no port. */
   readonly socket?: boolean;
   /** Speak TLS on the port, and nothing else on any. */
@@ -75,7 +77,7 @@ export async function startRedis(folder: string, options: RedisOptions = {}): Pr
   mkdirSync(directory, { recursive: true });
   const socketPath = options.socket === true ? join(directory, 'redis.sock') : undefined;
   for (let attempt = 1; ; attempt++) {
-    const port = socketPath === undefined ? await freePort() : 0;
+    const port = socketPath === undefined ? (options.port ?? (await freePort())) : 0;
     const { child, output } = launch(configuration(directory, port, socketPath, options));
     if (await answers(child, () => dial(port, socketPath, options.tls), options.startTimeout))
       return handle(child, port, socketPath, options);
