@@ -20,7 +20,7 @@ export interface RedisNode {
   unlink(payload: UnlinkPayload): Promise<number>;
   /**
    * Names this very process of a server, so that a SCAN may go on with its cursor: another one has
-   * another hash seed. Undefined when this user may not ask.
+   * another hash seed. Undefined when this user may not ask. @throws RedisError when nobody answers.
    */
   identity(): Promise<string | undefined>;
   /** Milliseconds that asking for it took. */
@@ -131,7 +131,10 @@ export async function connectRedis(
         identity ??= send('INFO', 'server')
           .then(
             (reply) => infoFields(String(reply))['run_id'],
-            () => undefined,
+            (error: unknown) => {
+              if (error instanceof RedisError && isOutage(error, target.kind)) throw error;
+              return undefined;
+            },
           )
           .finally(() => {
             roundTrip = performance.now() - asked;
@@ -194,30 +197,6 @@ export async function connectRedis(
     const { stream } = opened.client as Redis;
     return `${stream.remoteAddress?.replace(/^::ffff:/, '') ?? ''}:${stream.remotePort ?? ''}`;
   };
-  const confirmPrimary = async (): Promise<boolean> => {
-    if (target.kind !== 'sentinel') return true;
-    const until = performance.now() + OUTAGE_MS.sentinel;
-    for (;;) {
-      const views = await askSentinels(target);
-      if (views.some(({ isFailingOver }) => isFailingOver) && performance.now() < until) {
-        await sleep(FAILOVER_POLL_MS);
-        signal.throwIfAborted();
-        continue;
-      }
-      const address = remoteAddress();
-      const identity = await sessionNow().nodes[0]?.identity();
-      const isOurs = (view: SentinelView): boolean =>
-        view.address === address || (view.runId !== '' && view.runId === identity);
-      if (views.every(isOurs)) return true;
-      const moved = new RedisError('READONLY', 'Another server has become the primary', '');
-      await (reconnecting ??= reconnectOnce(moved, until));
-      // They may name it by another address than the one that we reach it by.
-      return identity === undefined
-        ? remoteAddress() === address
-        : (await sessionNow().nodes[0]?.identity()) === identity;
-    }
-  };
-
   const persist = (): Persistence => {
     let since: number | undefined;
     let outages = 0;
@@ -254,6 +233,33 @@ export async function connectRedis(
       } catch (error) {
         await persistence.recover(error);
       }
+    }
+  };
+
+  const ownIdentity = async (): Promise<string | undefined> =>
+    repeated(async ({ nodes }) => nodes[0]?.identity());
+
+  const confirmPrimary = async (): Promise<boolean> => {
+    if (target.kind !== 'sentinel') return true;
+    const until = performance.now() + OUTAGE_MS.sentinel;
+    for (;;) {
+      const views = await askSentinels(target);
+      if (views.some(({ isFailingOver }) => isFailingOver) && performance.now() < until) {
+        await sleep(FAILOVER_POLL_MS);
+        signal.throwIfAborted();
+        continue;
+      }
+      const address = remoteAddress();
+      const identity = await ownIdentity();
+      const isOurs = (view: SentinelView): boolean =>
+        view.address === address || (view.runId !== '' && view.runId === identity);
+      if (views.every(isOurs)) return true;
+      const moved = new RedisError('READONLY', 'Another server has become the primary', '');
+      await (reconnecting ??= reconnectOnce(moved, until));
+      // They may name it by another address than the one that we reach it by.
+      return identity === undefined
+        ? remoteAddress() === address
+        : (await ownIdentity()) === identity;
     }
   };
 

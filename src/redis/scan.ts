@@ -146,6 +146,7 @@ export function createPlaces(): Places {
     async of(node) {
       // Asked for while the connection is there, and waited for only when there is something to know.
       const identity = node.identity();
+      identity.catch(() => undefined);
       await noted;
       if (known.size === 0) return '0';
       return known.get((await identity) ?? '') ?? '0';
@@ -153,10 +154,13 @@ export function createPlaces(): Places {
     note(node, place) {
       const before = noted;
       const then = forgotten;
-      noted = node.identity().then(async (identity) => {
-        await before;
-        if (identity !== undefined && then === forgotten) known.set(identity, place);
-      });
+      noted = node
+        .identity()
+        .catch(() => undefined)
+        .then(async (identity) => {
+          await before;
+          if (identity !== undefined && then === forgotten) known.set(identity, place);
+        });
     },
     forget() {
       forgotten += 1;
