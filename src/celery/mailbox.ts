@@ -96,7 +96,7 @@ export async function openMailbox(
       // New ones come in at the head (kombu's `_put`).
       await broker.send('LTRIM', list, 0, -1 - all.length);
     } catch (error) {
-      await broker.persist().recover(error);
+      await broker.startRetries().recover(error);
       uncertain = all;
     }
     let taken = 0;

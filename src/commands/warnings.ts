@@ -30,19 +30,14 @@ export function sharedMessagesWarning(label: string, count: number): string {
   return `Redis ${label}: ${count} in-flight ${count === 1 ? 'message goes' : 'messages go'} back to queues of this service and of others: left alone; wipe them with the service that owns the other queue`;
 }
 
-/** What `--older-than` has to say of jobs that it cannot date. */
-export function keptJobsWarnings(label: string, kept: KeptJobs, zone: string): readonly string[] {
-  const undated = kept.undated + kept.broken;
-  return [
-    ...(undated === 0
-      ? []
-      : [
-          `Redis ${label}: ${counted(undated, 'job')} ${undated === 1 ? 'stays' : 'stay'}, since ${undated === 1 ? 'its age is' : 'their ages are'} not known: ${kept.undated} without a created_at, ${kept.broken} with one that is no time`,
-        ]),
-    ...(kept.naive === 0
-      ? []
-      : [
-          `Redis ${label}: ${counted(kept.naive, 'job')} with a created_at without a time zone: taken as ${zone}; if that is wrong, set "timeZone" in the config`,
-        ]),
-  ];
+/** Of `--older-than`: jobs that stay because they cannot be dated. */
+export function undatedWarning(label: string, { undated, broken }: KeptJobs): string {
+  const count = undated + broken;
+  const stay = count === 1 ? 'stays, since its age is' : 'stay, since their ages are';
+  return `Redis ${label}: ${counted(count, 'job')} ${stay} not known: ${undated} without a created_at, ${broken} with one that is no time`;
+}
+
+/** Of `--older-than`: jobs whose age hangs on the zone that was taken. */
+export function naiveWarning(label: string, { naive }: KeptJobs, zone: string): string {
+  return `Redis ${label}: ${counted(naive, 'job')} with a created_at without a time zone: taken as ${zone}; if that is wrong, set "timeZone" in the config`;
 }

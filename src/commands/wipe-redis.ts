@@ -9,7 +9,12 @@ import { counted, grouped } from '../report/text.ts';
 import { missedFailure, nothingMatchedWarning, suspectPrefixes } from './judge-prefixes.ts';
 import { onLink, resultsLink, stepFailure } from './links.ts';
 import { logRemoved } from './step-log.ts';
-import { keptJobsWarnings, sharedMessagesWarning, strangeKeyWarning } from './warnings.ts';
+import {
+  naiveWarning,
+  sharedMessagesWarning,
+  strangeKeyWarning,
+  undatedWarning,
+} from './warnings.ts';
 import { DEFAULT_ZONE } from './service-keys.ts';
 import type { StepContext, WipeTally } from './step.ts';
 
@@ -142,10 +147,9 @@ async function lookForMissed(step: StepContext, redis: RedisConnection): Promise
   const { service, keys, tally, signal } = step;
   if (keys.jobs.prefixes.length === 0) return;
   const kept = keys.jobs.age?.kept ?? nothingKept();
-  const zone = service.config.timeZone ?? DEFAULT_ZONE;
-  for (const text of keptJobsWarnings(redis.label, { ...kept, naive: 0 }, zone)) step.warn(text);
-  for (const text of keptJobsWarnings(redis.label, { ...nothingKept(), naive: kept.naive }, zone)) {
-    if (service.config.timeZone === undefined) step.warn(text, 'note');
+  if (kept.undated + kept.broken > 0) step.warn(undatedWarning(redis.label, kept));
+  if (kept.naive > 0 && service.config.timeZone === undefined) {
+    step.warn(naiveWarning(redis.label, kept, DEFAULT_ZONE), 'note');
   }
   const left = kept.young + kept.undated + kept.broken;
   const matched = tally.jobs + left;

@@ -4,6 +4,7 @@ import { openClient } from './client.ts';
 import type { Client, Opened } from './client.ts';
 import { givenUp, isOutage, RedisError } from './errors.ts';
 import { infoFields } from './info.ts';
+import { over } from './over.ts';
 import { askSentinels } from './sentinels.ts';
 import type { SentinelView } from './sentinels.ts';
 import { targetLabel } from './target.ts';
@@ -38,7 +39,7 @@ export interface Session {
 }
 
 /** Work that outlives the connection. */
-export interface Persistence {
+export interface Retries {
   session(): Promise<Session>;
   /** So far it went well: the time that an outage may take begins anew. */
   progressed(): void;
@@ -71,7 +72,8 @@ export interface RedisConnection {
   unlink(keys: readonly Buffer[]): Promise<number>;
   /** EXISTS; the number of these keys that are there. */
   exists(keys: readonly Buffer[]): Promise<number>;
-  persist(): Persistence;
+  /** For one piece of work; its time for outages is its own. */
+  startRetries(): Retries;
   /**
    * Whether we still speak to the primary: a failover leaves the old one in the belief that it is one
    * for seconds, and what is removed there is not removed. Waits for one that goes on. When another
@@ -197,7 +199,7 @@ export async function connectRedis(
     const { stream } = opened.client as Redis;
     return `${stream.remoteAddress?.replace(/^::ffff:/, '') ?? ''}:${stream.remotePort ?? ''}`;
   };
-  const persist = (): Persistence => {
+  const startRetries = (): Retries => {
     let since: number | undefined;
     let outages = 0;
     let used = generation;
@@ -224,17 +226,8 @@ export async function connectRedis(
     };
   };
 
-  const repeated = async <T>(work: (session: Session) => Promise<T>): Promise<T> => {
-    const persistence = persist();
-    for (;;) {
-      const session = await persistence.session();
-      try {
-        return await work(session);
-      } catch (error) {
-        await persistence.recover(error);
-      }
-    }
-  };
+  const repeated = async <T>(work: (session: Session) => Promise<T>): Promise<T> =>
+    over({ startRetries }, async (_, session) => work(session));
 
   const ownIdentity = async (): Promise<string | undefined> =>
     repeated(async ({ nodes }) => nodes[0]?.identity());
@@ -299,7 +292,7 @@ export async function connectRedis(
     },
     unlink: async (keys) => overKeys('UNLINK', keys),
     exists: async (keys) => overKeys('EXISTS', keys),
-    persist,
+    startRetries,
     confirmPrimary,
     close() {
       isClosed = true;

@@ -6,16 +6,16 @@ import type { RedisConnection, Session } from './connect.ts';
  * @throws RedisError when the outage lasts.
  */
 export async function over<T>(
-  redis: RedisConnection,
+  redis: Pick<RedisConnection, 'startRetries'>,
   work: (isRepeated: boolean, session: Session) => Promise<T>,
 ): Promise<T> {
-  const persistence = redis.persist();
+  const retries = redis.startRetries();
   for (let isRepeated = false; ; isRepeated = true) {
-    const session = await persistence.session();
+    const session = await retries.session();
     try {
       return await work(isRepeated, session);
     } catch (error) {
-      await persistence.recover(error);
+      await retries.recover(error);
     }
   }
 }

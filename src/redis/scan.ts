@@ -1,4 +1,4 @@
-import type { Persistence, RedisConnection, RedisNode, Reply } from './connect.ts';
+import type { Retries, RedisConnection, RedisNode, Reply } from './connect.ts';
 import { toRedisError } from './errors.ts';
 import { createTempo } from './tempo.ts';
 import type { Tempo } from './tempo.ts';
@@ -91,15 +91,15 @@ export async function* scanAll(
   match: Buffer | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Buffer[]> {
-  const persistence = redis.persist();
+  const retries = redis.startRetries();
   const places = createPlaces();
   for (;;) {
-    const { nodes } = await persistence.session();
+    const { nodes } = await retries.session();
     try {
-      for (const node of nodes) yield* scanNode(node, match, places, persistence, signal);
+      for (const node of nodes) yield* scanNode(node, match, places, retries, signal);
       return;
     } catch (error) {
-      await persistence.recover(error);
+      await retries.recover(error);
     }
   }
 }
@@ -108,7 +108,7 @@ async function* scanNode(
   node: RedisNode,
   match: Buffer | undefined,
   places: Places,
-  persistence: Persistence,
+  retries: Retries,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Buffer[]> {
   const from = await places.of(node);
@@ -119,7 +119,7 @@ async function* scanNode(
       signal.throwIfAborted();
       const keys = await scan.next();
       if (keys === undefined) break;
-      persistence.progressed();
+      retries.progressed();
       yield keys;
     }
     places.note(node, 'done');

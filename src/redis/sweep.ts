@@ -1,4 +1,4 @@
-import type { Persistence, RedisConnection, RedisNode, Session } from './connect.ts';
+import type { Retries, RedisConnection, RedisNode, Session } from './connect.ts';
 import { isOutage, RedisError } from './errors.ts';
 import type { Pace } from './pace.ts';
 import { createPlaces, patternOf, startScan } from './scan.ts';
@@ -47,13 +47,13 @@ const ROUND_PAUSE_MS = 50;
  * @throws RedisError, or the signal's reason; what went has been told by then.
  */
 export async function sweep(redis: RedisConnection, options: SweepOptions): Promise<void> {
-  const persistence = redis.persist();
+  const retries = redis.startRetries();
   const places = createPlaces();
   const payloads = createPayloadMaker();
   const ledger = createLedger(payloads);
   const state: SweepState = {
     ...options,
-    persistence,
+    retries,
     places,
     payloads,
     ledger,
@@ -67,7 +67,7 @@ export async function sweep(redis: RedisConnection, options: SweepOptions): Prom
   let round = 0;
   for (;;) {
     try {
-      const session = await persistence.session();
+      const session = await retries.session();
       isCluster = session.isCluster;
       const before = state.found;
       const redone = await redo(session, state);
@@ -92,7 +92,7 @@ export async function sweep(redis: RedisConnection, options: SweepOptions): Prom
     } catch (error) {
       ledger.disturbed();
       if (isCluster) places.forget();
-      await persistence.recover(error);
+      await retries.recover(error);
     }
   }
 }
@@ -101,7 +101,7 @@ interface SweepState extends Omit<SweepOptions, 'companions'> {
   companions: Companions | undefined;
   /** Why they cannot be removed, until it is told. */
   refusal: unknown;
-  readonly persistence: Persistence;
+  readonly retries: Retries;
   readonly places: Places;
   readonly payloads: PayloadMaker;
   readonly ledger: Ledger;
@@ -113,7 +113,7 @@ interface SweepState extends Omit<SweepOptions, 'companions'> {
 }
 
 async function sweepNode(node: RedisNode, session: Session, state: SweepState): Promise<void> {
-  const { places, pace, signal, persistence } = state;
+  const { places, pace, signal, retries } = state;
   const from = await places.of(node);
   if (from === 'done') return;
   const tempo = createTempo(node.roundTrip);
@@ -126,7 +126,7 @@ async function sweepNode(node: RedisNode, session: Session, state: SweepState): 
       const keys = await scan.next();
       if (keys === undefined) break;
       // Of a cluster one server may go on for ever while another is down.
-      if (!session.isCluster) persistence.progressed();
+      if (!session.isCluster) retries.progressed();
       const chosen = keys.length === 0 ? keys : await state.choose(keys, session);
       state.found += chosen.length;
       for (let start = 0; start < chosen.length; start += pace.batch) {
@@ -171,7 +171,7 @@ async function remove(
     await companionsRemoved;
     throw error;
   }
-  state.persistence.progressed();
+  state.retries.progressed();
   const removed = state.ledger.count(payload, replied);
   state.onSwept({ keys, removed, companionsRemoved: await companionsRemoved });
   tellRefusal(state);
@@ -207,7 +207,7 @@ async function removeSingly(
     }
   }
   if (answered.length > 0) {
-    if (replied > 0) state.persistence.progressed();
+    if (replied > 0) state.retries.progressed();
     const removed = state.ledger.count(state.payloads.make(answered), replied);
     state.onSwept({ keys: answered, removed, companionsRemoved: await companionsRemoved });
     tellRefusal(state);
@@ -275,7 +275,7 @@ async function redo(session: Session, state: SweepState): Promise<number> {
       unlinkAnywhere(session, keys),
     ]);
     state.unanswered.shift();
-    if (!session.isCluster) state.persistence.progressed();
+    if (!session.isCluster) state.retries.progressed();
     // All of them were there when they were listed, and none is there now.
     const removed = state.ledger.count(payload, payload.count);
     state.onSwept({ keys, removed, companionsRemoved });
