@@ -90,19 +90,28 @@ export function hashSlot(key: string): number {
   return crc % SLOTS;
 }
 
-async function startNode(folder: string): Promise<{ redis: TestRedis; busPort: number }> {
+async function startNode(
+  folder: string,
+  attempts = 5,
+): Promise<{ redis: TestRedis; busPort: number }> {
   const busPort = await freePort();
-  const redis = await startRedis(folder, {
-    config: [
-      'cluster-enabled yes',
-      `cluster-port ${busPort}`,
-      `cluster-node-timeout ${NODE_TIMEOUT_MS}`,
-      'cluster-replica-validity-factor 0',
-      // Else a replica's first copy waits 5 s for others that may want one.
-      'repl-diskless-sync-delay 0',
-    ],
-  });
-  return { redis, busPort };
+  try {
+    const redis = await startRedis(folder, {
+      config: [
+        'cluster-enabled yes',
+        `cluster-port ${busPort}`,
+        `cluster-node-timeout ${NODE_TIMEOUT_MS}`,
+        'cluster-replica-validity-factor 0',
+        // Else a replica's first copy waits 5 s for others that may want one.
+        'repl-diskless-sync-delay 0',
+      ],
+    });
+    return { redis, busPort };
+  } catch (error) {
+    // Another process may have taken the bus port since we asked for a free one.
+    if (attempts === 1 || !String(error).includes('in use')) throw error;
+    return await startNode(folder, attempts - 1);
+  }
 }
 
 /** First and last slot of each. */
