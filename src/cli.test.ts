@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseArguments, parseDuration, parseSize } from './cli.ts';
+import { parseDuration, parseSize } from './cli-values.ts';
+import { parseArguments } from './cli.ts';
 import type { Request } from './commands/request.ts';
 
 function request(...argv: string[]): Request {

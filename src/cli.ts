@@ -1,9 +1,28 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
+import {
+  parseAtLeastOne,
+  parseCount,
+  parseDuration,
+  parseKinds,
+  parsePingUrl,
+  parseRate,
+  parseSize,
+  parseSomeTime,
+} from './cli-values.ts';
+import { SHELLS } from './commands/request.ts';
+import type { Format, Request, Shell } from './commands/request.ts';
 import { CannotStart } from './errors.ts';
+import {
+  COMPLETION_HELP,
+  DOCTOR_HELP,
+  INIT_HELP,
+  LOGS_HELP,
+  STATS_HELP,
+  STATUS_HELP,
+  WIPE_HELP,
+} from './help.ts';
 import { KINDS } from './report/types.ts';
 import type { Kind } from './report/types.ts';
-import type { Request } from './commands/request.ts';
-import { DOCTOR_HELP, STATS_HELP, WIPE_HELP } from './help.ts';
 
 /** What argv asks for: a command, or a text (help, version) and nothing else. */
 export type Parsed =
@@ -20,7 +39,7 @@ interface Flags {
   readonly yes?: true;
   readonly dryRun?: true;
   readonly json?: true;
-  readonly format?: 'table' | 'json';
+  readonly format?: Format | 'markdown';
   readonly only?: readonly Kind[];
   readonly skip?: readonly Kind[];
   readonly keepModels?: true;
@@ -36,6 +55,20 @@ interface Flags {
   readonly rate?: number;
   readonly persist?: boolean;
   readonly concurrency?: number;
+  readonly detach?: true;
+  readonly background?: true;
+  readonly lockWait?: number;
+  readonly stateDir?: string;
+  readonly timeout?: number;
+  readonly logFile?: string;
+  readonly logFormat?: 'text' | 'json';
+  readonly reportFile?: string;
+  readonly metricsFile?: string;
+  readonly pingUrl?: URL;
+  readonly from?: string;
+  readonly force?: true;
+  readonly wait?: true;
+  readonly follow?: true;
   readonly quiet?: true;
   readonly verbose?: true;
   readonly color: boolean;
@@ -78,10 +111,9 @@ export function parseArguments(argv: readonly string[], version: string): Parsed
     );
   }
   if (request === undefined) throw new Error('no command took these arguments');
-  if (request.targets.length > 0 || request.command === 'doctor') {
-    return { is: 'request', request };
-  }
-  const command = program.commands.find((one) => one.name() === request?.command);
+  if (!('targets' in request) || request.targets.length > 0) return { is: 'request', request };
+  const { command: asked } = request;
+  const command = program.commands.find((one) => one.name() === asked);
   const text = (command ?? program).helpInformation({ error: true });
   const after = command === undefined ? WIPE_HELP : STATS_HELP;
   return { is: 'text', stream: 'stderr', text: `${text}${after}`, exitCode: 2 };
@@ -97,14 +129,13 @@ export function wantsJson(argv: readonly string[]): boolean {
   );
 }
 
-function buildProgram(version: string, take: (request: Request) => void): Command {
+/** Everything that is known of the command line: help, man page and completion tell of it too. */
+export function buildProgram(version: string, take: (request: Request) => void): Command {
   const program = new Command('media-cleanup')
     .description(
       'Reset the services of a media stack totally: every job, every queued and\nin-flight task, every file, every model. It asks first, and reports what went\nand what is left.',
     )
-    .usage(
-      '[options] <target...>\n       media-cleanup stats <target...>\n       media-cleanup doctor [target...]',
-    )
+    .usage('[options] <target...>\n       media-cleanup [command] …')
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this page')
     .helpCommand('help [command]', 'print the page of a command')
@@ -114,7 +145,7 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     .option('-y, --yes', 'do not ask')
     .option('-n, --dry-run', 'show what would go, change nothing')
     .addOption(jsonOption())
-    .addOption(formatOption())
+    .addOption(formatOption(['table', 'json', 'markdown']))
     .addOption(kindsOption('--only <kinds>', `only these, comma separated: ${KINDS.join(', ')}`))
     .addOption(kindsOption('--skip <kinds>', 'all but these'))
     .option('--keep-models', 'the same as --skip models')
@@ -138,6 +169,24 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     .option('--concurrency <n>', 'files removed at once; default: as many as help', parseAtLeastOne)
     .option('--rate <n>', 'jobs and queued tasks removed a second at most, e.g. 5000', parseRate)
     .option('--persist', 'ask Redis to save to disk afterwards, and wait for it')
+    .option('--detach', 'check and ask, then wipe in the background; prints the id for status')
+    .addOption(new Option('--background').hideHelp())
+    .option('--lock-wait <duration>', 'wait so long for another run to end', parseDuration)
+    .addOption(stateOption())
+    .option(
+      '--timeout <duration>',
+      'stop cleanly after so long, with a partial report',
+      parseSomeTime,
+    )
+    .option('--log-file <file>', 'append the log lines to it')
+    .addOption(new Option('--log-format <format>', 'of the log lines').choices(['text', 'json']))
+    .option('--report-file <file>', 'write the report to it (JSON, or as --format says)')
+    .option('--metrics-file <file>', 'write metrics for Prometheus to it (textfile collector)')
+    .option(
+      '--ping-url <url>',
+      'tell this URL of start and end (healthchecks.io protocol)',
+      parsePingUrl,
+    )
     .addOption(
       new Option('-q, --quiet', 'silent when all went well, the whole report when not').conflicts(
         'verbose',
@@ -147,6 +196,9 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     .option('--no-color', 'no colours (also NO_COLOR)')
     .addHelpText('after', WIPE_HELP)
     .action((targets: readonly string[], flags: Flags) => {
+      if (flags.detach === true && flags.dryRun === true) {
+        throw new CannotStart('usage', '--detach and --dry-run exclude each other.');
+      }
       take({
         command: 'wipe',
         targets,
@@ -164,6 +216,18 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
         concurrency: flags.concurrency,
         rate: flags.rate,
         persist: flags.persist ?? false,
+        detach: flags.detach ?? false,
+        background: flags.background ?? false,
+        lockWait: flags.lockWait ?? 0,
+        stateDirectory: flags.stateDir,
+        timeout: flags.timeout,
+        outputs: {
+          logFile: flags.logFile,
+          logFormat: flags.logFormat,
+          reportFile: flags.reportFile,
+          metricsFile: flags.metricsFile,
+          pingUrl: flags.pingUrl,
+        },
         quiet: flags.quiet ?? false,
         verbose: flags.verbose ?? false,
         color: flags.color,
@@ -171,7 +235,90 @@ function buildProgram(version: string, take: (request: Request) => void): Comman
     });
   addStats(program, take);
   addDoctor(program, take);
+  addInit(program, take);
+  addStatus(program, take);
+  addLogs(program, take);
+  addCompletion(program, take);
   return program;
+}
+
+function addInit(program: Command, take: (request: Request) => void): void {
+  program
+    .command('init')
+    .description('Write a config, from compose and .env files where there are any.')
+    .usage('[options]')
+    .helpOption('-h, --help', 'print this page')
+    .option('-c, --config <file>', 'where to write it (default: ./cleanup.config.json)')
+    .option('--from <path>', 'a compose file or a folder to read (default: this folder)')
+    .option('--force', 'overwrite a config that is there')
+    .option('-n, --dry-run', 'print it, write nothing')
+    .addOption(jsonOption())
+    .addOption(formatOption(['table', 'json']))
+    .option('--no-color', 'no colours (also NO_COLOR)')
+    .addHelpText('after', INIT_HELP)
+    .action((flags: Flags, command: Command) => {
+      const { configFile, format, color } = commonOf(program, flags, command);
+      const dryRun = flags.dryRun ?? program.opts<Flags>().dryRun ?? false;
+      const { from, force = false } = flags;
+      take({ command: 'init', file: configFile, from, force, dryRun, format, color });
+    });
+}
+
+function addStatus(program: Command, take: (request: Request) => void): void {
+  program
+    .command('status')
+    .description('Show the runs so far, or the state and the report of one.')
+    .usage('[options] [cleanup-id]')
+    .helpOption('-h, --help', 'print this page')
+    .argument('[cleanup-id]', 'of one run; default: a list of all')
+    .option('--wait', 'wait until the run has ended (default: the newest), exit with its code')
+    .addOption(stateOption())
+    .addOption(jsonOption())
+    .addOption(formatOption(['table', 'json']))
+    .option('--no-color', 'no colours (also NO_COLOR)')
+    .addHelpText('after', STATUS_HELP)
+    .action((cleanupId: string | undefined, flags: Flags, command: Command) => {
+      const of = runOf(program, flags, command);
+      take({ command: 'status', cleanupId, ...of, wait: flags.wait ?? false });
+    });
+}
+
+function addLogs(program: Command, take: (request: Request) => void): void {
+  program
+    .command('logs')
+    .description("Show a run's log.")
+    .usage('[options] [cleanup-id]')
+    .helpOption('-h, --help', 'print this page')
+    .argument('[cleanup-id]', 'of one run; default: the newest')
+    .option('-f, --follow', 'go on until the run has ended')
+    .addOption(stateOption())
+    .option('--json', 'one JSON object a line')
+    .addOption(formatOption(['table', 'json']).hideHelp())
+    .option('--no-color', 'no colours (also NO_COLOR)')
+    .addHelpText('after', LOGS_HELP)
+    .action((cleanupId: string | undefined, flags: Flags, command: Command) => {
+      const of = runOf(program, flags, command);
+      take({ command: 'logs', cleanupId, ...of, follow: flags.follow ?? false });
+    });
+}
+
+function runOf(program: Command, flags: Flags, command: Command) {
+  const { format, color } = commonOf(program, flags, command);
+  return { stateDirectory: flags.stateDir ?? program.opts<Flags>().stateDir, format, color };
+}
+
+function addCompletion(program: Command, take: (request: Request) => void): void {
+  program
+    .command('completion')
+    .description('Print the script that completes commands, flags and service names.')
+    .usage('<shell>')
+    .helpOption('-h, --help', 'print this page')
+    .addArgument(program.createArgument('<shell>', 'your shell').choices(SHELLS))
+    .addHelpText('after', COMPLETION_HELP)
+    .action((shell: Shell, _: Flags, command: Command) => {
+      rejectWipeFlags(program, command);
+      take({ command: 'completion', shell });
+    });
 }
 
 function addDoctor(program: Command, take: (request: Request) => void): void {
@@ -185,7 +332,7 @@ function addDoctor(program: Command, take: (request: Request) => void): void {
     .argument('[target...]', 'service names out of the config; default: all')
     .addOption(configOption())
     .addOption(jsonOption())
-    .addOption(formatOption())
+    .addOption(formatOption(['table', 'json']))
     .option('--fix', 'tell held consumers to consume again')
     .option('--no-color', 'no colours (also NO_COLOR)')
     .addHelpText('after', DOCTOR_HELP)
@@ -210,7 +357,7 @@ function addStats(program: Command, take: (request: Request) => void): void {
     .argument('[target...]', 'service names out of the config, or `all`')
     .addOption(configOption())
     .addOption(jsonOption())
-    .addOption(formatOption())
+    .addOption(formatOption(['table', 'json']))
     .option('--no-color', 'no colours (also NO_COLOR)')
     .addHelpText('after', STATS_HELP)
     .action((targets: readonly string[], flags: Flags, command: Command) => {
@@ -223,12 +370,21 @@ function commonOf(
   program: Command,
   flags: Flags,
   command: Command,
-): Pick<Request, 'configFile' | 'format' | 'verbose' | 'color'> {
+): {
+  readonly configFile: string | undefined;
+  readonly format: Format;
+  readonly verbose: boolean;
+  readonly color: boolean;
+} {
   rejectWipeFlags(program, command);
   const outer: Flags = program.opts();
+  const format = formatOf(flags.json || flags.format ? flags : outer);
+  if (format === 'markdown') {
+    throw new CannotStart('usage', `--format markdown is not for ${command.name()}.`);
+  }
   return {
     configFile: flags.config ?? outer.config,
-    format: formatOf(flags.json || flags.format ? flags : outer),
+    format,
     verbose: false,
     color: flags.color && outer.color,
   };
@@ -252,23 +408,16 @@ function jsonOption(): Option {
   return new Option('--json', 'one JSON document on standard output, nothing else');
 }
 
-function formatOption(): Option {
-  return new Option('--format <format>', 'of the report').choices(['table', 'json']);
+function formatOption(formats: readonly string[]): Option {
+  return new Option('--format <format>', 'of the report').choices(formats);
+}
+
+function stateOption(): Option {
+  return new Option('--state-dir <dir>', 'where runs and locks are kept');
 }
 
 function kindsOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser(parseKinds);
-}
-
-/** Said twice, both count: the last one alone would remove what the first one keeps. */
-function parseKinds(text: string, earlier: readonly Kind[] = []): readonly Kind[] {
-  const words = text.split(',').map((word) => word.trim());
-  for (const word of words) {
-    if (!(KINDS as readonly string[]).includes(word)) {
-      throw new InvalidArgumentError(`"${word}" is none of ${KINDS.join(', ')}.`);
-    }
-  }
-  return [...earlier, ...(words as readonly Kind[])];
 }
 
 function kindsOf(flags: Flags): readonly Kind[] {
@@ -296,67 +445,11 @@ function kindsOf(flags: Flags): readonly Kind[] {
   return kinds;
 }
 
-function formatOf(flags: Flags): 'table' | 'json' {
+function formatOf(flags: Flags): Format | 'markdown' {
   if (flags.json === true && flags.format !== undefined && flags.format !== 'json') {
     throw new CannotStart('usage', `--json and --format ${flags.format} exclude each other.`);
   }
   return flags.json === true ? 'json' : (flags.format ?? 'table');
-}
-
-function parseAtLeastOne(text: string): number {
-  const count = parseCount(text);
-  if (count < 1 || count > 1024) throw new InvalidArgumentError('It must be between 1 and 1024.');
-  return count;
-}
-
-/** Keys a second of `5000` or `5000/s`. */
-function parseRate(text: string): number {
-  const rate = parseCount(text.replace(/\/s$/, ''));
-  if (rate < 1) throw new InvalidArgumentError('It must be at least 1.');
-  return rate;
-}
-
-function parseCount(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
-}
-
-const UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  K: 2 ** 10,
-  M: 2 ** 20,
-  G: 2 ** 30,
-  T: 2 ** 40,
-};
-
-/** Bytes of `500`, `20GB`, `1.5G`, `512MiB`; a unit is a power of 1024, as MB is in the report. */
-export function parseSize(text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i.exec(text) ?? [];
-  const factor = unit === undefined ? undefined : UNITS[unit.toUpperCase()];
-  if (number === undefined || factor === undefined) {
-    throw new InvalidArgumentError('It must be a size like 500MB, 20GB or a number of bytes.');
-  }
-  return Math.floor(Number(number) * factor);
-}
-
-const DURATIONS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
-/** Milliseconds of `500ms`, `40s`, `10m`, `1.5h`, `7d`, `1h30m`; and of `0`. */
-export function parseDuration(text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)];
-  if (text !== '0' && (text === '' || parts.map(([part]) => part).join('') !== text)) {
-    throw new InvalidArgumentError('It must be a duration like 40s, 10m, 1h30m or 7d.');
-  }
-  return parts.reduce(
-    (sum, [, number, unit]) => sum + Number(number) * (DURATIONS[unit ?? ''] ?? 0),
-    0,
-  );
 }
 
 function capital(text: string): string {

@@ -8,7 +8,8 @@ export interface Problem {
 }
 
 /** Why a run could not start; each maps to one exit code of the contract. */
-export type StopReason = 'usage' | 'config' | 'refused' | 'declined' | 'locked' | 'interrupted';
+export type StopReason =
+  'usage' | 'config' | 'refused' | 'declined' | 'locked' | 'interrupted' | 'timeout';
 
 export const EXIT_CODE = {
   done: 0,
@@ -19,6 +20,7 @@ export const EXIT_CODE = {
   declined: 4,
   locked: 75,
   interrupted: 130,
+  timeout: 1,
   SIGHUP: 129,
   SIGINT: 130,
   SIGTERM: 143,

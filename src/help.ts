@@ -7,6 +7,7 @@ Exit codes:
   2    usage or config error; nothing touched
   3    refused by a guard, --strict or a limit; nothing touched
   4    declined at the question; nothing touched
+  75   another run is at work on one of the services; nothing touched
   130  interrupted by Ctrl-C (143: by SIGTERM); the report says what went
 `;
 
@@ -35,6 +36,7 @@ Examples:
   media-cleanup all --yes --older-than 7d only what is old
   media-cleanup all --yes --json | jq .status
   media-cleanup all --yes --wait-idle 10m  wait for tasks that cannot be killed
+  media-cleanup all --yes --detach        in the background: status tells of it
   media-cleanup stats all                 what is there now
   media-cleanup doctor                    is all well, who works on what
 
@@ -45,6 +47,7 @@ When something goes wrong:
   "no key begins with …"          keyPrefix in the config is not the service's
   "does not answer"               a --pool=solo worker in a task: --wait-idle 10m
   "came back during the wipe"     something still writes: stop the service
+  "is being wiped by …"           another run is at work: --lock-wait 10m
   It can be run again at any time: a second run removes what is left.
 ${EXIT_CODES}${CONFIG}`;
 
@@ -76,3 +79,52 @@ Exit codes:
        directory): its counts are incomplete and marked
   2    usage or config error
 ${CONFIG}`;
+
+export const INIT_HELP = `
+It reads compose.yaml, docker-compose.yml and .env files, and writes what it is
+sure of; what it is not sure of it says. Passwords stay where they are: the config
+gets the name of their variable. Look at the directories before you wipe.
+
+Examples:
+  media-cleanup init --dry-run
+  media-cleanup init && media-cleanup doctor
+
+Exit codes:
+  0    written (or printed)
+  2    nothing written: there is one already (--force), or a file cannot be read
+`;
+
+const STATE = `
+Runs are kept in --state-dir, else $XDG_STATE_HOME/media-cleanup, else for root
+  /var/lib/media-cleanup, else ~/.local/state/media-cleanup: the last 50
+`;
+
+export const STATUS_HELP = `
+Examples:
+  media-cleanup status
+  media-cleanup status cleanup_total_20251027_143022
+  media-cleanup status --wait && echo all gone
+  media-cleanup status --json | jq '.runs[0].status'
+
+Exit codes:
+  0    shown
+  2    no such run, or usage error
+  with --wait the exit code of the run; 1 when its process died
+${STATE}`;
+
+export const LOGS_HELP = `
+Examples:
+  media-cleanup logs
+  media-cleanup logs cleanup_total_20251027_143022 --follow
+
+Exit codes:
+  0    shown
+  2    no such run, or usage error
+${STATE}`;
+
+export const COMPLETION_HELP = `
+Examples:
+  bash   media-cleanup completion bash >~/.local/share/bash-completion/completions/media-cleanup
+  zsh    media-cleanup completion zsh >"\${fpath[1]}/_media-cleanup"
+  fish   media-cleanup completion fish >~/.config/fish/completions/media-cleanup.fish
+`;

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArguments, wantsJson } from './cli.ts';
 import { firstLine } from './terminal/first-line.ts';
+import type { Standing } from './commands/standing.ts';
 import { CannotStart, EXIT_CODE, errorCode, errorMessage } from './errors.ts';
 
 /** The only file that reads `process`: signals become an AbortSignal, errors an exit code. */
@@ -14,7 +15,8 @@ const installation = dirname(dirname(fileURLToPath(import.meta.url)));
 const argv = process.argv.slice(2);
 const interruption = new AbortController();
 const output = { lost: false };
-const holds = { count: 0 };
+const hurried = new AbortController();
+const standing: Standing = { held: 0, left: undefined, abandon: undefined };
 let interruptedBy: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | undefined;
 let impatience = 0;
 
@@ -36,7 +38,7 @@ process.on('uncaughtException', (error) => {
   process.exitCode = EXIT_CODE.failed;
   if (interruption.signal.aborted) return;
   interruption.abort(new CannotStart('interrupted', 'Stopped by an internal error.'));
-  if (holds.count === 0) process.exit(EXIT_CODE.failed);
+  if (standing.held === 0) process.exit(EXIT_CODE.failed);
 });
 // `| head` closes the pipe: not a reason to crash in the middle of a wipe.
 process.stderr.on('error', () => undefined);
@@ -57,11 +59,32 @@ process.exit(failed && exitCode === EXIT_CODE.done ? EXIT_CODE.failed : exitCode
 /** A second signal ends it at once, but for the moment that held consumers need to be resumed. */
 function hurry(code: number): void {
   impatience += 1;
-  if (holds.count === 0 || impatience > 1) process.exit(code);
+  hurried.abort();
+  if (standing.held === 0 || impatience > 1) endAtOnce(code);
   const started = Date.now();
   setInterval(() => {
-    if (holds.count === 0 || Date.now() - started > RESUME_MS) process.exit(code);
+    if (standing.held === 0 || Date.now() - started > RESUME_MS) endAtOnce(code);
   }, 20);
+}
+
+/** Says what was left, since there will be no report. */
+function endAtOnce(code: number): never {
+  const left = standing.left?.();
+  if (left !== undefined) {
+    const held =
+      standing.held === 0
+        ? ''
+        : ` ${standing.held} held consumers were not told to go on: media-cleanup doctor --fix.`;
+    const message = `Ended at once, without a second look. ${left}${held} Run it again to remove the rest.`;
+    process.stderr.write(`\nmedia-cleanup: ${message}\n`);
+    standing.abandon?.(code, message);
+  }
+  process.exit(code);
+}
+
+/** A signal has a code of its own. */
+function finalCode(code: number): number {
+  return interruptedBy === undefined ? code : EXIT_CODE[interruptedBy];
 }
 
 async function main(): Promise<number> {
@@ -97,12 +120,15 @@ async function main(): Promise<number> {
         homes: [...ownHome(), ...passwdHomes()],
         installation,
         interpreter: process.execPath,
+        pid: process.pid,
+        program: fileURLToPath(import.meta.url),
+        argv,
+        home: ownHome()[0],
         cores: availableParallelism(),
       },
-      interruption.signal,
-      holds,
+      { signal: interruption.signal, standing, finalCode, hurry: hurried.signal },
     );
-    return interruptedBy === undefined ? code : EXIT_CODE[interruptedBy];
+    return finalCode(code);
   } catch (error) {
     return await explain(error);
   }
@@ -126,7 +152,7 @@ async function explain(error: unknown): Promise<number> {
         process.stderr.write(`  ${path}: ${message}\n`);
     }
     if (error.stop === 'usage') process.stderr.write('Try: media-cleanup --help\n');
-    return interruptedBy === undefined ? error.exitCode : EXIT_CODE[interruptedBy];
+    return finalCode(error.exitCode);
   }
   if (wantsJson(argv)) {
     const message = errorMessage(error);

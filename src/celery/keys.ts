@@ -16,6 +16,8 @@ const GROUP_PARTS = ['', '.j', '.t', '.s'];
 const PIDBOX = '.celery.pidbox';
 /** Ours: see hold.ts. */
 const HELD = 'media-cleanup:held-consumers';
+/** Ours: see redis/lock.ts; the service's name follows. */
+const LOCK = 'media-cleanup:lock:';
 
 export interface BrokerKeys {
   readonly unacked: Buffer;
@@ -37,8 +39,10 @@ export interface BrokerKeys {
   readonly mailbox: (db: number) => Buffer;
   /** The list that replies to `oid` come in (kombu/pidbox.py `Mailbox.get_reply_queue`). */
   readonly replies: (oid: string) => Buffer;
-  /** Where a hold is noted, so that the next run can end it; the only key of our own. */
+  /** Where a hold is noted, so that the next run can end it. */
   readonly held: Buffer;
+  /** Who wipes a service at this moment, on whatever host. */
+  readonly lock: (service: string) => string;
 }
 
 /** @param globalKeyPrefix the transport option `global_keyprefix`, or ''. */
@@ -66,6 +70,7 @@ export function brokerKeys(globalKeyPrefix: string): BrokerKeys {
     mailbox: (db) => key(`/${db}${PIDBOX}`),
     replies: (oid) => key(`${oid}.reply${PIDBOX}`),
     held: key(HELD),
+    lock: (service) => globalKeyPrefix + LOCK + service,
   };
 }
 
@@ -81,7 +86,7 @@ export function isTaskQueue(queue: string): boolean {
   return !queue.endsWith(PIDBOX) && !queue.startsWith('celeryev.');
 }
 
-/** What kombu needs to go on working, whatever a prefix matches. */
+/** What kombu and we need to go on working, whatever a prefix matches. */
 export function isProtectedKey(key: Buffer, globalKeyPrefix: string): boolean {
   return protectedNames(globalKeyPrefix).some((name) => isNamed(key, name));
 }
@@ -109,6 +114,7 @@ interface ProtectedName {
 function protectedNames(globalKeyPrefix: string): readonly ProtectedName[] {
   return [globalKeyPrefix, ''].flatMap((start) => [
     { name: Buffer.from(`${start}_kombu.binding.`), isBeginning: true },
+    { name: Buffer.from(start + LOCK), isBeginning: true },
     ...['unacked', 'unacked_index', 'unacked_mutex', HELD].map((name) => ({
       name: Buffer.from(start + name),
       isBeginning: false,

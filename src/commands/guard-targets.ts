@@ -1,7 +1,8 @@
 import { realpathSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Config, ServiceConfig } from '../config/types.ts';
 import { CannotStart } from '../errors.ts';
+import type { OwnPlace } from '../files/guards.ts';
 import { refusals } from '../files/guards.ts';
 import { readMounts } from '../files/mounts.ts';
 import { locateDirectories } from '../files/resolve.ts';
@@ -16,6 +17,7 @@ export async function guardTargets(
   config: Config,
   targets: readonly ServiceConfig[],
   surroundings: Surroundings,
+  outputs: readonly OwnPlace[],
 ): Promise<ReadonlyMap<string, Located>> {
   const located = new Map<string, Located>();
   for (const service of config.services) {
@@ -31,6 +33,7 @@ export async function guardTargets(
       configDirectories: [realPath(dirname(config.file)), dirname(realPath(config.file))],
       installation: realPath(surroundings.installation),
       interpreter: realPath(surroundings.interpreter),
+      outputs: outputs.map(({ path, flag }) => ({ path: realPlace(path), flag })),
       homes: surroundings.homes.map(realPath),
       mounts: readMounts(),
     },
@@ -49,4 +52,11 @@ export function realPath(path: string): string {
   } catch {
     return path;
   }
+}
+
+/** Of what need not be there yet: as far as it is. */
+function realPlace(path: string): string {
+  const above = dirname(path);
+  const real = realPath(path);
+  return real !== path || above === path ? real : join(realPlace(above), basename(path));
 }

@@ -45,7 +45,7 @@ export interface OpenService {
   readonly before: number | undefined;
   /** What could not be reached or opened. */
   readonly failures: Failure[];
-  readonly warnings: readonly Warning[];
+  readonly warnings: Warning[];
 }
 
 /**

@@ -1,19 +1,29 @@
 import type { Kind } from '../report/types.ts';
 
 /** What the operator asked for, typed; made from argv by cli.ts. */
-export type Request = WipeRequest | StatsRequest | DoctorRequest;
+export type Request =
+  | WipeRequest
+  | StatsRequest
+  | DoctorRequest
+  | InitRequest
+  | StatusRequest
+  | LogsRequest
+  | CompletionRequest;
+
+export type Format = 'table' | 'json';
 
 interface Common {
   readonly targets: readonly string[];
   /** `--config`; undefined: the search order decides. */
   readonly configFile: string | undefined;
-  readonly format: 'table' | 'json';
+  readonly format: Format;
   readonly verbose: boolean;
   readonly color: boolean;
 }
 
-export interface WipeRequest extends Common {
+export interface WipeRequest extends Omit<Common, 'format'> {
   readonly command: 'wipe';
+  readonly format: Format | 'markdown';
   readonly yes: boolean;
   readonly dryRun: boolean;
   readonly kinds: readonly Kind[];
@@ -34,6 +44,27 @@ export interface WipeRequest extends Common {
   /** Removals of files at once; undefined: as many as help. */
   readonly concurrency: number | undefined;
   readonly quiet: boolean;
+  /** Check and ask here, wipe in the background. */
+  readonly detach: boolean;
+  /** This is that background: what was checked and asked comes on standard input. */
+  readonly background: boolean;
+  /** Milliseconds to wait for another run to end. */
+  readonly lockWait: number;
+  readonly stateDirectory: string | undefined;
+  /** Milliseconds after which it stops; undefined: never. */
+  readonly timeout: number | undefined;
+  readonly outputs: Outputs;
+}
+
+/** Where a wipe tells of itself besides its terminal; each may be undefined. */
+export interface Outputs {
+  readonly logFile: string | undefined;
+  /** Undefined: text, and whatever suits on the terminal. */
+  readonly logFormat: 'text' | 'json' | undefined;
+  readonly reportFile: string | undefined;
+  readonly metricsFile: string | undefined;
+  /** May hold a secret: for nobody to see. */
+  readonly pingUrl: URL | undefined;
 }
 
 export interface StatsRequest extends Common {
@@ -45,6 +76,47 @@ export interface DoctorRequest extends Common {
   /** Tell held consumers to go on; everything else is only looked at. */
   readonly fix: boolean;
 }
+
+export interface InitRequest {
+  readonly command: 'init';
+  /** Where to write; undefined: `cleanup.config.json`. */
+  readonly file: string | undefined;
+  /** A compose file or a folder to read; undefined: the working directory. */
+  readonly from: string | undefined;
+  readonly force: boolean;
+  /** Print it instead of writing it. */
+  readonly dryRun: boolean;
+  readonly format: Format;
+  readonly color: boolean;
+}
+
+interface OfRun {
+  /** Undefined: all runs (`status`), the newest one (`logs`). */
+  readonly cleanupId: string | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly format: Format;
+  readonly color: boolean;
+}
+
+export interface StatusRequest extends OfRun {
+  readonly command: 'status';
+  /** Until it has ended; then exit with its code. */
+  readonly wait: boolean;
+}
+
+export interface LogsRequest extends OfRun {
+  readonly command: 'logs';
+  /** Until the run has ended. */
+  readonly follow: boolean;
+}
+
+export interface CompletionRequest {
+  readonly command: 'completion';
+  readonly shell: Shell;
+}
+
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof SHELLS)[number];
 
 /** The most that may be there to be removed; undefined: no limit. */
 export interface Caps {

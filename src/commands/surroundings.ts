@@ -10,6 +10,13 @@ export interface Surroundings {
   readonly installation: string;
   /** The Node.js executable. */
   readonly interpreter: string;
+  /** The file that Node.js was started with. */
+  readonly program: string;
+  readonly pid: number;
+  /** The arguments, without node and script. */
+  readonly argv: readonly string[];
+  /** Of the user; undefined where there is none. */
+  readonly home: string | undefined;
   /** How many processors it may use. */
   readonly cores: number;
 }

@@ -1,48 +1,30 @@
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { findConfigFile } from '../config/find.ts';
 import { loadConfig } from '../config/load.ts';
+import type { Config, ServiceConfig } from '../config/types.ts';
 import { CannotStart } from '../errors.ts';
-import { createFileWorkers } from '../files/file-workers.ts';
-import type { HeldFile } from '../files/held-open.ts';
-import { createLinkLedger } from '../files/link-ledger.ts';
-import { createPace, FULL_PACE } from '../redis/pace.ts';
-import { errorLine } from '../report/failures.ts';
+import type { OwnPlace } from '../files/guards.ts';
 import type { Observer } from '../report/observer.ts';
 import { plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
-import type {
-  FileSystemReport,
-  Kind,
-  RedisServerReport,
-  ServiceCensus,
-  ServiceReport,
-  WipeReport,
-} from '../report/types.ts';
-import { settleAll } from '../settle-all.ts';
+import type { Kind, ServiceCensus, WipeReport } from '../report/types.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
-import { reportStragglers } from './catch-up.ts';
-import { createCrew } from './crew.ts';
-import { compareSpace, measureSpace } from './file-systems.ts';
-import { findHeld, heldBefore, noteHeldOpen } from './held-open.ts';
-import { holdConsumers } from './hold-consumers.ts';
-import { compareServers, measureServers, persistServers } from './redis-servers.ts';
-import type { MeasuredServers } from './redis-servers.ts';
-import { resumeConsumers } from './resume-consumers.ts';
+import { lockRedis } from './redis-locks.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
 import { guardTargets } from './guard-targets.ts';
+import type { Located } from './guard-targets.ts';
+import { createPatience, lockHost } from './host-locks.ts';
 import { refreshLink, refuseReplicas } from './links.ts';
 import { closeServices, openServices } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import type { WipeRequest } from './request.ts';
-import { logWarning } from './step-log.ts';
+import { keepingWarnings, lostWarnings, stoppedWarnings } from './run-warnings.ts';
 import { enforceStrict } from './strict.ts';
 import type { Surroundings } from './surroundings.ts';
+import type { Standing } from './standing.ts';
 import { chooseServices } from './targets.ts';
-import { countLeft, proveService } from './verify-service.ts';
-import type { Verdict } from './verify-service.ts';
-import { startStep, startTally } from './step.ts';
-import { serviceReport, wipeService } from './wipe-service.ts';
+import { wipeAll } from './wipe-all.ts';
 
 /** What the plan shows before the question. */
 export interface Plan {
@@ -50,11 +32,15 @@ export interface Plan {
   readonly services: readonly ServiceCensus[];
 }
 
-export interface WipeOutcome {
-  readonly report: WipeReport;
-  /** Present when everything was counted before the first deletion. */
-  readonly plan: Plan | undefined;
-}
+export type WipeOutcome =
+  | {
+      readonly is: 'report';
+      readonly report: WipeReport;
+      /** Present when everything was counted before the first deletion. */
+      readonly plan: Plan | undefined;
+    }
+  /** It goes on in another process. */
+  | { readonly is: 'detached'; readonly cleanupId: string; readonly services: readonly string[] };
 
 export interface WipeIo {
   readonly surroundings: Surroundings;
@@ -62,21 +48,43 @@ export interface WipeIo {
   /** Undefined: nobody can be asked. */
   readonly ask: ((plan: Plan) => Promise<boolean>) | undefined;
   readonly signal: AbortSignal;
-  readonly holds: Holds;
+  readonly standing: Standing;
+  /** Where runs and locks are kept. */
+  readonly stateDirectory: string;
+  /** Of the run that was checked and asked for in another process, which is this one's to do. */
+  readonly handover: Handover | undefined;
+  /** From now on there is a run; gives it its id and what it cannot keep. */
+  readonly begin: (start: RunStart) => BegunRun;
+  /** Does the run in a process of its own. @returns its pid. */
+  readonly detach: (handover: Handover) => Promise<number>;
 }
 
-/** How many consumers wait for us to tell them to go on: whoever ends the process must know. */
-export interface Holds {
-  count: number;
+export interface RunStart {
+  readonly startedAt: Date;
+  readonly configFile: string;
+  readonly services: readonly string[];
+}
+
+export interface BegunRun {
+  readonly cleanupId: string;
+  readonly problem: string | undefined;
+}
+
+/** What a process in the background must know beside argv. */
+export interface Handover {
+  readonly cleanupId: string;
+  /** Of the locks that are its own. */
+  readonly token: string;
 }
 
 /**
- * The whole wipe: read and check everything, look, show, ask, wipe, look again, report. Guards,
- * caps and the question end before the first deletion. With `dryRun` it ends after the look.
+ * The whole wipe: lock, read and check everything, look, show, ask, wipe, look again, report. Guards,
+ * caps and the question end before the first deletion. With `dryRun` it ends after the look, with
+ * `detach` before the first deletion.
  * @throws CannotStart when nothing was touched.
  */
 export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcome> {
-  const { surroundings, observer, signal } = io;
+  const { surroundings, observer, signal, stateDirectory } = io;
   const startedAt = new Date();
   const config = loadConfig({
     file: findConfigFile({
@@ -93,78 +101,152 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
       'Nobody can be asked, since standard input is no terminal: pass --yes to wipe without a question, or --dry-run to see what would go.',
     );
   }
-  const located = await guardTargets(config, targets, surroundings);
-  // With nothing left that could refuse, it is said before a dead Redis makes anybody wait.
-  const certain = request.yes && !request.dryRun && !request.strict && !isCapped(request.caps);
-  if (certain) announceStart(request.kinds, config.file, observer);
-  const before =
-    request.olderThan === undefined ? undefined : startedAt.getTime() - request.olderThan;
-  const services = await openServices(
-    config.services,
-    targets,
-    located,
-    request.kinds,
-    signal,
-    before,
-  );
-  refuseReplicas(services);
-  const { kinds, olderThan } = request;
-  const run = { cleanupId: cleanupId(startedAt), kinds, olderThan, startedAt };
+  const guard = async () => guardTargets(config, targets, surroundings, placesOf(request, io));
+  if (request.dryRun) {
+    const run = { cleanupId: cleanupId(startedAt), startedAt };
+    return await withServices(
+      config,
+      targets,
+      await guard(),
+      request,
+      io,
+      run,
+      async (services) => {
+        const plan = await planWipe(request, config.file, services, io);
+        const { kinds, olderThan, cancelRunning } = request;
+        const report = plannedReport(
+          { ...run, kinds, olderThan, cancelRunning, finishedAt: new Date() },
+          plan.services,
+        );
+        return { is: 'report', report, plan };
+      },
+    );
+  }
+  const wait = { wait: request.lockWait, observer, signal };
+  const token = io.handover?.token;
+  const locks = await lockHost(targets, { stateDirectory, pid: surroundings.pid, token, ...wait });
   try {
-    signal.throwIfAborted();
-    if (request.strict) await enforceStrict(services, request.kinds, signal);
-    const plan = await makePlan(request, config.file, services, observer, signal);
-    if (plan !== undefined) enforceCaps(plan.services, request.caps);
-    if (request.dryRun && plan !== undefined) {
-      const { cancelRunning } = request;
-      const finishedAt = new Date();
-      const report = plannedReport({ ...run, cancelRunning, finishedAt }, plan.services);
-      return { report, plan };
-    }
-    if (!request.yes && plan !== undefined && !(await io.ask?.(plan))) {
-      throw new CannotStart('declined', 'Not confirmed: nothing was touched.');
-    }
-    if (!request.yes) await refreshLinks(services, signal);
-    if (!certain) announceStart(request.kinds, config.file, observer);
-    const { reports, fileSystems, redisServers } = await wipeAll(services, request, io);
-    const report: WipeReport = {
-      ...run,
-      status: signal.aborted ? 'interrupted' : finishedStatus(reports),
-      dryRun: false,
-      finishedAt: new Date(),
-      services: reports,
-      fileSystems,
-      redisServers,
+    const services = targets.map(({ name }) => name);
+    const begun = io.begin({ startedAt, configFile: config.file, services });
+    const run = { cleanupId: begun.cleanupId, startedAt };
+    locks.name(run.cleanupId);
+    const located = await guard();
+    const detach = async (): Promise<WipeOutcome> => {
+      const { cleanupId: id } = run;
+      locks.handOver(await io.detach({ cleanupId: id, token: locks.holder.token }));
+      return { is: 'detached', cleanupId: id, services };
     };
-    observer.log({
-      level: report.status === 'completed' ? 'INFO' : 'WARNING',
-      step: 'end',
-      message: reportMessage(report),
+    if (request.detach && request.yes) return await detach();
+    const problems = keepingWarnings(locks.problem, begun.problem, stateDirectory);
+    return await withServices(config, targets, located, request, io, run, async (opened) => {
+      const patience = createPatience(wait);
+      const holder = { ...locks.holder, cleanupId: run.cleanupId };
+      const redisLocks = await lockRedis(opened, holder, patience, (service, warning) => {
+        service.warnings.push(warning);
+      });
+      try {
+        const plan = await confirm(request, config.file, opened, io);
+        if (request.detach) return await detach();
+        const outcome = await wipeAll(opened, request, io);
+        const lost = [...redisLocks.lost, ...(locks.isLost() ? ['this host'] : [])];
+        const report: WipeReport = {
+          ...run,
+          ...outcome,
+          kinds: request.kinds,
+          olderThan: request.olderThan,
+          status: signal.aborted ? 'interrupted' : finishedStatus(outcome.services),
+          dryRun: false,
+          finishedAt: new Date(),
+          warnings: [...problems, ...lostWarnings(lost), ...stoppedWarnings(signal)],
+        };
+        observer.log({
+          level: report.status === 'completed' ? 'INFO' : 'WARNING',
+          step: 'end',
+          message: reportMessage(report),
+        });
+        return { is: 'report', report, plan };
+      } finally {
+        await redisLocks.release();
+      }
     });
-    return { report, plan };
+  } finally {
+    locks.release();
+  }
+}
+
+/** Opens the services for some work, and closes them after it. */
+async function withServices(
+  config: Config,
+  targets: readonly ServiceConfig[],
+  located: ReadonlyMap<string, Located>,
+  request: WipeRequest,
+  { observer, signal }: WipeIo,
+  { startedAt }: { readonly startedAt: Date },
+  work: (services: readonly OpenService[]) => Promise<WipeOutcome>,
+): Promise<WipeOutcome> {
+  // With nothing left that could refuse, it is said before a dead Redis makes anybody wait.
+  if (isCertain(request)) announceStart(request.kinds, config.file, observer);
+  const { kinds, olderThan } = request;
+  const before = olderThan === undefined ? undefined : startedAt.getTime() - olderThan;
+  const services = await openServices(config.services, targets, located, kinds, signal, before);
+  try {
+    refuseReplicas(services);
+    signal.throwIfAborted();
+    return await work(services);
   } finally {
     closeServices(services);
   }
 }
 
-async function refreshLinks(services: readonly OpenService[], signal: AbortSignal): Promise<void> {
-  await Promise.all(
-    services.map(async ({ redis, broker, failures }) => {
-      await refreshLink(redis, failures, signal);
-      if (broker !== redis) await refreshLink(broker, failures, signal);
-    }),
-  );
+function isCertain({ yes, dryRun, strict, caps }: WipeRequest): boolean {
+  return yes && !dryRun && !strict && !isCapped(caps);
 }
 
-/** Counting costs a look at everything, so it is done only for those who will read it. */
+/**
+ * Everything between looking and deleting: `--strict`, the limits, the question.
+ * @returns what was counted for that, if anything was.
+ */
+async function confirm(
+  request: WipeRequest,
+  configFile: string,
+  services: readonly OpenService[],
+  io: WipeIo,
+): Promise<Plan | undefined> {
+  const { observer, signal } = io;
+  if (request.strict) await enforceStrict(services, request.kinds, signal);
+  // Counting costs a look at everything, so it is done only for those who will read it.
+  const isRead = !request.yes || isCapped(request.caps);
+  const plan = isRead ? await makePlan(request, configFile, services, io) : undefined;
+  if (plan !== undefined) enforceCaps(plan.services, request.caps);
+  if (!request.yes && plan !== undefined) {
+    if (!(await io.ask?.(plan))) {
+      throw new CannotStart('declined', 'Not confirmed: nothing was touched.');
+    }
+    await refreshLinks(services, signal);
+  }
+  if (!isCertain(request) && !request.detach) announceStart(request.kinds, configFile, observer);
+  return plan;
+}
+
+/** For `--dry-run`, which --strict and the limits may refuse as well. */
+async function planWipe(
+  request: WipeRequest,
+  configFile: string,
+  services: readonly OpenService[],
+  io: WipeIo,
+): Promise<Plan> {
+  if (request.strict) await enforceStrict(services, request.kinds, io.signal);
+  const plan = await makePlan(request, configFile, services, io);
+  enforceCaps(plan.services, request.caps);
+  return plan;
+}
+
 async function makePlan(
   request: WipeRequest,
   configFile: string,
   services: readonly OpenService[],
-  observer: Observer,
-  signal: AbortSignal,
-): Promise<Plan | undefined> {
-  if (request.yes && !request.dryRun && !isCapped(request.caps)) return undefined;
+  { observer, signal }: WipeIo,
+): Promise<Plan> {
   const results = request.dryRun ? 'count results' : 'without results';
   const census = await Promise.all(
     services.map(async (service) =>
@@ -176,6 +258,31 @@ async function makePlan(
   return { configFile, services: census };
 }
 
+/** Where the run writes of itself: never into what it empties. */
+function placesOf({ outputs, dryRun }: WipeRequest, io: WipeIo): readonly OwnPlace[] {
+  const { logFile, reportFile, metricsFile } = outputs;
+  const files = {
+    '--log-file': logFile,
+    '--report-file': reportFile,
+    '--metrics-file': metricsFile,
+  };
+  return [
+    ...(dryRun ? [] : [{ flag: 'The state directory', path: io.stateDirectory }]),
+    ...Object.entries(files).flatMap(([flag, file]) =>
+      file === undefined ? [] : [{ flag, path: resolve(io.surroundings.workingDirectory, file) }],
+    ),
+  ];
+}
+
+async function refreshLinks(services: readonly OpenService[], signal: AbortSignal): Promise<void> {
+  await Promise.all(
+    services.map(async ({ redis, broker, failures }) => {
+      await refreshLink(redis, failures, signal);
+      if (broker !== redis) await refreshLink(broker, failures, signal);
+    }),
+  );
+}
+
 function announceStart(kinds: readonly Kind[], configFile: string, observer: Observer): void {
   observer.log({
     level: 'WARNING',
@@ -185,132 +292,4 @@ function announceStart(kinds: readonly Kind[], configFile: string, observer: Obs
       : `🔥 WIPE STARTED - ALL OF THIS WILL BE REMOVED: ${kinds.join(', ')}`,
   });
   observer.log({ level: 'INFO', step: 'service', message: `Config: ${configFile}` });
-}
-
-/**
- * Holds the consumers of all services before anything is removed, since one service's tasks may
- * make jobs for another; proves all of them when everything is removed; and resumes the consumers
- * in every way out.
- */
-async function wipeAll(
-  services: readonly OpenService[],
-  request: WipeRequest,
-  io: WipeIo,
-): Promise<{
-  readonly reports: readonly ServiceReport[];
-  readonly fileSystems: readonly FileSystemReport[];
-  readonly redisServers: readonly RedisServerReport[];
-}> {
-  const { observer, signal, holds, surroundings } = io;
-  const workers = createFileWorkers({
-    ...surroundings,
-    program: join(surroundings.installation, 'dist/file-worker.js'),
-    concurrency: request.concurrency,
-    signal,
-  });
-  const erasing = { ledger: createLinkLedger(), workers };
-  const pace = request.rate === undefined ? FULL_PACE : createPace(request.rate);
-  const held = new Map<string, number>();
-  const runs = services.map((service) => {
-    const { name } = service.config;
-    const step = startStep(service, startTally(service), observer, signal, erasing, pace);
-    const crew = createCrew(step, request.cancelRunning, (count) => {
-      held.set(name, count);
-      holds.count = [...held.values()].reduce((sum, one) => sum + one, 0);
-    });
-    return { service, step, crew };
-  });
-  const verdicts = new Map<OpenService, Verdict>();
-  const space = measureSpace(services);
-  let before: ReadonlySet<string> = new Set();
-  let servers: MeasuredServers = [];
-  let heldFiles: readonly HeldFile[] | undefined;
-  try {
-    for (const { service } of runs) announce(service, observer);
-    await untilAborted(signal, async () => {
-      servers = await measureServers(runs.map(({ step }) => step));
-      if (request.kinds.includes('queue')) {
-        await settleAll(runs.map(async ({ crew }) => holdConsumers(crew, request.waitIdle)));
-      }
-      before = await heldBefore(services, signal);
-      for (const { step } of runs) await wipeService(step, request.kinds);
-      // While the look waits for the dust to settle.
-      const looking = findHeld(runs.map(({ step }) => step)).then((files) => {
-        heldFiles = files;
-      });
-      await settleAll([
-        looking,
-        ...runs.map(async ({ service, step, crew }) => {
-          verdicts.set(service, await proveService(step, crew, request.kinds, request.verifyFor));
-        }),
-      ]);
-    });
-  } finally {
-    workers?.close();
-    await Promise.all(runs.map(async ({ crew }) => resumeConsumers(crew)));
-  }
-  let redisServers: readonly RedisServerReport[] = [];
-  await untilAborted(signal, async () => {
-    if (request.persist) await persistServers(servers, signal);
-    redisServers = await compareServers(servers, signal);
-  });
-  // Interrupted: who may write again is told all the same.
-  for (const { service, crew } of runs) if (!verdicts.has(service)) await reportStragglers(crew);
-  const steps = runs.map(({ step }) => step);
-  if ((workers?.lost() ?? 0) > 0) {
-    steps[0]?.warn(
-      'a process that helped to remove files was ended by something: counts may be too low',
-    );
-  }
-  // What a second pass removed may be held as well; an interrupted run has not looked yet.
-  if (heldFiles === undefined || steps.some(({ tally }) => tally.pass > 1)) {
-    heldFiles = (await findHeld(steps)) ?? [];
-  }
-  noteHeldOpen(steps, before, heldFiles);
-  const directories = runs.flatMap(({ step }) => step.tally.directories);
-  const reports = await Promise.all(
-    runs.map(async ({ service, step: { tally } }) =>
-      serviceReport(
-        service.config.name,
-        tally,
-        verdicts.get(service) ?? (await countLeft(service, request.kinds, tally)),
-      ),
-    ),
-  );
-  return { reports, fileSystems: compareSpace(space, directories), redisServers };
-}
-
-/** An abort ends the work and keeps what was done; anything else thrown is a bug and goes on. */
-async function untilAborted(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  try {
-    signal.throwIfAborted();
-    await work();
-  } catch (error) {
-    if (error !== signal.reason) throw error;
-  }
-}
-
-function announce(service: OpenService, observer: Observer): void {
-  const { name } = service.config;
-  const redis = service.redis === undefined ? [] : [`Redis ${service.redis.label}`];
-  const broker =
-    service.broker === undefined || service.broker === service.redis
-      ? []
-      : [`broker ${service.broker.label}`];
-  const paths = service.directories.map(({ located }) => located.path);
-  observer.log({
-    level: 'INFO',
-    service: name,
-    step: 'service',
-    message: [name, ...redis, ...broker, ...paths].join(', ').replace(', ', ': '),
-  });
-  for (const failure of service.failures) {
-    observer.log({
-      level: 'ERROR',
-      service: name,
-      step: 'open',
-      message: errorLine(failure),
-    });
-  }
-  for (const one of service.warnings) logWarning(name, one, observer);
 }

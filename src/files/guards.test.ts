@@ -13,6 +13,7 @@ const CONTEXT: GuardContext = {
   configDirectories: ['/srv/config'],
   installation: '/opt/media-cleanup/lib',
   interpreter: '/opt/node/bin/node',
+  outputs: [{ path: '/srv/logs/cleanup.log', flag: '--log-file' }],
   homes: ['/var/lib/postgresql/home', '/data/people/ann'],
   mounts: [],
 };

@@ -15,9 +15,18 @@ export interface GuardContext {
   readonly installation: string;
   /** The Node that runs it. */
   readonly interpreter: string;
+  /** Where this run writes of itself: log, report, metrics, state. */
+  readonly outputs: readonly OwnPlace[];
   readonly homes: readonly string[];
   /** Undefined where mounts cannot be told (not Linux). */
   readonly mounts: readonly Mount[] | undefined;
+}
+
+export interface OwnPlace {
+  /** Absolute, links resolved. */
+  readonly path: string;
+  /** E.g. `--log-file`. */
+  readonly flag: string;
 }
 
 /** Never emptied themselves, and neither is what contains them; directories below them may be. */
@@ -115,6 +124,10 @@ function forbiddenPlace(
         ? 'start media-cleanup from another directory, or configure a deeper one'
         : 'configure a deeper directory';
     return `${is}; ${change}.`;
+  }
+  const written = context.outputs.find((output) => within(output.path, path));
+  if (written !== undefined) {
+    return `${written.flag} (${written.path}) lies in it; name another place.`;
   }
   const ownParts = ['bin', 'dist', 'node_modules', 'src'].map((part) =>
     join(context.installation, part),

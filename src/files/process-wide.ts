@@ -1,4 +1,5 @@
 import { constants, existsSync, openSync } from 'node:fs';
+import { errorCode } from '../errors.ts';
 
 /**
  * What only the process as a whole has: one working directory, and the processor time it used. Bare
@@ -53,4 +54,14 @@ export function timeSpent(): { readonly processor: number; readonly waits: numbe
 /** The effective user; undefined where there are none. */
 export function userId(): number | undefined {
   return process.geteuid?.();
+}
+
+/** Whether a process has this pid here, whoever's it is. */
+export function isProcessThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) === 'EPERM';
+  }
 }

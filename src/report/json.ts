@@ -11,7 +11,7 @@ import type { ServiceCensus, ServiceReport, TaskCensus, WipeReport, Workers } fr
 export function reportJson(report: WipeReport) {
   const totals = totalsOf(report.services);
   const failures = joinFailures(report.services.map((service) => service.failures));
-  const warnings = report.services.flatMap((service) => service.warnings);
+  const warnings = [...report.warnings, ...report.services.flatMap((service) => service.warnings)];
   return {
     version: 1,
     cleanup_id: report.cleanupId,
@@ -30,7 +30,7 @@ export function reportJson(report: WipeReport) {
     space_freed_mb: megabytes(totals.bytesFreed),
     verified: totals.verified && !report.dryRun,
     errors: withCount(failures.first.map(errorLine), totals.errors, 'error'),
-    warnings: withCount(warnings, totals.warnings, 'warning'),
+    warnings: withCount(warnings, warnings.length, 'warning'),
     services: Object.fromEntries(
       report.services.map((service) => [service.name, serviceJson(service)]),
     ),
@@ -209,12 +209,17 @@ const STOP_STATUS: Readonly<Record<StopReason, 'refused' | 'declined' | 'locked'
     declined: 'declined',
     locked: 'locked',
     interrupted: 'interrupted',
+    timeout: 'interrupted',
   };
+
+export function stopStatus(error: CannotStart): 'refused' | 'declined' | 'locked' | 'interrupted' {
+  return STOP_STATUS[error.stop];
+}
 
 export function cannotStartJson(error: CannotStart) {
   return {
     version: 1,
-    status: STOP_STATUS[error.stop],
+    status: stopStatus(error),
     error: {
       code: error.stop,
       message: error.message,
@@ -228,10 +233,17 @@ export function cannotStartJson(error: CannotStart) {
  * the same JSON, but it cannot command a terminal that it is printed on.
  */
 export function jsonText(document: object): string {
-  const text = JSON.stringify(document, null, 2);
-  const escaped = text.replace(
+  return `${harmlessJson(JSON.stringify(document, null, 2))}\n`;
+}
+
+/** The same on one line. */
+export function jsonLine(document: object): string {
+  return `${harmlessJson(JSON.stringify(document))}\n`;
+}
+
+function harmlessJson(text: string): string {
+  return text.replace(
     /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-  return `${escaped}\n`;
 }

@@ -1,3 +1,5 @@
+import type { Removed } from './run-types.ts';
+
 /** What the core tells the outside while it works. The core never prints. */
 
 export type LogLevel = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR';
@@ -24,6 +26,31 @@ export interface Observer {
   log(entry: LogEntry): void;
   /** Called often (every few hundred items); must be cheap. */
   progress(progress: Progress): void;
+  /** How what was removed until any later moment can be told. */
+  watch?(removed: () => Removed): void;
   /** Present only when every single item is wanted (`--verbose`). */
   readonly item?: (service: string, step: string, name: string) => void;
+}
+
+/** Tells several of everything. */
+export function fanOut(observers: readonly Observer[]): Observer {
+  const items = observers.flatMap(({ item }) => (item === undefined ? [] : [item]));
+  return {
+    log: (entry) => {
+      for (const one of observers) one.log(entry);
+    },
+    progress: (progress) => {
+      for (const one of observers) one.progress(progress);
+    },
+    watch: (removed) => {
+      for (const one of observers) one.watch?.(removed);
+    },
+    ...(items.length === 0
+      ? {}
+      : {
+          item: (service: string, step: string, name: string) => {
+            for (const item of items) item(service, step, name);
+          },
+        }),
+  };
 }

@@ -25,6 +25,7 @@ export function plannedReport(
     services: services.map((service) => plannedService(chosenOf(service, run.kinds), run)),
     fileSystems: [],
     redisServers: [],
+    warnings: [],
   };
 }
 

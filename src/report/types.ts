@@ -191,6 +191,8 @@ export interface WipeReport {
   readonly fileSystems: readonly FileSystemReport[];
   /** Those that could be asked. */
   readonly redisServers: readonly RedisServerReport[];
+  /** Of the run as a whole, not of one service. */
+  readonly warnings: readonly string[];
 }
 
 /** What one directory holds now. */

@@ -5,3 +5,7 @@ export function cleanupId(start: Date): string {
   const time = `${two(start.getHours())}${two(start.getMinutes())}${two(start.getSeconds())}`;
   return `cleanup_total_${day}_${time}`;
 }
+
+export function isCleanupId(text: string): boolean {
+  return /^cleanup_total_\d{8}_\d{6}$/.test(text);
+}

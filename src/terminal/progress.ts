@@ -48,6 +48,11 @@ function quietProgress(stderr: Writable): ProgressView {
   };
 }
 
+/** Of a run that nobody watches. */
+export function silence(): ProgressView {
+  return { log: nothing, progress: nothing, pause: nothing, resume: nothing, stop: nothing };
+}
+
 /** Log lines; `DEBUG` and single items only when verbose. */
 function logProgress(options: ProgressOptions): ProgressView {
   const { stderr, verbose } = options;

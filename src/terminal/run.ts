@@ -1,13 +1,21 @@
-import type { DoctorRequest, Request, StatsRequest, WipeRequest } from '../commands/request.ts';
+import type { DoctorRequest, Request, StatsRequest } from '../commands/request.ts';
+import type { Standing } from '../commands/standing.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
-import type { Holds, Plan } from '../commands/wipe.ts';
 import { EXIT_CODE } from '../errors.ts';
-import { reportExitCode, reportMessage } from '../report/totals.ts';
-import type { ServiceCensus, WipeReport } from '../report/types.ts';
-import { titleOf } from './first-line.ts';
-import { makeProgress } from './progress.ts';
+import type { ServiceCensus } from '../report/types.ts';
 import { styleFor } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
+
+/** What whoever starts a command is to it. */
+export interface Caller {
+  /** Aborted when it is to end. */
+  readonly signal: AbortSignal;
+  readonly standing: Standing;
+  /** The exit code in the end: a signal has its own. */
+  readonly finalCode: (code: number) => number;
+  /** A second Ctrl-C: nothing is waited for any more. */
+  readonly hurry: AbortSignal;
+}
 
 /**
  * Runs a request against a terminal: stdout gets the report alone, everything else goes to stderr.
@@ -18,16 +26,29 @@ export async function runRequest(
   request: Request,
   terminal: Terminal,
   surroundings: Surroundings,
-  signal: AbortSignal,
-  holds: Holds,
+  caller: Caller,
 ): Promise<number> {
+  const { signal } = caller;
   switch (request.command) {
     case 'stats':
       return await runStats(request, terminal, surroundings, signal);
     case 'doctor':
       return await runDoctor(request, terminal, surroundings, signal);
-    case 'wipe':
-      return await runWipe(request, terminal, surroundings, signal, holds);
+    case 'wipe': {
+      const { runWipe } = await import('./run-wipe.ts');
+      return await runWipe(request, terminal, surroundings, caller);
+    }
+    case 'status': {
+      const { runStatus } = await import('./run-status.ts');
+      return await runStatus(request, terminal, surroundings, signal);
+    }
+    case 'logs': {
+      const { runLogs } = await import('./run-logs.ts');
+      return await runLogs(request, terminal, surroundings, signal);
+    }
+    case 'init':
+    case 'completion':
+      throw new Error('not here yet');
   }
 }
 
@@ -64,66 +85,6 @@ async function runStats(
     : EXIT_CODE.failed;
 }
 
-async function runWipe(
-  request: WipeRequest,
-  terminal: Terminal,
-  surroundings: Surroundings,
-  signal: AbortSignal,
-  holds: Holds,
-): Promise<number> {
-  const errorStyle = await styleFor(terminal, 'stderr', !request.color);
-  const progress = makeProgress({
-    stderr: terminal.stderr,
-    stderrIsTTY: terminal.stderrIsTTY,
-    env: terminal.env,
-    quiet: request.quiet,
-    verbose: request.verbose,
-    style: errorStyle,
-    title: titleOf(request),
-  });
-  const ask = async (plan: Plan): Promise<boolean> => {
-    const [{ planText }, { confirmationWord }, { askTyped, wipeQuestion }] = await Promise.all([
-      import('../report/plan-text.ts'),
-      import('../commands/targets.ts'),
-      import('./prompt.ts'),
-    ]);
-    progress.pause();
-    terminal.stderr.write(
-      `${planText(plan.services, { ...request, configFile: plan.configFile }, errorStyle)}\n`,
-    );
-    const expected = confirmationWord(request.targets);
-    const confirmed = await askTyped({
-      input: terminal.stdin,
-      output: terminal.stderr,
-      question: wipeQuestion(expected),
-      expected,
-      signal,
-    });
-    if (confirmed) progress.resume();
-    return confirmed;
-  };
-  try {
-    // Loaded only now, because on a terminal something shows within 100 ms.
-    const { wipe } = await import('../commands/wipe.ts');
-    const { report, plan } = await wipe(request, {
-      surroundings,
-      observer: progress,
-      ask: terminal.stdinIsTTY ? ask : undefined,
-      signal,
-      holds,
-    });
-    progress.stop();
-    const code = report.status === 'interrupted' ? EXIT_CODE.failed : reportExitCode(report);
-    // Whoever asks for JSON parses it.
-    const silent =
-      request.quiet && request.format !== 'json' && code === EXIT_CODE.done && !report.dryRun;
-    if (!silent) terminal.stdout.write(await wipeOutput(request, report, plan, terminal));
-    return code;
-  } finally {
-    progress.stop();
-  }
-}
-
 async function statsOutput(
   request: StatsRequest,
   census: readonly ServiceCensus[],
@@ -135,28 +96,4 @@ async function statsOutput(
   }
   const { statsText } = await import('../report/stats-text.ts');
   return statsText(census, await styleFor(terminal, 'stdout', !request.color));
-}
-
-async function wipeOutput(
-  request: WipeRequest,
-  report: WipeReport,
-  plan: Plan | undefined,
-  terminal: Terminal,
-): Promise<string> {
-  if (request.format === 'json') {
-    const { jsonText, reportJson } = await import('../report/json.ts');
-    return jsonText(reportJson(report));
-  }
-  const style = await styleFor(terminal, 'stdout', !request.color);
-  if (report.dryRun && plan !== undefined) {
-    const [{ planText }, { wrap }] = await Promise.all([
-      import('../report/plan-text.ts'),
-      import('../report/text.ts'),
-    ]);
-    const { services, configFile } = plan;
-    const message = wrap(reportMessage(report), style.width, 2).join('\n');
-    return `${planText(services, { ...request, configFile }, style)}\n${message}\n`;
-  }
-  const { reportText } = await import('../report/table.ts');
-  return reportText(report, style);
 }

@@ -90,6 +90,7 @@ export function reportOf(
     services,
     fileSystems: [],
     redisServers: [],
+    warnings: [],
     ...changes,
   };
 }

@@ -1,0 +1,152 @@
+import { join } from 'node:path';
+import { createFileWorkers } from '../files/file-workers.ts';
+import type { HeldFile } from '../files/held-open.ts';
+import { createLinkLedger } from '../files/link-ledger.ts';
+import { createPace, FULL_PACE } from '../redis/pace.ts';
+import { errorLine } from '../report/failures.ts';
+import type { Observer } from '../report/observer.ts';
+import type { WipeReport } from '../report/types.ts';
+import { settleAll } from '../settle-all.ts';
+import { reportStragglers } from './catch-up.ts';
+import { createCrew } from './crew.ts';
+import { compareSpace, measureSpace } from './file-systems.ts';
+import { findHeld, heldBefore, noteHeldOpen } from './held-open.ts';
+import { holdConsumers } from './hold-consumers.ts';
+import type { OpenService } from './open-services.ts';
+import { compareServers, measureServers, persistServers } from './redis-servers.ts';
+import type { MeasuredServers } from './redis-servers.ts';
+import type { WipeRequest } from './request.ts';
+import { resumeConsumers } from './resume-consumers.ts';
+import { leftText, removedBy } from './standing.ts';
+import { logWarning } from './step-log.ts';
+import { startStep, startTally } from './step.ts';
+import { countLeft, proveService } from './verify-service.ts';
+import type { Verdict } from './verify-service.ts';
+import { serviceReport, wipeService } from './wipe-service.ts';
+import type { WipeIo } from './wipe.ts';
+
+/**
+ * Holds the consumers of all services before anything is removed, since one service's tasks may
+ * make jobs for another; proves all of them when everything is removed; and resumes the consumers
+ * in every way out.
+ */
+export async function wipeAll(
+  services: readonly OpenService[],
+  request: WipeRequest,
+  io: Pick<WipeIo, 'observer' | 'signal' | 'standing' | 'surroundings'>,
+): Promise<Pick<WipeReport, 'services' | 'fileSystems' | 'redisServers'>> {
+  const { observer, signal, standing, surroundings } = io;
+  const workers = createFileWorkers({
+    ...surroundings,
+    program: join(surroundings.installation, 'dist/file-worker.js'),
+    concurrency: request.concurrency,
+    signal,
+  });
+  const erasing = { ledger: createLinkLedger(), workers };
+  const pace = request.rate === undefined ? FULL_PACE : createPace(request.rate);
+  const held = new Map<string, number>();
+  const runs = services.map((service) => {
+    const { name } = service.config;
+    const step = startStep(service, startTally(service), observer, signal, erasing, pace);
+    const crew = createCrew(step, request.cancelRunning, (count) => {
+      held.set(name, count);
+      standing.held = [...held.values()].reduce((sum, one) => sum + one, 0);
+    });
+    return { service, step, crew };
+  });
+  const all = runs.map(({ step }) => step);
+  observer.watch?.(() => removedBy(all));
+  standing.left = () => leftText(all, request.kinds);
+  const verdicts = new Map<OpenService, Verdict>();
+  const space = measureSpace(services);
+  let before: ReadonlySet<string> = new Set();
+  let servers: MeasuredServers = [];
+  let heldFiles: readonly HeldFile[] | undefined;
+  try {
+    for (const { service } of runs) announce(service, observer);
+    await untilAborted(signal, async () => {
+      servers = await measureServers(all);
+      if (request.kinds.includes('queue')) {
+        await settleAll(runs.map(async ({ crew }) => holdConsumers(crew, request.waitIdle)));
+      }
+      before = await heldBefore(services, signal);
+      for (const { step } of runs) await wipeService(step, request.kinds);
+      // While the look waits for the dust to settle.
+      const looking = findHeld(all).then((files) => {
+        heldFiles = files;
+      });
+      await settleAll([
+        looking,
+        ...runs.map(async ({ service, step, crew }) => {
+          verdicts.set(service, await proveService(step, crew, request.kinds, request.verifyFor));
+        }),
+      ]);
+    });
+  } finally {
+    workers?.close();
+    await Promise.all(runs.map(async ({ crew }) => resumeConsumers(crew)));
+  }
+  let redisServers: WipeReport['redisServers'] = [];
+  await untilAborted(signal, async () => {
+    if (request.persist) await persistServers(servers, signal);
+    redisServers = await compareServers(servers, signal);
+  });
+  // Interrupted: who may write again is told all the same.
+  for (const { service, crew } of runs) if (!verdicts.has(service)) await reportStragglers(crew);
+  if ((workers?.lost() ?? 0) > 0) {
+    all[0]?.warn(
+      'a process that helped to remove files was ended by something: counts may be too low',
+    );
+  }
+  // What a second pass removed may be held as well; an interrupted run has not looked yet.
+  if (heldFiles === undefined || all.some(({ tally }) => tally.pass > 1)) {
+    heldFiles = (await findHeld(all)) ?? [];
+  }
+  noteHeldOpen(all, before, heldFiles);
+  const directories = runs.flatMap(({ step }) => step.tally.directories);
+  const reports = await Promise.all(
+    runs.map(async ({ service, step: { tally } }) =>
+      serviceReport(
+        service.config.name,
+        tally,
+        verdicts.get(service) ?? (await countLeft(service, request.kinds, tally)),
+      ),
+    ),
+  );
+  return { services: reports, fileSystems: compareSpace(space, directories), redisServers };
+}
+
+/** An abort ends the work and keeps what was done; anything else thrown is a bug and goes on. */
+async function untilAborted(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  try {
+    signal.throwIfAborted();
+    await work();
+  } catch (error) {
+    if (error !== signal.reason) throw error;
+  }
+}
+
+function announce(service: OpenService, observer: Observer): void {
+  const { name } = service.config;
+  const redis = service.redis === undefined ? [] : [`Redis ${service.redis.label}`];
+  const broker =
+    service.broker === undefined || service.broker === service.redis
+      ? []
+      : [`broker ${service.broker.label}`];
+  const paths = service.directories.map(({ located }) => located.path);
+  observer.log({
+    level: 'INFO',
+    service: name,
+    step: 'service',
+    message: [name, ...redis, ...broker, ...paths].join(', ').replace(', ', ': '),
+  });
+  for (const failure of service.failures) {
+    observer.log({
+      level: 'ERROR',
+      service: name,
+      step: 'open',
+      message: errorLine(failure),
+    });
+  }
+  for (const one of service.warnings) logWarning(name, one, observer);
+}

@@ -1,0 +1,13 @@
+import { readFile } from 'node:fs/promises';
+import { metricsText } from '../report/metrics.ts';
+import type { RunMetrics } from '../report/metrics.ts';
+import { writeAtomically } from './atomic-file.ts';
+
+/**
+ * For node_exporter's textfile collector, which runs as another user. The time of the last success
+ * is carried over from what the file holds. @throws the system error.
+ */
+export async function writeMetrics(file: string, run: RunMetrics): Promise<void> {
+  const previous = await readFile(file, 'utf8').catch(() => undefined);
+  await writeAtomically(file, await metricsText(run, previous), 0o644);
+}

@@ -1,0 +1,111 @@
+import type { Argument, RedisConnection, Reply } from './connect.ts';
+import { RedisError } from './errors.ts';
+
+/**
+ * A lock that every host over one Redis sees: a key with an owner's token in it that expires unless
+ * it is renewed (https://redis.io/docs/latest/develop/use/patterns/distributed-locks/, the pattern
+ * for a single instance). Scripts compare and change in one go. Where scripts are not permitted it
+ * is compared first: then renewing cannot take it from another owner either, and a transaction that
+ * watches the key does the rest; a cluster without scripts leaves it to the expiry.
+ */
+
+/** So long after its last renewal a dead owner keeps others away. */
+export const EXPIRY_MS = 30_000;
+export const RENEWAL_MS = 8_000;
+
+export interface RedisLock {
+  readonly key: string;
+  /** JSON that names the owner and contains a token that nobody else has. */
+  readonly value: string;
+}
+
+/** @returns what another owner wrote into it; undefined: it is ours. @throws RedisError. */
+export async function acquireLock(
+  redis: RedisConnection,
+  { key, value }: RedisLock,
+): Promise<string | undefined> {
+  for (;;) {
+    const set = await redis.send('SET', key, value, 'NX', 'PX', EXPIRY_MS);
+    if (set !== null) return undefined;
+    const found = await redis.send('GET', key);
+    // An answer that was lost on the way was ours.
+    if (found !== null) return text(found) === value ? undefined : text(found);
+  }
+}
+
+/** Takes the place of an owner that is known to be dead. @returns whether it was still its. */
+export async function replaceOwner(
+  redis: RedisConnection,
+  { key, value }: RedisLock,
+  dead: string,
+): Promise<boolean> {
+  const script =
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end return false";
+  const done = await scripted(redis, script, key, dead, value, EXPIRY_MS);
+  if (done !== 'no scripts') return done !== null;
+  return await changeWatched(redis, key, dead, ['SET', key, value, 'PX', EXPIRY_MS]);
+}
+
+/** @returns whether it is still ours. @throws RedisError. */
+export async function renewLock(
+  redis: RedisConnection,
+  { key, value }: RedisLock,
+): Promise<boolean> {
+  const script =
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0";
+  const done = await scripted(redis, script, key, value, EXPIRY_MS);
+  if (done !== 'no scripts') {
+    if (Number(done) === 1) return true;
+  } else if (text(await redis.send('GET', key)) === value) {
+    // Were it another's by now, it would only live longer.
+    return Number(await redis.send('PEXPIRE', key, EXPIRY_MS)) === 1;
+  }
+  // A Redis that was started anew without its data has nobody's.
+  return (await acquireLock(redis, { key, value })) === undefined;
+}
+
+/** @throws RedisError; then it expires. */
+export async function releaseLock(
+  redis: RedisConnection,
+  { key, value }: RedisLock,
+): Promise<void> {
+  const script =
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end return 0";
+  const done = await scripted(redis, script, key, value);
+  if (done === 'no scripts') await changeWatched(redis, key, value, ['UNLINK', key]);
+}
+
+/** For a connection on which nobody else asks anything meanwhile: one WATCH is for all of it. */
+async function changeWatched(
+  redis: RedisConnection,
+  key: string,
+  expected: string,
+  command: readonly [string, ...Argument[]],
+): Promise<boolean> {
+  if (redis.isCluster) return false;
+  await redis.send('WATCH', key);
+  if (text(await redis.send('GET', key)) === expected) {
+    await redis.transaction([command]);
+    return true;
+  }
+  await redis.send('UNWATCH');
+  return false;
+}
+
+async function scripted(
+  redis: RedisConnection,
+  script: string,
+  key: string,
+  ...args: readonly (string | number)[]
+): Promise<Reply | 'no scripts'> {
+  try {
+    return await redis.send('EVAL', script, 1, key, ...args);
+  } catch (error) {
+    if (error instanceof RedisError && ['NOPERM', 'ERR'].includes(error.code)) return 'no scripts';
+    throw error;
+  }
+}
+
+function text(reply: Reply): string {
+  return Buffer.isBuffer(reply) ? reply.toString() : '';
+}

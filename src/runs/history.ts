@@ -1,0 +1,213 @@
+import {
+  appendFileSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { errorCode } from '../errors.ts';
+import type { Run, RunProgress, RunRecord } from '../report/run-types.ts';
+import { cleanupId, isCleanupId } from './cleanup-id.ts';
+import { stillRuns } from './process-identity.ts';
+import type { ProcessIdentity } from './process-identity.ts';
+import { makePrivateDirectory } from './state-directory.ts';
+
+/**
+ * The runs so far, each a directory of its own: `run.json`, `progress.json`, `report.json`,
+ * `log.jsonl`, and `output` of a process in the background. Files 0600, directories 0700.
+ */
+
+/** Older ones that have ended are removed. */
+const KEPT = 50;
+const FILES = ['run.json', 'progress.json', 'report.json', 'log.jsonl', 'output'] as const;
+export type RunFile = (typeof FILES)[number];
+
+/** Of a run that goes on while others ask for an id, each takes the next second. */
+const MOST_SECONDS = 1000;
+
+interface Stored extends RunRecord {
+  readonly process: ProcessIdentity;
+}
+
+export function runsDirectory(stateDirectory: string): string {
+  return join(stateDirectory, 'runs');
+}
+
+/**
+ * Makes the directory of a new run, whose name nobody else has: of the starting second, or of the
+ * next one that is free. @throws the system error.
+ */
+export function claimRun(stateDirectory: string, startedAt: Date): string {
+  const runs = runsDirectory(stateDirectory);
+  makePrivateDirectory(runs);
+  for (let second = 0; second < MOST_SECONDS; second += 1) {
+    const id = cleanupId(new Date(startedAt.getTime() + second * 1000));
+    try {
+      mkdirSync(join(runs, id), { mode: 0o700 });
+      return id;
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw error;
+    }
+  }
+  throw Object.assign(new Error('No id is free'), { code: 'EEXIST' });
+}
+
+/** Takes back a claim of which nothing came. */
+export function unclaimRun(stateDirectory: string, id: string): void {
+  removeRun(join(runsDirectory(stateDirectory), id));
+}
+
+/** Whole or not at all. @throws the system error. */
+export function writeRunFile(
+  stateDirectory: string,
+  id: string,
+  name: RunFile,
+  text: string,
+): void {
+  const file = join(runsDirectory(stateDirectory), id, name);
+  const temporary = `${file}.new`;
+  writeFileSync(temporary, text, { mode: 0o600 });
+  renameSync(temporary, file);
+}
+
+/** @throws the system error. */
+export function appendRunFile(
+  stateDirectory: string,
+  id: string,
+  name: RunFile,
+  text: string,
+): void {
+  appendFileSync(join(runsDirectory(stateDirectory), id, name), text, { mode: 0o600 });
+}
+
+export function recordText(record: RunRecord, process: ProcessIdentity): string {
+  const stored: Stored = { ...record, process };
+  return `${JSON.stringify(stored, null, 2)}\n`;
+}
+
+/** Undefined when there is none. @throws the system error of one that cannot be read. */
+export function readRunFile(stateDirectory: string, id: string, name: RunFile): string | undefined {
+  try {
+    return readFileSync(join(runsDirectory(stateDirectory), id, name), 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** Newest first. @throws the system error of a directory that cannot be read. */
+export function readRuns(stateDirectory: string): readonly Run[] {
+  return runIds(stateDirectory)
+    .map((id) => readRun(stateDirectory, id))
+    .filter((run) => run !== undefined)
+    .toSorted((a, b) => b.record.startedAt.getTime() - a.record.startedAt.getTime());
+}
+
+/** Undefined: no such run, or one of which nothing was written yet. */
+export function readRun(stateDirectory: string, id: string): Run | undefined {
+  const stored = parse<Stored>(readRunFile(stateDirectory, id, 'run.json'));
+  if (stored?.process === undefined || typeof stored.startedAt !== 'string') return undefined;
+  const { process, ...record } = stored;
+  const progress = parse<RunProgress>(readRunFile(stateDirectory, id, 'progress.json'));
+  return {
+    record: {
+      ...record,
+      cleanupId: id,
+      startedAt: new Date(record.startedAt),
+      finishedAt: record.finishedAt && new Date(record.finishedAt),
+    },
+    isAlive: record.status === 'processing' ? isThere(stateDirectory, id, process) : false,
+    progress: progress && {
+      ...progress,
+      stepStartedAt: new Date(progress.stepStartedAt),
+      updatedAt: new Date(progress.updatedAt),
+    },
+  };
+}
+
+/** The id of a run that was not started yet has an empty directory. */
+export function runIds(stateDirectory: string): readonly string[] {
+  try {
+    return readdirSync(runsDirectory(stateDirectory)).filter(isCleanupId).toSorted().toReversed();
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Removes all but the newest of those that have ended. */
+export function pruneRuns(stateDirectory: string): void {
+  const old = runIds(stateDirectory).slice(KEPT);
+  for (const id of old) {
+    const run = readRun(stateDirectory, id);
+    const directory = join(runsDirectory(stateDirectory), id);
+    const goesOn = run === undefined ? isFresh(directory) : run.isAlive !== false;
+    if (!goesOn) removeRun(directory);
+  }
+}
+
+/** So long after its last sign a run whose process cannot be seen is taken for dead. */
+const SILENT_MS = 90_000;
+
+function isThere(
+  stateDirectory: string,
+  id: string,
+  process: ProcessIdentity,
+): boolean | undefined {
+  const seen = stillRuns(process);
+  if (seen !== undefined) return seen;
+  return Date.now() - lastSign(stateDirectory, id) < SILENT_MS ? undefined : false;
+}
+
+function lastSign(stateDirectory: string, id: string): number {
+  const directory = join(runsDirectory(stateDirectory), id);
+  return Math.max(0, ...FILES.map((name) => modifiedAt(join(directory, name))));
+}
+
+function modifiedAt(path: string): number {
+  try {
+    return statSync(path).mtimeMs;
+  } catch {
+    return 0;
+  }
+}
+
+function isFresh(directory: string): boolean {
+  return Date.now() - modifiedAt(directory) < SILENT_MS;
+}
+
+/** Only what we have written ourselves: anything else in there stays, and the directory with it. */
+function removeRun(directory: string): void {
+  try {
+    if (!lstatSync(directory).isDirectory()) return;
+    for (const name of FILES) {
+      for (const file of [join(directory, name), join(directory, `${name}.new`)]) removeFile(file);
+    }
+    rmdirSync(directory);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+  }
+}
+
+function removeFile(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+function parse<T>(text: string | undefined): T | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    return undefined;
+  }
+}

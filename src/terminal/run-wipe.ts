@@ -1,0 +1,251 @@
+import type { WipeRequest } from '../commands/request.ts';
+import type { Surroundings } from '../commands/surroundings.ts';
+import type { Handover, Plan } from '../commands/wipe.ts';
+import { CannotStart, EXIT_CODE } from '../errors.ts';
+import { fanOut } from '../report/observer.ts';
+import { durationText } from '../report/text.ts';
+import { reportExitCode, reportMessage } from '../report/totals.ts';
+import type { WipeReport } from '../report/types.ts';
+import { stateDirectory } from '../runs/state-directory.ts';
+import { titleOf } from './first-line.ts';
+import { makeProgress, silence } from './progress.ts';
+import type { ProgressView } from './progress.ts';
+import type { Caller } from './run.ts';
+import { openOutputs } from './run-outputs.ts';
+import type { RunOutputs } from './run-outputs.ts';
+import { styleFor } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+
+/**
+ * A wipe against a terminal: question and progress on stderr, the report on stdout, and what it tells
+ * elsewhere. In the background there is no terminal, and only the latter.
+ * @throws CannotStart, or the signal's reason.
+ */
+export async function runWipe(
+  request: WipeRequest,
+  terminal: Terminal,
+  surroundings: Surroundings,
+  caller: Caller,
+): Promise<number> {
+  const errorStyle = await styleFor(terminal, 'stderr', !request.color);
+  const progress = request.background
+    ? silence()
+    : makeProgress({
+        stderr: terminal.stderr,
+        stderrIsTTY: terminal.stderrIsTTY,
+        env: terminal.env,
+        quiet: request.quiet,
+        verbose: request.verbose,
+        style: errorStyle,
+        title: titleOf(request),
+      });
+  const limit = withTimeout(caller.signal, request.timeout);
+  const { signal } = limit;
+  let outputs: RunOutputs | undefined;
+  try {
+    // Loaded only now, because on a terminal something shows within 100 ms.
+    const { wipe } = await import('../commands/wipe.ts');
+    const handover = request.background ? await handedOver(terminal) : undefined;
+    const state = stateDirectory({
+      flag: request.stateDirectory,
+      env: surroundings.env,
+      workingDirectory: surroundings.workingDirectory,
+      home: surroundings.home,
+    });
+    outputs = await openOutputs(request, surroundings, state, handover, caller.hurry);
+    const { standing } = caller;
+    standing.abandon = outputs.abandon;
+    const outcome = await wipe(request, {
+      surroundings,
+      observer: fanOut([progress, outputs.observer]),
+      ask: terminal.stdinIsTTY
+        ? async (plan) => askOn(terminal, request, plan, progress, signal)
+        : undefined,
+      signal,
+      standing,
+      stateDirectory: state,
+      handover,
+      begin: outputs.begin,
+      detach: outputs.detach,
+    });
+    progress.stop();
+    if (outcome.is === 'detached') {
+      const { detachedText } = await import('../report/detached-text.ts');
+      terminal.stdout.write(detachedText(outcome, request));
+      return EXIT_CODE.done;
+    }
+    return await tell(request, terminal, caller, outputs, outcome.report, outcome.plan);
+  } catch (error) {
+    progress.stop();
+    if (error instanceof CannotStart) await tellOfNoStart(error, terminal, caller, outputs);
+    throw error;
+  } finally {
+    progress.stop();
+    limit.end();
+  }
+}
+
+/** The report, wherever it is to go, in the order in which it may be waited for. */
+async function tell(
+  request: WipeRequest,
+  terminal: Terminal,
+  caller: Caller,
+  outputs: RunOutputs,
+  report: WipeReport,
+  plan: Plan | undefined,
+): Promise<number> {
+  const { jsonText, reportJson } = await import('../report/json.ts');
+  const code = report.status === 'interrupted' ? EXIT_CODE.failed : reportExitCode(report);
+  const exitCode = caller.finalCode(code);
+  const fileFormat = request.format === 'table' ? 'json' : request.format;
+  const warnings = await outputs.finish({
+    report,
+    exitCode,
+    message: reportMessage(report),
+    json: jsonText(reportJson(report)),
+    text: await wipeOutput({ ...request, format: fileFormat }, report, plan, terminal),
+  });
+  // A run in the background tells of itself in its history alone.
+  if (!request.background) {
+    const told = { ...report, warnings: [...report.warnings, ...warnings] };
+    await print(request, told, plan, terminal, code, warnings);
+  }
+  const body = await wipeOutput(request, report, plan, plainTerminal(terminal));
+  warn(terminal, await outputs.ping(exitCode, body));
+  return code;
+}
+
+/** Whoever asks for JSON parses it, so that --quiet is for people. */
+async function print(
+  request: WipeRequest,
+  report: WipeReport,
+  plan: Plan | undefined,
+  terminal: Terminal,
+  code: number,
+  warnings: readonly string[],
+): Promise<void> {
+  const isSilent =
+    request.quiet && request.format !== 'json' && code === EXIT_CODE.done && !report.dryRun;
+  if (isSilent) for (const text of warnings) warn(terminal, text);
+  else terminal.stdout.write(await wipeOutput(request, report, plan, terminal));
+}
+
+async function tellOfNoStart(
+  error: CannotStart,
+  terminal: Terminal,
+  caller: Caller,
+  outputs: RunOutputs | undefined,
+): Promise<void> {
+  if (outputs === undefined) return;
+  const { cannotStartJson, jsonText, stopStatus } = await import('../report/json.ts');
+  const exitCode = caller.finalCode(error.exitCode);
+  const status = stopStatus(error);
+  const warnings = await outputs.finish({
+    error,
+    status,
+    exitCode,
+    json: jsonText(cannotStartJson(error)),
+  });
+  for (const text of warnings) warn(terminal, text);
+  warn(terminal, await outputs.ping(exitCode, `${error.message}\n`));
+}
+
+function warn(terminal: Terminal, text: string | undefined): void {
+  if (text !== undefined) terminal.stderr.write(`media-cleanup: ${text}\n`);
+}
+
+async function askOn(
+  terminal: Terminal,
+  request: WipeRequest,
+  plan: Plan,
+  progress: ProgressView,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [{ planText }, { confirmationWord }, { askTyped, wipeQuestion }] = await Promise.all([
+    import('../report/plan-text.ts'),
+    import('../commands/targets.ts'),
+    import('./prompt.ts'),
+  ]);
+  const style = await styleFor(terminal, 'stderr', !request.color);
+  progress.pause();
+  const text = planText(plan.services, { ...request, configFile: plan.configFile }, style);
+  terminal.stderr.write(`${text}\n`);
+  const expected = confirmationWord(request.targets);
+  const confirmed = await askTyped({
+    input: terminal.stdin,
+    output: terminal.stderr,
+    question: wipeQuestion(expected),
+    expected,
+    signal,
+  });
+  if (confirmed) progress.resume();
+  return confirmed;
+}
+
+async function handedOver(terminal: Terminal): Promise<Handover> {
+  if (terminal.stdinIsTTY) {
+    throw new CannotStart('usage', '--background is for --detach alone.');
+  }
+  const { readHandover } = await import('../runs/background.ts');
+  return await readHandover(terminal.stdin);
+}
+
+/** Its own end, or the caller's: whichever comes first. */
+function withTimeout(
+  outer: AbortSignal,
+  milliseconds: number | undefined,
+): { readonly signal: AbortSignal; readonly end: () => void } {
+  if (milliseconds === undefined) return { signal: outer, end: () => undefined };
+  const inner = new AbortController();
+  const follow = (): void => {
+    inner.abort(outer.reason);
+  };
+  if (outer.aborted) follow();
+  outer.addEventListener('abort', follow, { once: true });
+  const timer = setTimeout(() => {
+    inner.abort(new CannotStart('timeout', timeoutMessage(milliseconds)));
+  }, milliseconds);
+  return {
+    signal: inner.signal,
+    end: () => {
+      clearTimeout(timer);
+      outer.removeEventListener('abort', follow);
+    },
+  };
+}
+
+function timeoutMessage(milliseconds: number): string {
+  return `Stopped by --timeout ${durationText(milliseconds)}.`;
+}
+
+function plainTerminal(terminal: Terminal): Terminal {
+  return { ...terminal, stdoutIsTTY: false, stdoutColumns: undefined, env: {} };
+}
+
+async function wipeOutput(
+  request: WipeRequest,
+  report: WipeReport,
+  plan: Plan | undefined,
+  terminal: Terminal,
+): Promise<string> {
+  if (request.format === 'markdown') {
+    const { reportMarkdown } = await import('../report/markdown.ts');
+    return reportMarkdown(report);
+  }
+  if (request.format === 'json') {
+    const { jsonText, reportJson } = await import('../report/json.ts');
+    return jsonText(reportJson(report));
+  }
+  const style = await styleFor(terminal, 'stdout', !request.color);
+  if (report.dryRun && plan !== undefined) {
+    const [{ planText }, { wrap }] = await Promise.all([
+      import('../report/plan-text.ts'),
+      import('../report/text.ts'),
+    ]);
+    const { services, configFile } = plan;
+    const message = wrap(reportMessage(report), style.width, 2).join('\n');
+    return `${planText(services, { ...request, configFile }, style)}\n${message}\n`;
+  }
+  const { reportText } = await import('../report/table.ts');
+  return reportText(report, style);
+}
