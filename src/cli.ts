@@ -216,7 +216,8 @@ export function buildProgram(version: string, take: (request: Request) => void):
         concurrency: flags.concurrency,
         rate: flags.rate,
         persist: flags.persist ?? false,
-        detach: flags.detach ?? false,
+        // What goes on in the background has the same words as what started it.
+        detach: flags.detach === true && flags.background !== true,
         background: flags.background ?? false,
         lockWait: flags.lockWait ?? 0,
         stateDirectory: flags.stateDir,

@@ -24,7 +24,16 @@ export interface ToolOptions extends ConfineOptions {
 
 /** PATH, and a HOME inside the folder: no colours, no CI, nothing of the machine's own. */
 export function toolEnvironment(folder: string): Record<string, string> {
-  return { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HOME: join(folder, 'home') };
+  return {
+    PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
+    HOME: join(folder, 'home'),
+    ...stateEnvironment(folder),
+  };
+}
+
+/** Where runs and locks of the tool are kept: root's own place is read-only for it here. */
+export function stateEnvironment(folder: string): Record<string, string> {
+  return { XDG_STATE_HOME: join(folder, 'home/.local/state') };
 }
 
 export async function runTool(args: readonly string[], options: ToolOptions): Promise<Result> {
@@ -71,8 +80,10 @@ export function mutantTool(
 }
 
 function prepared(options: ToolOptions): ConfineOptions {
-  if (options.env !== undefined) return options;
-  const env = toolEnvironment(options.folder);
+  const env = {
+    ...stateEnvironment(options.folder),
+    ...(options.env ?? toolEnvironment(options.folder)),
+  };
   const home = join(options.folder, 'home');
   mkdirSync(home, { recursive: true });
   if (options.user !== undefined) chownSync(home, options.user.uid, options.user.gid);
