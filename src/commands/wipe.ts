@@ -6,6 +6,7 @@ import { createFileWorkers } from '../files/file-workers.ts';
 import type { HeldFile } from '../files/held-open.ts';
 import { createLinkLedger } from '../files/link-ledger.ts';
 import { createPace, FULL_PACE } from '../redis/pace.ts';
+import { expectedOf } from '../report/expected.ts';
 import { errorLine } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
 import { plannedReport } from '../report/planned.ts';
@@ -124,6 +125,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     if (!request.yes && plan !== undefined && !(await io.ask?.(plan))) {
       throw new CannotStart('declined', 'Not confirmed: nothing was touched.');
     }
+    if (plan !== undefined) observer.expect?.(expectedOf(plan.services, request.kinds));
     if (!request.yes) await refreshLinks(services, signal);
     if (!certain) announceStart(request.kinds, config.file, observer);
     const { reports, fileSystems, redisServers } = await wipeAll(services, request, io);

@@ -1,9 +1,11 @@
 import type { Writable } from 'node:stream';
 import { logLine } from '../report/log-line.ts';
-import type { Observer } from '../report/observer.ts';
+import type { LogLevel, Observer } from '../report/observer.ts';
 import type { Style } from '../report/style.ts';
 import type { Environment } from '../config/find.ts';
 import { hasSpinner } from './first-line.ts';
+import { createMeter, kindOf } from './meter.ts';
+import { progressSentence } from './progress-line.ts';
 import { spinnerProgress } from './spinner.ts';
 
 /** An observer for the situation; `stop` before anything else is written to the same terminal. */
@@ -48,25 +50,62 @@ function quietProgress(stderr: Writable): ProgressView {
   };
 }
 
-/** Log lines; `DEBUG` and single items only when verbose. */
+/** From one line about a step that goes on to the next: for cron's logs, and for who listens. */
+const TELL_EVERY_MS = 30_000;
+const LOOK_EVERY_MS = 5000;
+
+/** Log lines, also about steps that take long; `DEBUG` and single items only when verbose. */
 function logProgress(options: ProgressOptions): ProgressView {
   const { stderr, verbose } = options;
+  const meter = createMeter();
+  let step = '';
+  let told = 0;
+  let isPaused = false;
+  const write = (level: LogLevel, message: string): void => {
+    stderr.write(`${logLine({ level, message }, new Date())}\n`);
+  };
+  const tell = (): void => {
+    const now = performance.now();
+    const reading = meter.read(now);
+    if (isPaused || reading === undefined || now - told < TELL_EVERY_MS) return;
+    told = now;
+    write('INFO', progressSentence(reading));
+  };
+  // The core may hold the event loop, and a step may have nothing to tell for long.
+  const timer = setInterval(tell, LOOK_EVERY_MS).unref();
   const view: ProgressView = {
-    log: (entry) => {
-      if (entry.level === 'DEBUG' && !verbose) return;
-      stderr.write(`${logLine(entry, new Date())}\n`);
+    expect: (totals) => {
+      meter.expect(totals);
     },
-    progress: nothing,
-    pause: nothing,
-    resume: nothing,
-    stop: nothing,
+    log: (entry) => {
+      meter.logged(entry);
+      if (entry.level === 'DEBUG' && !verbose) return;
+      write(entry.level, entry.message);
+    },
+    progress: (progress) => {
+      const now = performance.now();
+      const isSilent = meter.read(now) === undefined;
+      meter.progress(progress, now);
+      const key = kindOf(progress.step);
+      if (isSilent || key !== step) told = now;
+      step = key;
+      tell();
+    },
+    pause: () => {
+      isPaused = true;
+    },
+    resume: () => {
+      isPaused = false;
+    },
+    stop: () => {
+      clearInterval(timer);
+    },
   };
   if (!verbose) return view;
   return {
     ...view,
-    item: (service, step, name) => {
-      const message = `${service}: ${step}: ${name}`;
-      stderr.write(`${logLine({ level: 'DEBUG', message }, new Date())}\n`);
+    item: (service, kind, name) => {
+      write('DEBUG', `${service}: ${kind}: ${name}`);
     },
   };
 }
