@@ -4,6 +4,8 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArguments, wantsJson } from './cli.ts';
 import { firstLine } from './terminal/first-line.ts';
+import { leadsToJournal } from './terminal/line-format.ts';
+import { journalLine } from './report/log-line.ts';
 import type { Standing } from './commands/standing.ts';
 import { CannotStart, EXIT_CODE, errorCode, errorMessage } from './errors.ts';
 
@@ -17,6 +19,7 @@ const interruption = new AbortController();
 const output = { lost: false };
 const hurried = new AbortController();
 const standing: Standing = { held: 0, left: undefined, abandon: undefined };
+const isJournal = leadsToJournal(2, process.env);
 let interruptedBy: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | undefined;
 let impatience = 0;
 
@@ -34,7 +37,7 @@ for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
 }
 // A bug somewhere: consumers that are held must be told to go on all the same.
 process.on('uncaughtException', (error) => {
-  process.stderr.write(`media-cleanup: internal error, please report it\n${stackOf(error)}\n`);
+  complain(`media-cleanup: internal error, please report it\n${stackOf(error)}\n`);
   process.exitCode = EXIT_CODE.failed;
   if (interruption.signal.aborted) return;
   interruption.abort(new CannotStart('interrupted', 'Stopped by an internal error.'));
@@ -45,7 +48,7 @@ process.stderr.on('error', () => undefined);
 process.stdout.on('error', (error: unknown) => {
   if (errorCode(error) === 'EPIPE') return;
   output.lost = true;
-  process.stderr.write(`media-cleanup: the report could not be written: ${errorMessage(error)}\n`);
+  complain(`media-cleanup: the report could not be written: ${errorMessage(error)}\n`);
 });
 // ioredis' debug output contains the arguments of AUTH.
 delete process.env['DEBUG'];
@@ -76,7 +79,7 @@ function endAtOnce(code: number): never {
         ? ''
         : ` ${standing.held} held consumers were not told to go on: media-cleanup doctor --fix.`;
     const message = `Ended at once, without a second look. ${left}${held} Run it again to remove the rest.`;
-    process.stderr.write(`\nmedia-cleanup: ${message}\n`);
+    complain(`\nmedia-cleanup: ${message}\n`);
     standing.abandon?.(code, message);
   }
   process.exit(code);
@@ -112,6 +115,7 @@ async function main(): Promise<number> {
         stderrIsTTY: process.stderr.isTTY,
         stdoutColumns: process.stdout.columns,
         stderrColumns: process.stderr.columns,
+        stderrIsJournal: isJournal,
         env: process.env,
       },
       {
@@ -146,12 +150,11 @@ async function written(stream: NodeJS.WriteStream): Promise<void> {
 async function explain(error: unknown): Promise<number> {
   if (error instanceof CannotStart) {
     await explainAsJson(error);
-    process.stderr.write(`media-cleanup: ${error.message}\n`);
+    complain(`media-cleanup: ${error.message}\n`);
     if (error.stop === 'config') {
-      for (const { path, message } of error.problems)
-        process.stderr.write(`  ${path}: ${message}\n`);
+      for (const { path, message } of error.problems) complain(`  ${path}: ${message}\n`);
     }
-    if (error.stop === 'usage') process.stderr.write('Try: media-cleanup --help\n');
+    if (error.stop === 'usage') complain('Try: media-cleanup --help\n');
     return finalCode(error.exitCode);
   }
   if (wantsJson(argv)) {
@@ -164,7 +167,7 @@ async function explain(error: unknown): Promise<number> {
     process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   }
   // A bug: its stack is what helps to mend it.
-  process.stderr.write(`media-cleanup: internal error, please report it\n${stackOf(error)}\n`);
+  complain(`media-cleanup: internal error, please report it\n${stackOf(error)}\n`);
   return EXIT_CODE.failed;
 }
 
@@ -172,6 +175,11 @@ async function explainAsJson(error: CannotStart): Promise<void> {
   if (!wantsJson(argv)) return;
   const { cannotStartJson, jsonText } = await import('./report/json.ts');
   process.stdout.write(jsonText(cannotStartJson(error)));
+}
+
+/** On stderr; the journal is told that it is an error. */
+function complain(text: string): void {
+  process.stderr.write(isJournal ? journalLine('ERROR', text) : text);
 }
 
 function stackOf(error: unknown): string {

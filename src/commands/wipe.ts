@@ -4,6 +4,7 @@ import { loadConfig } from '../config/load.ts';
 import type { Config, ServiceConfig } from '../config/types.ts';
 import { CannotStart } from '../errors.ts';
 import type { OwnPlace } from '../files/guards.ts';
+import { expectedOf } from '../report/expected.ts';
 import type { Observer } from '../report/observer.ts';
 import { plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
@@ -138,6 +139,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     };
     if (request.detach && request.yes) return await detach();
     const problems = keepingWarnings(locks.problem, begun.problem, stateDirectory);
+    for (const message of problems) observer.log({ level: 'WARNING', step: 'warning', message });
     return await withServices(config, targets, located, request, io, run, async (opened) => {
       const patience = createPatience(wait);
       const holder = { ...locks.holder, cleanupId: run.cleanupId };
@@ -224,6 +226,7 @@ async function confirm(
     }
     await refreshLinks(services, signal);
   }
+  if (plan !== undefined) observer.expect?.(expectedOf(plan.services, request.kinds));
   if (!isCertain(request) && !request.detach) announceStart(request.kinds, configFile, observer);
   return plan;
 }

@@ -1,10 +1,12 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { CENSUS } from '../../test/support/reports.ts';
+import { CENSUS, DENIED, failed } from '../../test/support/reports.ts';
 import { makeStyle } from '../terminal/terminal.ts';
+import { GROUPED } from './grid.ts';
 import { planText } from './plan-text.ts';
 import { statsText } from './stats-text.ts';
 import { plainStyle } from './style.ts';
+import { textWidth } from './text.ts';
 import { KINDS } from './types.ts';
 
 const RUN = {
@@ -124,29 +126,29 @@ describe('stats', () => {
       Total                1,219+     15+         1+  3,468       3  11,068.21
 
       audio-transcriber  Redis 127.0.0.1:6379/3
-        Uploads            23 files    145.20 MB
-          /srv/media/services/audio-transcriber/uploads
-        Transcriptions     20 files      1.00 MB
-          /srv/media/services/audio-transcriber/transcriptions
-        Temp                6 files      0.00 MB
-          /srv/media/services/audio-transcriber/temp
-        Models             3 models  1,499.00 MB
+        Models             3 models  1,499.00 MB  14 %  ███████▌
           /srv/media/services/audio-transcriber/models
+        Uploads            23 files    145.20 MB   1 %  ▊
+          /srv/media/services/audio-transcriber/uploads
+        Transcriptions     20 files      1.00 MB  <1 %  ▏
+          /srv/media/services/audio-transcriber/transcriptions
+        Temp                6 files      0.00 MB   0 %
+          /srv/media/services/audio-transcriber/temp
 
       audio-normalization  Redis 127.0.0.1:6379/2
-        Uploads         1,700 files  4,650.63 MB
-          /srv/media/services/audio-normalization/uploads
-        Processed       1,711 files  4,768.37 MB  (largest)
+        Processed       1,711 files  4,768.37 MB  43 %  ████████████████████████
           /srv/media/services/audio-normalization/processed
-        Temp                0 files      0.00 MB
+        Uploads         1,700 files  4,650.63 MB  42 %  ███████████████████████▍
+          /srv/media/services/audio-normalization/uploads
+        Temp                0 files      0.00 MB   0 %
           /srv/media/services/audio-normalization/temp
 
       video-downloader  Redis 127.0.0.1:6379/1
-        Cache               8 files      4.00 MB
+        Cache               8 files      4.00 MB  <1 %  ▏
           /srv/media/services/video-downloader/cache
-        Downloads           0 files      0.00 MB
+        Downloads           0 files      0.00 MB   0 %
           /srv/media/services/video-downloader/downloads
-        Temp                0 files      0.00 MB
+        Temp                0 files      0.00 MB   0 %
           /srv/media/services/video-downloader/temp
       ✖ video-downloader: Redis/127.0.0.1:6379/1: Connection refused → start the
         server, or correct host and port in the config
@@ -165,24 +167,164 @@ describe('stats', () => {
       Total                1,219+     15+         1+  3,468       3  11,068.21
 
       audio-transcriber  Redis 127.0.0.1:6379/3
-        Uploads            23 files    145.20 MB  /srv/media/services/audio-transcriber/uploads
-        Transcriptions     20 files      1.00 MB  /srv/media/services/audio-transcriber/transcriptions
-        Temp                6 files      0.00 MB  /srv/media/services/audio-transcriber/temp
-        Models             3 models  1,499.00 MB  /srv/media/services/audio-transcriber/models
+        Models             3 models  1,499.00 MB  14 %  █████             /srv/media/services/audio-transcriber/models
+        Uploads            23 files    145.20 MB   1 %  ▌                 /srv/media/services/audio-transcriber/uploads
+        Transcriptions     20 files      1.00 MB  <1 %  ▏                 /srv/media/services/audio-transcriber/transcriptions
+        Temp                6 files      0.00 MB   0 %                    /srv/media/services/audio-transcriber/temp
 
       audio-normalization  Redis 127.0.0.1:6379/2
-        Uploads         1,700 files  4,650.63 MB  /srv/media/services/audio-normalization/uploads
-        Processed       1,711 files  4,768.37 MB  /srv/media/services/audio-normalization/processed  (largest)
-        Temp                0 files      0.00 MB  /srv/media/services/audio-normalization/temp
+        Processed       1,711 files  4,768.37 MB  43 %  ████████████████  /srv/media/services/audio-normalization/processed
+        Uploads         1,700 files  4,650.63 MB  42 %  ███████████████▋  /srv/media/services/audio-normalization/uploads
+        Temp                0 files      0.00 MB   0 %                    /srv/media/services/audio-normalization/temp
 
       video-downloader  Redis 127.0.0.1:6379/1
-        Cache               8 files      4.00 MB  /srv/media/services/video-downloader/cache
-        Downloads           0 files      0.00 MB  /srv/media/services/video-downloader/downloads
-        Temp                0 files      0.00 MB  /srv/media/services/video-downloader/temp
+        Cache               8 files      4.00 MB  <1 %  ▏                 /srv/media/services/video-downloader/cache
+        Downloads           0 files      0.00 MB   0 %                    /srv/media/services/video-downloader/downloads
+        Temp                0 files      0.00 MB   0 %                    /srv/media/services/video-downloader/temp
       ✖ video-downloader: Redis/127.0.0.1:6379/1: Connection refused → start the server, or correct host and port in the
         config
       "
     `);
+  });
+
+  test('60 columns: the bar is shorter', () => {
+    expect(statsText(CENSUS, plainStyle(60))).toMatchInlineSnapshot(`
+      "      Jobs  Queued  In flight  Files  Models         MB
+      ───────────────────────────────────────────────────────
+      audio-transcriber
+              15       3          1     49       3   1,645.20
+      audio-normalization
+           1,204      12          0  3,411       0   9,419.01
+      video-downloader
+               ?       ?          ?      8       0       4.00
+      ───────────────────────────────────────────────────────
+      Total
+          1,219+     15+         1+  3,468       3  11,068.21
+
+      audio-transcriber  Redis 127.0.0.1:6379/3
+        Models             3 models  1,499.00 MB  14 %  ███▏
+          /srv/media/services/audio-transcriber/models
+        Uploads            23 files    145.20 MB   1 %  ▎
+          /srv/media/services/audio-transcriber/uploads
+        Transcriptions     20 files      1.00 MB  <1 %  ▏
+          /srv/media/services/audio-transcriber/transcriptions
+        Temp                6 files      0.00 MB   0 %
+          /srv/media/services/audio-transcriber/temp
+
+      audio-normalization  Redis 127.0.0.1:6379/2
+        Processed       1,711 files  4,768.37 MB  43 %  ██████████
+          /srv/media/services/audio-normalization/processed
+        Uploads         1,700 files  4,650.63 MB  42 %  █████████▊
+          /srv/media/services/audio-normalization/uploads
+        Temp                0 files      0.00 MB   0 %
+          /srv/media/services/audio-normalization/temp
+
+      video-downloader  Redis 127.0.0.1:6379/1
+        Cache               8 files      4.00 MB  <1 %  ▏
+          /srv/media/services/video-downloader/cache
+        Downloads           0 files      0.00 MB   0 %
+          /srv/media/services/video-downloader/downloads
+        Temp                0 files      0.00 MB   0 %
+          /srv/media/services/video-downloader/temp
+      ✖ video-downloader: Redis/127.0.0.1:6379/1: Connection
+        refused → start the server, or correct host and port in
+        the config
+      "
+    `);
+  });
+
+  test('40 columns: no bar', () => {
+    expect(statsText(CENSUS.slice(0, 2), plainStyle(40))).toMatchInlineSnapshot(`
+      "audio-transcriber
+        Jobs              15
+        Queued             3
+        In flight          1
+        Files             49
+        Models             3
+        MB          1,645.20
+      audio-normalization
+        Jobs           1,204
+        Queued            12
+        In flight          0
+        Files          3,411
+        Models             0
+        MB          9,419.01
+      Total
+        Jobs           1,219
+        Queued            15
+        In flight          1
+        Files          3,460
+        Models             3
+        MB         11,064.21
+
+      audio-transcriber
+        Redis 127.0.0.1:6379/3
+        Models            3 models 1,499.00 MB
+          /srv/media/services/audio-transcriber/models
+        Uploads           23 files   145.20 MB
+          /srv/media/services/audio-transcriber/uploads
+        Transcriptions    20 files     1.00 MB
+          /srv/media/services/audio-transcriber/transcriptions
+        Temp               6 files     0.00 MB
+          /srv/media/services/audio-transcriber/temp
+
+      audio-normalization
+        Redis 127.0.0.1:6379/2
+        Processed      1,711 files 4,768.37 MB
+          /srv/media/services/audio-normalization/processed
+        Uploads        1,700 files 4,650.63 MB
+          /srv/media/services/audio-normalization/uploads
+        Temp               0 files     0.00 MB
+          /srv/media/services/audio-normalization/temp
+      "
+    `);
+  });
+
+  test('without a terminal every directory has one line', () => {
+    const text = statsText(CENSUS.slice(1, 2), plainStyle(Infinity, false));
+    expect(text).toMatchInlineSnapshot(`
+      "Service               Jobs  Queued  In flight  Files  Models        MB
+      ----------------------------------------------------------------------
+      audio-normalization  1,204      12          0  3,411       0  9,419.01
+
+      audio-normalization  Redis 127.0.0.1:6379/2
+        Processed  1,711 files  4,768.37 MB  51 %  ########################  /srv/media/services/audio-normalization/processed
+        Uploads    1,700 files  4,650.63 MB  49 %  #######################   /srv/media/services/audio-normalization/uploads
+        Temp           0 files      0.00 MB   0 %                            /srv/media/services/audio-normalization/temp
+      "
+    `);
+  });
+
+  test.each([true, false])('whatever the width, no figure is cut: Unicode %s', (unicode) => {
+    const figures = CENSUS.flatMap(({ directories }) => directories).map(({ bytes }) =>
+      GROUPED.megabytes(bytes),
+    );
+    for (let width = 30; width <= 140; width += 1) {
+      const text = statsText(CENSUS, plainStyle(width, unicode));
+      const lines = text.split('\n').filter((line) => !/\S{24}/.test(line));
+      expect(Math.max(...lines.map(textWidth)), `${width} columns`).toBeLessThanOrEqual(width);
+      for (const figure of figures) expect(text).toContain(figure);
+      if (/[█#]{4}/.test(text)) expect(text).toContain(' 43 %');
+    }
+  });
+
+  test('a directory that could not be looked at is in doubt', () => {
+    const [census] = CENSUS;
+    if (census === undefined) throw new Error('no sample');
+    const text = statsText(
+      [
+        {
+          ...census,
+          failures: failed({ ...DENIED, target: 'Temp' }, { ...DENIED, target: 'Uploads' }),
+          directories: census.directories.map((one) =>
+            one.name === 'Temp' ? { ...one, files: 0 } : one,
+          ),
+        },
+      ],
+      plainStyle(120),
+    );
+    expect(text).toMatch(/^ {2}Temp +\? files +\? MB/m);
+    expect(text).toMatch(/^ {2}Uploads +23\+ files +145\.20\+ MB/m);
   });
 
   test('ASCII alone', () => {

@@ -39,12 +39,17 @@ const LAYOUTS: readonly { readonly digits: Digits; readonly gap: number }[] = [
   { digits: WHOLE, gap: 1 },
 ];
 
-/** Lines no wider than the style; where no table fits, one block of `name: value` lines a row. */
+/**
+ * Lines no wider than the style: a table, else one with the names above the figures, else one block of
+ * `name: value` lines a row.
+ */
 export function gridLines(grid: Grid, style: Style): string[] {
   for (const { digits, gap } of LAYOUTS) {
     const lines = tableLines(grid, digits, gap, style);
     if (lines.every((line) => textWidth(line) <= style.width)) return lines;
   }
+  const lines = namesAbove(grid, style);
+  if (lines.every((line) => textWidth(line) <= style.width)) return lines;
   return stackedLines(grid, style);
 }
 
@@ -86,6 +91,20 @@ const NO_LINES = {
   'right-mid': '',
   middle: '',
 };
+
+const MARGIN = '  ';
+
+function namesAbove(grid: Grid, style: Style): string[] {
+  const total = grid.total?.(GROUPED);
+  const rows = total === undefined ? grid.rows(GROUPED) : [...grid.rows(GROUPED), total];
+  // An empty first column keeps the margin, and the figures right-aligned.
+  const below = (row: readonly string[]): string[] => [MARGIN, ...row.slice(1)];
+  const figures: Grid = { head: below(grid.head), rows: () => rows.map(below) };
+  const [head = '', rule = '', ...lines] = tableLines(figures, GROUPED, 2, style);
+  const named = lines.flatMap((line, index) => [style.bold(rows[index]?.[0] ?? ''), line]);
+  if (total !== undefined) named.splice(-2, 0, rule);
+  return [head, rule, ...named];
+}
 
 function stackedLines(grid: Grid, style: Style): string[] {
   const total = grid.total?.(GROUPED);

@@ -28,7 +28,10 @@ export function reportMarkdown(report: WipeReport): string {
     serviceTable(report),
     section('Directories', report.services.flatMap(directoryLines(report.dryRun))),
     section('Errors', report.services.flatMap(errorItems)),
-    section('Warnings', report.services.flatMap(warningItems)),
+    section('Warnings', [
+      ...report.warnings.map((warning) => `- ${code(warning)}`),
+      ...report.services.flatMap(warningItems),
+    ]),
     section('Left', report.dryRun ? [] : report.services.flatMap(leftItems)),
     section('Redis servers', report.redisServers.map(redisItem)),
     section('File systems', report.fileSystems.map(spaceItem)),

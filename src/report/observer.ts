@@ -22,12 +22,26 @@ export interface Progress {
   readonly bytes: number;
 }
 
+/** What the plan counted, and so is about to be removed. */
+export interface Expected {
+  readonly service: string;
+  /** The kind of step as `Progress` names it: `queue`, `in-flight`, `jobs`, `files`, `models`. */
+  readonly step: string;
+  readonly count: number;
+  readonly bytes: number;
+}
+
 export interface Observer {
   log(entry: LogEntry): void;
   /** Called often (every few hundred items); must be cheap. */
   progress(progress: Progress): void;
   /** How what was removed until any later moment can be told. */
   watch?(removed: () => Removed): void;
+  /**
+   * Called at most once, before the first removal, in the order of removal; never when nothing was
+   * counted.
+   */
+  expect?(totals: readonly Expected[]): void;
   /** Present only when every single item is wanted (`--verbose`). */
   readonly item?: (service: string, step: string, name: string) => void;
 }
@@ -44,6 +58,9 @@ export function fanOut(observers: readonly Observer[]): Observer {
     },
     watch: (removed) => {
       for (const one of observers) one.watch?.(removed);
+    },
+    expect: (totals) => {
+      for (const one of observers) one.expect?.(totals);
     },
     ...(items.length === 0
       ? {}

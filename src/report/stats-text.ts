@@ -1,16 +1,17 @@
-import { directoryLines, doubtful, doubtsOf } from './census-text.ts';
+import { doubtful, doubtsOf } from './census-text.ts';
 import type { Doubts } from './census-text.ts';
+import { directoryBars } from './directory-bars.ts';
 import { gridLines } from './grid.ts';
 import type { Digits } from './grid.ts';
 import { problemLines } from './problem-lines.ts';
 import type { Style } from './style.ts';
-import { shown, wrap } from './text.ts';
+import { shown, textWidth, wrap } from './text.ts';
 import type { ServiceCensus } from './types.ts';
 import { workerLines } from './workers-text.ts';
 
-/** `stats` for people: one table of services, then each service's directories with their sizes. */
+/** `stats` for people: one table of services, then where the space is in each. */
 export function statsText(services: readonly ServiceCensus[], style: Style): string {
-  const directories = directoryLines(services, 2, style);
+  const directories = directoryBars(services, style);
   const lines = [
     ...gridLines(statsGrid(services, style), style),
     ...services.flatMap((service) => {
@@ -40,18 +41,20 @@ function statsGrid(services: readonly ServiceCensus[], style: Style) {
     head: ['Service', 'Jobs', 'Queued', 'In flight', 'Files', 'Models', 'MB'],
     rows: (digits: Digits) =>
       services.map((service) =>
-        row(shown(service.name, style), countsOf([service]), doubtsOf(service), digits),
+        row(shown(service.name, style), countsOf([service]), doubtsOf(service), digits, style),
       ),
     total:
       services.length > 1
-        ? (digits: Digits) => row('Total', countsOf(services), anyDoubts(doubts), digits)
+        ? (digits: Digits) => row('Total', countsOf(services), anyDoubts(doubts), digits, style)
         : undefined,
   };
 }
 
-function row(name: string, counts: Counts, doubts: Doubts, digits: Digits): string[] {
+function row(name: string, counts: Counts, doubts: Doubts, digits: Digits, style: Style): string[] {
+  const figure = (text: string, value: number, inDoubt: boolean): string =>
+    value === 0 && !inDoubt ? style.dim(text) : doubtful(text, value, inDoubt);
   const cell = (count: number, inDoubt: boolean): string =>
-    doubtful(digits.count(count), count, inDoubt);
+    figure(digits.count(count), count, inDoubt);
   return [
     name,
     cell(counts.jobs, doubts.jobs),
@@ -59,7 +62,7 @@ function row(name: string, counts: Counts, doubts: Doubts, digits: Digits): stri
     cell(counts.inFlight, doubts.tasks),
     cell(counts.files, doubts.files),
     cell(counts.models, doubts.models),
-    doubtful(digits.megabytes(counts.bytes), counts.bytes, doubts.files || doubts.models),
+    figure(digits.megabytes(counts.bytes), counts.bytes, doubts.files || doubts.models),
   ];
 }
 
@@ -92,5 +95,7 @@ function titleLines(service: ServiceCensus, style: Style): string[] {
     service.broker === undefined || service.broker === service.redis
       ? ''
       : `, broker ${service.broker}`;
-  return wrap(`${name}  ${shown(redis + broker, style)}`, style.width, 4);
+  const server = shown(redis + broker, style);
+  const line = `${name}  ${server}`;
+  return textWidth(line) <= style.width ? [line] : [name, ...wrap(`  ${server}`, style.width, 4)];
 }

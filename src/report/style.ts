@@ -11,6 +11,10 @@ export interface Symbols {
   /** One column wide, repeated for a rule. */
   readonly rule: string;
   readonly spinner: readonly string[];
+  /** Parts of one column, growing; the last one fills it. */
+  readonly bar: readonly string[];
+  /** One column each. */
+  readonly progress: { readonly full: string; readonly half: string; readonly empty: string };
 }
 
 export interface Style {
@@ -34,6 +38,8 @@ export const UNICODE_SYMBOLS: Symbols = {
   ellipsis: '…',
   rule: '─',
   spinner: ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'],
+  bar: ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'],
+  progress: { full: '━', half: '╸', empty: '─' },
 };
 
 export const ASCII_SYMBOLS: Symbols = {
@@ -44,6 +50,8 @@ export const ASCII_SYMBOLS: Symbols = {
   ellipsis: '...',
   rule: '-',
   spinner: ['-', '\\', '|', '/'],
+  bar: ['#'],
+  progress: { full: '#', half: '.', empty: '.' },
 };
 
 const asIs: Paint = (text) => text;

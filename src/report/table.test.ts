@@ -9,6 +9,7 @@ import {
 } from '../../test/support/reports.ts';
 import { makeStyle } from '../terminal/terminal.ts';
 import { plainStyle } from './style.ts';
+import type { WipeReport } from './types.ts';
 import { reportText } from './table.ts';
 import { textWidth } from './text.ts';
 
@@ -66,7 +67,7 @@ test('120 columns', () => {
   `);
 });
 
-test('ASCII: all but the closing message', () => {
+test('ASCII, without the emoji of the closing message', () => {
   const text = reportText(TROUBLED, plainStyle(80, false));
   expect(text).toMatchInlineSnapshot(`
     "Service               Jobs  Tasks  Files  Models   MB freed  Errors  Verified
@@ -89,11 +90,18 @@ test('ASCII: all but the closing message', () => {
     audio-normalization: 50.00 MB of deleted files are held open by a process, not
       free yet
 
-    ⚠️  WIPE FINISHED WITH ERRORS: 1219 jobs + 3468 files + 3 models removed
-      (11068.21MB freed), 2 errors, 1 left
+    WIPE FINISHED WITH ERRORS: 1219 jobs + 3468 files + 3 models removed (11068.21MB
+      freed), 2 errors, 1 left
     "
   `);
-  expect(text.split('\n⚠️')[0]).toMatch(/^[\n\x20-\x7e]*$/);
+  expect(text).toMatch(/^[\n\x20-\x7e]*$/);
+  expect(reportText(reportOf([TRANSCRIBER]), plainStyle(80, false))).toContain(
+    '\nTOTAL WIPE COMPLETED: 15 jobs + ',
+  );
+  // Not where there is no terminal.
+  expect(reportText(reportOf([TRANSCRIBER]), plainStyle(Infinity, false))).toContain(
+    '\n🔥 TOTAL WIPE COMPLETED: 15 jobs + ',
+  );
 });
 
 test('colours say nothing that the words do not', async () => {
@@ -101,9 +109,9 @@ test('colours say nothing that the words do not', async () => {
   const text = reportText(TROUBLED, colour);
   expect(text.slice(text.indexOf('audio-transcriber')).replaceAll('\x1b', '^'))
     .toMatchInlineSnapshot(`
-      "audio-transcriber       15      4     49       3   1,645.20       0       ^[32myes^[39m
-      audio-normalization  1,204     12  3,411       0   9,419.01       ^[31m1^[39m        ^[31mNO^[39m
-      video-downloader         0      0      8       0       4.00       ^[31m1^[39m        ^[31mNO^[39m
+      "audio-transcriber       15      4     49       3   1,645.20       ^[2m0^[22m       ^[32myes^[39m
+      audio-normalization  1,204     12  3,411       ^[2m0^[22m   9,419.01       ^[31m1^[39m        ^[31mNO^[39m
+      video-downloader         ^[2m0^[22m      ^[2m0^[22m      8       ^[2m0^[22m       4.00       ^[31m1^[39m        ^[31mNO^[39m
       ^[2m─────────────────────────────────────────────────────────────────────────────^[22m
       Total                1,219     16  3,468       3  11,068.21       ^[31m2^[39m        ^[31mNO^[39m
 
@@ -124,6 +132,20 @@ test('colours say nothing that the words do not', async () => {
       "
     `);
   expect(stripVTControlCharacters(text)).toBe(reportText(TROUBLED, plainStyle(80)));
+});
+
+test('what is not there is dimmed, and nothing else of the figures', async () => {
+  const colour = await makeStyle({ level: 1, width: 80, unicode: true });
+  const row = (report: WipeReport): string =>
+    reportText(report, colour).split('\n')[2]?.replaceAll('\x1b', '^') ?? '';
+  expect(
+    row(reportOf([emptyService('idle')], { kinds: ['jobs', 'queue', 'files'] })),
+  ).toMatchInlineSnapshot(
+    `"idle        ^[2m0^[22m      ^[2m0^[22m      ^[2m0^[22m       ^[2m-^[22m      ^[2m0.00^[22m       ^[2m0^[22m       ^[32myes^[39m"`,
+  );
+  expect(row(reportOf([TRANSCRIBER]))).toMatchInlineSnapshot(
+    `"audio-transcriber    15      4     49       3  1,645.20       ^[2m0^[22m       ^[32myes^[39m"`,
+  );
 });
 
 test('one service has no total', () => {
@@ -174,6 +196,113 @@ describe('width', () => {
     const failures = { first: [DENIED], total: 9_999_999 };
     const text = reportText(reportOf(full.map((one) => ({ ...one, failures }))), plainStyle(80));
     expect(widest(text)).toBeLessThanOrEqual(80);
+  });
+
+  test('60 columns: the names stand above the figures', () => {
+    const text = reportText(TROUBLED, plainStyle(60));
+    expect(widest(text)).toBeLessThanOrEqual(60);
+    expect(text).toMatchInlineSnapshot(`
+      "     Jobs  Tasks  Files  Models   MB freed  Errors  Verified
+      ────────────────────────────────────────────────────────────
+      audio-transcriber
+             15      4     49       3   1,645.20       0       yes
+      audio-normalization
+          1,204     12  3,411       0   9,419.01       1        NO
+      video-downloader
+              0      0      8       0       4.00       1        NO
+      ────────────────────────────────────────────────────────────
+      Total
+          1,219     16  3,468       3  11,068.21       2        NO
+
+      ✖ audio-normalization: Uploads/file123.mp3: Permission
+        denied → run as the owner or with sudo
+      ⚠ audio-normalization: processed/nfs is a mount point: left
+        alone (unmount it, or give it its own entry)
+      ✖ video-downloader: Redis/127.0.0.1:6379/1: Connection
+        refused → start the server, or correct host and port in
+        the config
+
+      audio-transcriber: 1 task of its workers cancelled
+      audio-normalization: still there: 1 file
+      audio-normalization: 50.00 MB of deleted files are held open
+        by a process, not free yet
+
+      ⚠️  WIPE FINISHED WITH ERRORS: 1219 jobs + 3468 files + 3
+        models removed (11068.21MB freed), 2 errors, 1 left
+      "
+    `);
+  });
+
+  test('40 columns', () => {
+    const text = reportText(TROUBLED, plainStyle(40));
+    expect(widest(text)).toBeLessThanOrEqual(40);
+    expect(text).toMatchInlineSnapshot(`
+      "audio-transcriber
+        Jobs             15
+        Tasks             4
+        Files            49
+        Models            3
+        MB freed   1,645.20
+        Errors            0
+        Verified        yes
+      audio-normalization
+        Jobs          1,204
+        Tasks            12
+        Files         3,411
+        Models            0
+        MB freed   9,419.01
+        Errors            1
+        Verified         NO
+      video-downloader
+        Jobs              0
+        Tasks             0
+        Files             8
+        Models            0
+        MB freed       4.00
+        Errors            1
+        Verified         NO
+      Total
+        Jobs          1,219
+        Tasks            16
+        Files         3,468
+        Models            3
+        MB freed  11,068.21
+        Errors            2
+        Verified         NO
+
+      ✖ audio-normalization:
+        Uploads/file123.mp3: Permission denied
+        → run as the owner or with sudo
+      ⚠ audio-normalization: processed/nfs is
+        a mount point: left alone (unmount it,
+        or give it its own entry)
+      ✖ video-downloader:
+        Redis/127.0.0.1:6379/1: Connection
+        refused → start the server, or correct
+        host and port in the config
+
+      audio-transcriber: 1 task of its workers
+        cancelled
+      audio-normalization: still there: 1 file
+      audio-normalization: 50.00 MB of deleted
+        files are held open by a process, not
+        free yet
+
+      ⚠️  WIPE FINISHED WITH ERRORS: 1219 jobs
+        + 3468 files + 3 models removed
+        (11068.21MB freed), 2 errors, 1 left
+      "
+    `);
+  });
+
+  test('no line is wider, whatever the width', async () => {
+    for (let width = 30; width <= 130; width += 1) {
+      const colour = await makeStyle({ level: 1, width, unicode: true });
+      const text = reportText(TROUBLED, colour);
+      const breakable = text.split('\n').filter((line) => !/\S{24}/.test(line));
+      expect(widest(breakable.join('\n'))).toBeLessThanOrEqual(width);
+      expect(stripVTControlCharacters(text)).toBe(reportText(TROUBLED, plainStyle(width)));
+    }
   });
 
   test('a narrow terminal gets a list', () => {

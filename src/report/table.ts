@@ -2,7 +2,7 @@ import { GROUPED, gridLines } from './grid.ts';
 import type { Digits } from './grid.ts';
 import { problemLines } from './problem-lines.ts';
 import type { Style } from './style.ts';
-import { counted, shown, wrap } from './text.ts';
+import { counted, readable, shown, wrap } from './text.ts';
 import { isClean, megabytes, remainingCount, reportMessage, totalsOf } from './totals.ts';
 import type { Totals } from './totals.ts';
 import type {
@@ -18,7 +18,16 @@ import type {
 export function reportText(report: WipeReport, style: Style): string {
   const blocks = [
     gridLines(reportGrid(report, style), style),
-    report.services.flatMap((service) => problemLines(service, style)),
+    [
+      ...report.services.flatMap((service) => problemLines(service, style)),
+      ...report.warnings.flatMap((warning) =>
+        wrap(
+          `${style.yellow(style.symbols.warning)} ${shown(warning, style)}`,
+          style.width,
+          2,
+        ),
+      ),
+    ],
     report.services.flatMap((service) => leftLines(service, report.dryRun, style)),
     [
       ...report.fileSystems.flatMap((fileSystem) => spaceLines(fileSystem, style)),
@@ -55,8 +64,9 @@ function row(
   digits: Digits,
   style: Style,
 ): string[] {
+  const figure = (text: string, value: number): string => (value === 0 ? style.dim(text) : text);
   const chosen = (kind: Kind, count: number): string =>
-    kinds.includes(kind) ? digits.count(count) : '-';
+    kinds.includes(kind) ? figure(digits.count(count), count) : style.dim('-');
   const errors = digits.count(totals.errors);
   return [
     name,
@@ -64,8 +74,8 @@ function row(
     chosen('queue', totals.tasksQueued + totals.tasksInFlight),
     chosen('files', totals.filesDeleted),
     chosen('models', totals.modelsDeleted),
-    digits.megabytes(totals.bytesFreed),
-    totals.errors > 0 ? style.red(errors) : errors,
+    figure(digits.megabytes(totals.bytesFreed), totals.bytesFreed),
+    totals.errors > 0 ? style.red(errors) : style.dim(errors),
     totals.verified ? style.green('yes') : style.red('NO'),
   ];
 }
@@ -134,11 +144,16 @@ function remainingText(remaining: Remaining): string {
     .join(', ');
 }
 
-/** The contract's message as it is, emoji included, also on a terminal without Unicode. */
+/**
+ * The contract's message, without its emoji on a terminal that has none. Where there is no terminal
+ * and so no width it is kept: logs and cron's mails are searched for it.
+ */
 function closingLine(report: WipeReport, style: Style): string {
   const good = report.dryRun || (report.status !== 'interrupted' && isClean(report.services));
+  const message = reportMessage(report);
+  const text = style.width === Infinity ? message : readable(message, style);
   const colour = good ? style.green : style.yellow;
-  return wrap(reportMessage(report), style.width, 2)
+  return wrap(text, style.width, 2)
     .map((line) => style.bold(colour(line)))
     .join('\n');
 }

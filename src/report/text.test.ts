@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { counted, cut, grouped, textWidth, wrap } from './text.ts';
+import { plainStyle } from './style.ts';
+import { counted, cut, elapsedText, grouped, readable, roughly, textWidth, wrap } from './text.ts';
 
 test('thousands are grouped', () => {
   expect([0, 999, 1000, 9_999_999].map(grouped)).toEqual(['0', '999', '1,000', '9,999,999']);
@@ -44,4 +45,23 @@ test('cut leaves room for the ellipsis', () => {
   expect(cut('abcdef', 6, '…')).toBe('abcdef');
   expect(cut('abcdefg', 6, '…')).toBe('abcde…');
   expect(cut('日本日本', 5, '…')).toBe('日本…');
+});
+
+test('how long something goes on, and about how long it will', () => {
+  const seconds = [0, 5.9, 59.9, 125, 3600, 7260, 90_000];
+  expect(seconds.map(elapsedText)).toEqual([
+    ...['0 s', '5 s', '59 s', '2 m 5 s', '1 h 0 m', '2 h 1 m', '25 h 0 m'],
+  ]);
+  const guesses = [0.3, 6, 42, 56, 89, 91, 3540, 3590, 4700, 7100];
+  expect(guesses.map(roughly)).toEqual([
+    ...['5 s', '10 s', '45 s', '1 m', '1 m', '2 m', '59 m', '1 h', '1 h 20 m', '2 h'],
+  ]);
+});
+
+test('emoji are for terminals that have them', () => {
+  const messages = ['🗑️  Redis: 15 jobs removed', '⚠️  WIPE', '🔥 TOTAL', 'plain 15 #*'];
+  expect(messages.map((message) => readable(message, plainStyle(80)))).toEqual(messages);
+  expect(messages.map((message) => readable(message, plainStyle(80, false)))).toEqual([
+    ...['Redis: 15 jobs removed', 'WIPE', 'TOTAL', 'plain 15 #*'],
+  ]);
 });

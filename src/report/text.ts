@@ -34,6 +34,31 @@ export function durationText(milliseconds: number): string {
   return parts.length === 0 ? '0s' : parts.join('');
 }
 
+/** Seconds in at most two units, for something that goes on: `9 s`, `2 m 5 s`, `1 h 2 m`. */
+export function elapsedText(seconds: number): string {
+  const whole = Math.floor(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} m ${whole % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} m`;
+}
+
+/** Seconds that were guessed, no more exact than the guess: `5 s`, `2 m`, `1 h 20 m`. */
+export function roughly(seconds: number): string {
+  if (seconds <= 55) return `${Math.max(5, Math.ceil(seconds / 5) * 5)} s`;
+  const minutes = Math.max(1, Math.round(seconds / 60));
+  if (minutes < 60) return `${minutes} m`;
+  const tens = Math.round(minutes / 10);
+  const rest = (tens % 6) * 10;
+  return `${Math.floor(tens / 6)} h${rest === 0 ? '' : ` ${rest} m`}`;
+}
+
+/** A message of ours; where the terminal shows ASCII alone an emoji would be a row of escapes. */
+export function readable(message: string, style: Style): string {
+  if (style.unicode) return message;
+  return message.replace(/[\p{Extended_Pictographic}\uFE0F\u200D]+\s*/gu, '');
+}
+
 /** Text from outside, safe for this terminal. */
 export function shown(text: string, style: Style): string {
   return harmless(text, !style.unicode);

@@ -1,10 +1,11 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { logLine } from '../report/log-line.ts';
 import { plainStyle } from '../report/style.ts';
+import { textWidth } from '../report/text.ts';
 import { makeProgress } from './progress.ts';
 import type { ProgressOptions, ProgressView } from './progress.ts';
-import { progressText } from './spinner.ts';
 
 function watch(changes: Partial<ProgressOptions> = {}): {
   readonly view: ProgressView;
@@ -28,6 +29,7 @@ function watch(changes: Partial<ProgressOptions> = {}): {
     quiet: false,
     verbose: false,
     style: plainStyle(80),
+    line: logLine,
     title: 'media-cleanup: all (3 services)',
     ...changes,
   });
@@ -37,6 +39,7 @@ function watch(changes: Partial<ProgressOptions> = {}): {
 const REMOVED = { level: 'INFO', step: 'jobs', message: '🗑️  Redis: 15 jobs removed' } as const;
 const DETAIL = { level: 'DEBUG', step: 'jobs', message: 'SCAN' } as const;
 const FILES = { service: 'video-downloader', step: 'files', done: 12_345, bytes: 1_294_467_072 };
+const LOG_LINE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - INFO - video-downloader: removing files/;
 const LINE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - INFO - 🗑️ {2}Redis: 15 jobs removed\n$/u;
 
 describe('without a terminal', () => {
@@ -123,6 +126,34 @@ describe('on a terminal', () => {
     expect(shown()).toBe(stopped);
   });
 
+  test('with what the plan counted there is a bar, and an ended step is not shown on', async () => {
+    const { view, shown } = watch({ stderrIsTTY: true });
+    view.expect?.([{ service: 'video-downloader', step: 'files', count: 20_000, bytes: 0 }]);
+    view.progress(FILES);
+    await waitFor(() => shown().includes('━━━━━━━━━━━─────── 61 %  video-downloader: '));
+    expect(shown()).toContain(' 61 %  video-downloader: 12,345/20,000 files, 1,234.5 MB');
+    const before = shown().length;
+    view.log({ ...REMOVED, service: 'video-downloader', step: 'files', figures: { deleted: 1 } });
+    await delay(1);
+    expect(shown().slice(before)).toContain(' 61 %  media-cleanup: all (3 services)');
+    expect(shown().slice(before)).not.toContain('12,345');
+    view.stop();
+  });
+
+  test('never wraps, also when the terminal has become narrower', async () => {
+    const { view, shown } = watch({ stderrIsTTY: true, style: plainStyle(200) });
+    view.progress({
+      ...FILES,
+      service: 'a-service-with-a-name-of-a-good-deal-more-than-40-columns',
+    });
+    await waitFor(() => shown().includes(' 12,345 removed'));
+    view.stop();
+    const widths = shown()
+      .split(/<\w+>|\n/)
+      .map((line) => textWidth(line));
+    expect(Math.max(...widths)).toBeLessThan(80);
+  });
+
   test('stopped while the spinner is being loaded', async () => {
     const { view, shown } = watch({ stderrIsTTY: true });
     await delay(252);
@@ -133,18 +164,73 @@ describe('on a terminal', () => {
   });
 });
 
-test.each([
-  [FILES, 3999, 'video-downloader: removing files  12,345 removed, 1,234.5 MB, 3 s'],
-  [{ ...FILES, step: 'jobs', bytes: 0 }, 0, 'video-downloader: removing jobs  12,345 removed, 0 s'],
-  [
-    { ...FILES, step: 'models in Models', bytes: 0 },
-    0,
-    'video-downloader: removing models in Models  12,345 removed, 0 s',
-  ],
-  [{ ...FILES, step: 'inspect', bytes: 0 }, 0, 'video-downloader: counting  12,345 counted, 0 s'],
-  [{ ...FILES, step: 'other', bytes: 0 }, 0, 'video-downloader: other  12,345 done, 0 s'],
-])('the text of %o', (progress, milliseconds, text) => {
-  expect(progressText(progress, milliseconds)).toBe(text);
+describe('a long step without a terminal', () => {
+  const at = (seconds: number): void => {
+    vi.setSystemTime(new Date(2025, 9, 27, 14, 30, seconds));
+    vi.advanceTimersByTime(0);
+  };
+  const lines = (text: string): string[] => text.split('\n').slice(0, -1);
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance', 'setInterval', 'clearInterval'] });
+    at(0);
+    onTestFinished(() => void vi.useRealTimers());
+  });
+
+  test('is heard of every 30 seconds, though nothing new is told', () => {
+    const { view, shown } = watch();
+    view.progress({ ...FILES, step: 'files in Cache', done: 0, bytes: 0 });
+    vi.advanceTimersByTime(29_000);
+    view.progress({ ...FILES, step: 'files in Cache' });
+    expect(shown()).toBe('');
+    vi.advanceTimersByTime(41_000);
+    view.stop();
+    vi.advanceTimersByTime(100_000);
+    expect(lines(shown())).toMatchInlineSnapshot(`
+      [
+        "2025-10-27 14:30:30 - INFO - video-downloader: removing files in Cache: 12,345 removed, 1,234.5 MB, 41 MB/s, 412 files/s, after 30 s",
+        "2025-10-27 14:31:00 - INFO - video-downloader: removing files in Cache: 12,345 removed, 1,234.5 MB, 21 MB/s, 206 files/s, after 1 m 0 s",
+      ]
+    `);
+    for (const line of lines(shown())) expect(line).toMatch(LOG_LINE);
+  });
+
+  test('with what the plan counted, also while the core holds the event loop', () => {
+    const { view, shown } = watch({ stderrIsTTY: true, env: { TERM: 'dumb' } });
+    view.expect?.([{ service: 'video-downloader', step: 'files', count: 48_000, bytes: 5e9 }]);
+    const now = vi.spyOn(performance, 'now');
+    for (let second = 0; second <= 61; second++) {
+      now.mockReturnValue(second * 1000);
+      view.progress({ ...FILES, step: 'files in Cache', done: second * 200, bytes: second * 2e7 });
+    }
+    now.mockRestore();
+    expect(lines(shown()).map((line) => line.slice(30))).toMatchInlineSnapshot(`
+      [
+        "ideo-downloader: removing files in Cache: 12 % of the whole wipe, 6,000 removed, 572.2 MB, 19 MB/s, 200 files/s, about 4 m left, after 30 s",
+        "ideo-downloader: removing files in Cache: 24 % of the whole wipe, 12,000 removed, 1,144.4 MB, 19 MB/s, 200 files/s, about 3 m left, after 1 m 0 s",
+      ]
+    `);
+    expect(shown()).not.toContain('\x1b');
+    view.stop();
+  });
+
+  test('not when it is over, not at the question, not with --quiet', () => {
+    const { view, shown } = watch();
+    view.progress(FILES);
+    view.log(REMOVED);
+    vi.advanceTimersByTime(60_000);
+    expect(lines(shown())).toHaveLength(1);
+    view.progress(FILES);
+    view.pause();
+    vi.advanceTimersByTime(60_000);
+    expect(lines(shown())).toHaveLength(1);
+    view.stop();
+    const quiet = watch({ quiet: true });
+    quiet.view.progress(FILES);
+    vi.advanceTimersByTime(60_000);
+    quiet.view.progress(FILES);
+    expect(quiet.shown()).toBe('');
+  });
 });
 
 async function waitFor(condition: () => boolean): Promise<void> {

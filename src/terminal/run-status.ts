@@ -4,6 +4,7 @@ import type { StatusRequest } from '../commands/request.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
 import { EXIT_CODE } from '../errors.ts';
 import { jsonText } from '../report/json.ts';
+import { logLine } from '../report/log-line.ts';
 import { reportFromJson } from '../report/report-from-json.ts';
 import { oneRunJson, runsJson } from '../report/run-json.ts';
 import { runsText, runText } from '../report/run-text.ts';
@@ -59,6 +60,7 @@ async function untilEnded(
     // Where there is nothing to draw on, the end is what is waited for.
     quiet: !terminal.stderrIsTTY,
     verbose: false,
+    line: logLine,
     style: await styleFor(terminal, 'stderr', !request.color),
     title: `${first.record.cleanupId}: getting ready`,
   });

@@ -2,12 +2,15 @@ import type { WipeRequest } from '../commands/request.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
 import type { Handover, Plan } from '../commands/wipe.ts';
 import { CannotStart, EXIT_CODE } from '../errors.ts';
+import { journalLine } from '../report/log-line.ts';
 import { fanOut } from '../report/observer.ts';
+import { harmless } from '../report/printable.ts';
 import { durationText } from '../report/text.ts';
 import { reportExitCode, reportMessage } from '../report/totals.ts';
 import type { WipeReport } from '../report/types.ts';
 import { stateDirectory } from '../runs/state-directory.ts';
-import { titleOf } from './first-line.ts';
+import { titleOf, wantsLines } from './first-line.ts';
+import { lineFormat } from './line-format.ts';
 import { makeProgress, silence } from './progress.ts';
 import type { ProgressView } from './progress.ts';
 import type { Caller } from './run.ts';
@@ -36,7 +39,9 @@ export async function runWipe(
         env: terminal.env,
         quiet: request.quiet,
         verbose: request.verbose,
+        wantsLines: wantsLines(request),
         style: errorStyle,
+        line: lineFormat(request.outputs.logFormat, terminal.stderrIsJournal),
         title: titleOf(request),
       });
   const limit = withTimeout(caller.signal, request.timeout);
@@ -150,8 +155,10 @@ async function tellOfNoStart(
   warn(terminal, await outputs.ping(exitCode, `${error.message}\n`));
 }
 
-function warn(terminal: Terminal, text: string | undefined): void {
-  if (text !== undefined) terminal.stderr.write(`media-cleanup: ${text}\n`);
+function warn({ stderr, stderrIsJournal }: Terminal, text: string | undefined): void {
+  if (text === undefined) return;
+  const line = `media-cleanup: ${harmless(text)}\n`;
+  stderr.write(stderrIsJournal ? journalLine('WARNING', line) : line);
 }
 
 async function askOn(

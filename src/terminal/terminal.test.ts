@@ -49,6 +49,7 @@ describe('style', () => {
       stderrIsTTY: true,
       stdoutColumns: undefined,
       stderrColumns: 100,
+      stderrIsJournal: false,
       env: { LANG: 'C.UTF-8', TERM: 'xterm' },
     };
     const stdout = await styleFor(terminal, 'stdout', false);

@@ -14,6 +14,8 @@ export interface Terminal {
   /** Undefined when the stream is no terminal. */
   readonly stdoutColumns: number | undefined;
   readonly stderrColumns: number | undefined;
+  /** stderr is systemd's journal, which reads priorities. */
+  readonly stderrIsJournal: boolean;
   readonly env: Environment;
 }
 
