@@ -1,0 +1,126 @@
+/**
+ * Which folders `init` may propose for emptying: only those whose names say that they hold what
+ * the services make themselves, below the project, and without source code in them. A folder too
+ * few is a line to add; one too many is somebody's work gone.
+ */
+import { basename, relative, sep } from 'node:path';
+
+export type FolderState =
+  | { readonly is: 'missing' }
+  | { readonly is: 'other' }
+  | { readonly is: 'unreadable' }
+  | {
+      readonly is: 'directory';
+      /** Resolved through symbolic links. */
+      readonly real: string;
+      /** Some names in it. */
+      readonly names: readonly string[];
+    };
+
+export type LookAtFolder = (path: string) => FolderState;
+
+export interface ProjectPlaces {
+  /** Absolute; everything proposed lies below it. */
+  readonly base: string;
+  /** The same, resolved through symbolic links. */
+  readonly realBase: string;
+  /** Absolute: build contexts, folders of compose files and of the config. Never emptied. */
+  readonly kept: readonly string[];
+  readonly home: string | undefined;
+}
+
+export type Verdict =
+  | {
+      readonly is: 'directories' | 'models';
+      /** Resolved through symbolic links. */
+      readonly real: string;
+      /** What only keeps the folder in a repository, and stays. */
+      readonly keep: readonly string[];
+    }
+  | { readonly is: 'no'; readonly why: string };
+
+const DATA = words(
+  'upload uploads uploaded temp tmp temporary download downloads downloaded cache caches cached',
+  'processed transcription transcriptions transcript transcripts output outputs result results',
+  'converted normalized normalised transcoded rendered thumbnails thumbs previews segments chunks',
+  'frames artifacts exports scratch staging spool',
+);
+const MODELS = words('models model whisper weights checkpoints huggingface hf torch');
+/** Beside one of the above they change nothing: `temp_files`, `whisper-models-data`. */
+const BESIDE = words(
+  'data file files dir folder audio video videos media image images job jobs api worker celery',
+  'app service hub cpu gpu large small medium base local shared my',
+);
+
+const SOURCE_FILE =
+  /\.(?:py|pyi|ts|tsx|js|mjs|cjs|jsx|go|rs|java|kt|rb|php|cs|c|cc|cpp|h|hpp|swift|vue|sql|ipynb)$|^(?:Dockerfile|Makefile|\.git|\.svn|\.hg|package\.json|pyproject\.toml|requirements\.txt|setup\.cfg|go\.mod|Cargo\.toml|node_modules|\.env|docker-compose\.ya?ml|compose\.ya?ml)$/i;
+const PLACEHOLDER = /^\.(?:gitkeep|gitignore|keep)$/;
+
+/** What may be done with the folder `path` (absolute) that is mounted at `target`. */
+export function judgeFolder(
+  path: string,
+  target: string | undefined,
+  places: ProjectPlaces,
+  look: LookAtFolder,
+): Verdict {
+  const no = (why: string): Verdict => ({ is: 'no', why });
+  const kind = kindOf(path, places.base);
+  if (path === '/') return no('the root of the file system');
+  if (path === places.home) return no('the home directory');
+  if (path === places.base) return no('the project itself');
+  if (!isBelow(path, places.base)) return no(`outside the project ${places.base}`);
+  if (places.base === '/' || places.base === places.home) {
+    return no('the project is the home directory or the root: run init in a folder of its own');
+  }
+  const kept = places.kept.find((other) => other === path || isBelow(other, path));
+  if (kept !== undefined) return no('it holds source code or the configuration');
+  if (kind === undefined) return no('its name does not say that it holds data to be thrown away');
+  if (
+    target !== undefined &&
+    /^\/(?:app|code|src|srv|workspace|usr\/src(?:\/app)?)?\/?$/.test(target)
+  ) {
+    return no(`mounted as ${target}, where the program itself is`);
+  }
+  if (path.includes('${')) return no('a `${` in its path would be read as a variable');
+  const state = look(path);
+  if (state.is === 'missing') return { is: kind, real: path, keep: [] };
+  if (state.is === 'other') return no('not a directory');
+  if (state.is === 'unreadable') return no('what is in it cannot be read, so nobody knows');
+  if (!isBelow(state.real, places.realBase)) {
+    return no(`a symbolic link leads out of the project, to ${state.real}`);
+  }
+  const source = state.names.find((name) => SOURCE_FILE.test(name));
+  if (source !== undefined) return no(`it holds source code (${source})`);
+  const { real } = state;
+  if (places.kept.some((other) => other === real || isBelow(other, real))) {
+    return no('a symbolic link leads to source code or the configuration');
+  }
+  const keep = state.names.filter((name) => PLACEHOLDER.test(name)).toSorted();
+  return { is: kind, real, keep };
+}
+
+/** By the folder's own name; a cache of models is one of models, wherever it lies. */
+export function kindOf(path: string, base: string): 'directories' | 'models' | undefined {
+  const parts = relative(base, path).split(sep);
+  const own = basename(path)
+    .toLowerCase()
+    .split(/[-_. ]+/)
+    .filter((word) => word !== '');
+  const known = (word: string): boolean => DATA.has(word) || MODELS.has(word);
+  if (!own.some(known) || !own.every((word) => known(word) || BESIDE.has(word))) return undefined;
+  const isModels = own.some((word) => MODELS.has(word));
+  // Code that is called like data: src/cache, app/models of an ORM.
+  const code = isModels
+    ? /^(?:src|source|lib|app|code|backend|server|api|node_modules)$/i
+    : /^(?:src|source|lib|node_modules)$/i;
+  if (parts.slice(0, -1).some((part) => code.test(part))) return undefined;
+  return isModels ? 'models' : 'directories';
+}
+
+export function isBelow(path: string, directory: string): boolean {
+  return path !== directory && path.startsWith(directory === '/' ? '/' : `${directory}/`);
+}
+
+function words(...lines: readonly string[]): ReadonlySet<string> {
+  return new Set(lines.join(' ').split(' '));
+}

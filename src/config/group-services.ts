@@ -1,0 +1,235 @@
+/** Which containers are one application: its API, its workers, its scheduler. */
+import { basename, resolve } from 'node:path';
+import { celeryCommand } from './celery-command.ts';
+import type { CeleryCommand } from './celery-command.ts';
+import type { ComposeService } from './compose.ts';
+import { judgeFolder, kindOf } from './data-directories.ts';
+import type { LookAtFolder, ProjectPlaces, Verdict } from './data-directories.ts';
+import { knownService } from './known-services.ts';
+import type { KnownService } from './known-services.ts';
+import { reachableFromHost } from './published-ports.ts';
+import { databaseOf, redisInEnvironment } from './redis-in-environment.ts';
+import type { RedisFound, RedisUse, Variables } from './redis-in-environment.ts';
+
+export interface Project {
+  /** Absolute. */
+  readonly directory: string;
+  /** Its first file, as messages name it. */
+  readonly file: string;
+  readonly name: string;
+  readonly services: readonly Container[];
+}
+
+/** A service of a compose file, or a folder with nothing but an `.env`. */
+export interface Container {
+  readonly service: ComposeService;
+  /** Of its env files and its own entries. */
+  readonly variables: Variables;
+}
+
+export interface Mount {
+  /** As messages name it. */
+  readonly label: string;
+  /** Absolute; a named volume's name. */
+  readonly path: string;
+  readonly verdict: Verdict;
+  readonly readOnly: boolean;
+}
+
+/** What is known of one container. */
+export interface Part {
+  readonly project: Project;
+  readonly service: ComposeService;
+  readonly variables: Variables;
+  readonly known: KnownService | undefined;
+  readonly celery: CeleryCommand | undefined;
+  /** Hosts and ports as this machine reaches them. */
+  readonly redis: RedisUse;
+  readonly mounts: readonly Mount[];
+  readonly notes: readonly string[];
+}
+
+export type Group = readonly [Part, ...Part[]];
+
+/** Not applications: what they hold is not a service's to reset. */
+const INFRASTRUCTURE =
+  /(?:^|\/)(?:redis|valkey|keydb|dragonfly|redis-stack(?:-server)?|redis-commander|redisinsight|redis_exporter|postgres|postgis|pgvector|pgbouncer|pgadmin4?|mysql|mariadb|mongo|rabbitmq|nginx|traefik|caddy|haproxy|httpd|flower|prometheus|grafana|loki|promtail|minio|elasticsearch|kibana|opensearch|memcached|adminer|zookeeper|kafka|mailhog|cadvisor|node-exporter|portainer(?:-ce)?|watchtower|autoheal)(?:[:@]|$)/i;
+
+export function isInfrastructure({ image, build }: ComposeService): boolean {
+  return build === undefined && image !== undefined && INFRASTRUCTURE.test(image);
+}
+
+/** Undefined: nothing that a wipe could be about. */
+export function examine(
+  container: Container,
+  project: Project,
+  projects: readonly Project[],
+  places: ProjectPlaces,
+  look: LookAtFolder,
+): Part | undefined {
+  const { service, variables } = container;
+  if (isInfrastructure(service)) return undefined;
+  const celery = service.commands.map(celeryCommand).find((command) => command !== undefined);
+  const notes: string[] = [];
+  const own = project.services.map((one) => one.service);
+  const others = projects.flatMap((one) => one.services.map((other) => other.service));
+  const doubts = new Set<string>();
+  const reach = (found: RedisFound | undefined): RedisFound | undefined => {
+    if (found === undefined) return undefined;
+    const { host, port, doubt } = reachableFromHost(found, own, others);
+    if (doubt !== undefined && !doubts.has(doubt)) notes.push(`Redis: ${doubt}`);
+    if (doubt !== undefined) doubts.add(doubt);
+    return { ...found, host, port };
+  };
+  const used = redisInEnvironment(variables, celery?.broker);
+  const mounts = service.volumes.flatMap((volume): Mount[] => {
+    const { source, target, readOnly } = volume;
+    if (volume.kind === 'named') {
+      const why = `a named volume (at ${target}) lies in Docker's own folder: mount a folder of the project instead, or add its path`;
+      const label = source.text;
+      return [{ label, path: `volume ${label}`, verdict: { is: 'no', why }, readOnly }];
+    }
+    const path = resolve(project.directory, source.text);
+    const verdict: Verdict = source.text.startsWith('~')
+      ? { is: 'no', why: 'outside the project, in the home directory' }
+      : source.missing.length > 0
+        ? { is: 'no', why: `${source.missing.join(', ')} is not set, so its path is not known` }
+        : judgeFolder(path, target, places, look);
+    return [{ label: source.text, path, verdict, readOnly }];
+  });
+  const redis: RedisUse = {
+    ...used,
+    broker: reach(used.broker),
+    results: reach(used.results),
+    jobs: reach(used.jobs),
+  };
+  // One that is refused as well: the operator should read why.
+  const holdsData = mounts.some(
+    ({ path, verdict }) => verdict.is !== 'no' || kindOf(path, places.base) !== undefined,
+  );
+  const isApplication =
+    [redis.jobs, redis.broker, redis.results, celery].some((one) => one !== undefined) ||
+    used.notes.length > 0;
+  if (!isApplication && !holdsData) return undefined;
+  notes.unshift(...used.notes);
+  const { build, image } = service;
+  const context = build === undefined ? undefined : resolve(project.directory, build.context);
+  const known = knownService([
+    service.name,
+    ...service.aliases,
+    context === undefined ? undefined : basename(context),
+    image?.replace(/[:@].*$/, ''),
+    basename(project.directory),
+  ]);
+  return { project, service, variables, known, celery, redis, mounts, notes };
+}
+
+/** In the order of the files. */
+export function groupParts(parts: readonly Part[]): readonly Group[] {
+  const byProgram = joined(
+    parts.map((part): Group => [part]),
+    (a, b) => isOneKnown(a, b) || (haveOneProgram(a, b) && isCompatible(a, b)),
+  );
+  const byData = joined(byProgram, (a, b) => shareData(a, b) && isCompatible(a, b));
+  // An API whose worker is another image: it belongs to the only worker of its broker.
+  const workersOf = (group: Group): readonly Group[] =>
+    byData.filter((other) => hasWorker(other) && sameDatabase(brokerOf(other), brokerOf(group)));
+  return joined(
+    byData,
+    (a, b) =>
+      isCompatible(a, b) &&
+      sameDatabase(brokerOf(a), brokerOf(b)) &&
+      (shareQueue(a, b) || (hasWorker(a) !== hasWorker(b) && workersOf(a).length === 1)),
+  );
+}
+
+/** Each group joins the first one before it that it belongs to. */
+function joined(groups: readonly Group[], belong: (a: Group, b: Group) => boolean): Group[] {
+  const result: Group[] = [];
+  for (const group of groups) {
+    const index = result.findIndex((earlier) => belong(earlier, group));
+    const earlier = result[index];
+    if (earlier === undefined) result.push(group);
+    else result[index] = [...earlier, ...group];
+  }
+  return result;
+}
+
+export function hasWorker(group: Group): boolean {
+  return group.some(({ celery }) => celery?.worker === true);
+}
+
+export function knownOf(group: Group): KnownService | undefined {
+  return group.find(({ known }) => known !== undefined)?.known;
+}
+
+/** Of the worker rather than of the API: it is the worker's queue. */
+export function brokerOf(group: Group): RedisFound | undefined {
+  const ordered = [...group.filter(({ celery }) => celery?.worker === true), ...group];
+  const part = ordered.find(({ redis }) => redis.broker !== undefined);
+  return part?.redis.broker ?? jobsOf(ordered);
+}
+
+/** Without a database of its own for them, jobs are most likely kept where the results are. */
+export function jobsOf(group: readonly Part[]): RedisFound | undefined {
+  for (const use of ['jobs', 'results', 'broker'] as const) {
+    const part = group.find(({ redis }) => redis[use] !== undefined);
+    if (part !== undefined) return part.redis[use];
+  }
+  return undefined;
+}
+
+export function sameDatabase(a: RedisFound | undefined, b: RedisFound | undefined): boolean {
+  return a !== undefined && b !== undefined && databaseOf(a) === databaseOf(b);
+}
+
+function isOneKnown(a: Group, b: Group): boolean {
+  return knownOf(a) !== undefined && knownOf(a) === knownOf(b);
+}
+
+/** Nothing that speaks against one application: other known names, other databases. */
+function isCompatible(a: Group, b: Group): boolean {
+  const [known, other] = [knownOf(a), knownOf(b)];
+  if (known !== undefined && other !== undefined && known !== other) return false;
+  const [databases, others] = [databasesOf(a), databasesOf(b)];
+  if (databases.size === 0 || others.size === 0) return true;
+  return [...others].some((database) => databases.has(database));
+}
+
+function databasesOf(group: Group): ReadonlySet<string> {
+  const found = group.flatMap(({ redis }) => [redis.jobs, redis.broker, redis.results]);
+  return new Set(found.flatMap((one) => (one === undefined ? [] : [databaseOf(one)])));
+}
+
+function haveOneProgram(a: Group, b: Group): boolean {
+  const programs = new Set(a.map(programOf));
+  return b.some((part) => programs.has(programOf(part)));
+}
+
+function programOf({ project, service }: Part): string {
+  const { build, image, name } = service;
+  if (build !== undefined) {
+    return `build ${resolve(project.directory, build.context)} ${build.dockerfile}`;
+  }
+  return image === undefined ? `service ${project.directory} ${name}` : `image ${image}`;
+}
+
+function shareData(a: Group, b: Group): boolean {
+  const dataOf = (group: Group): string[] =>
+    group.flatMap(({ mounts }) =>
+      mounts.flatMap(({ verdict }) => (verdict.is === 'no' ? [] : [verdict.real])),
+    );
+  const data = new Set(dataOf(a));
+  if (!dataOf(b).some((path) => data.has(path))) return false;
+  if (jobsOf(a) === undefined && jobsOf(b) === undefined) return false;
+  return !(hasWorker(a) && hasWorker(b)) || shareQueue(a, b);
+}
+
+function shareQueue(a: Group, b: Group): boolean {
+  const queuesOf = (group: Group): string[] =>
+    group.flatMap(({ celery }) =>
+      celery?.worker === true ? (celery.queues.length === 0 ? ['celery'] : celery.queues) : [],
+    );
+  const queues = new Set(queuesOf(a));
+  return queuesOf(b).some((queue) => queues.has(queue));
+}

@@ -1,0 +1,44 @@
+/** Where the host reaches a Redis that containers reach by its name. */
+import type { ComposeService } from './compose.ts';
+
+export interface Reachable {
+  readonly host: string;
+  readonly port: number;
+  /** Why it may not be reachable; undefined when it is. */
+  readonly doubt: string | undefined;
+}
+
+/** `own`: the services of its project; `others`: of the projects beside it. */
+export function reachableFromHost(
+  place: { readonly host: string; readonly port: number },
+  own: readonly ComposeService[],
+  others: readonly ComposeService[],
+): Reachable {
+  const { host, port } = place;
+  const named = (service: ComposeService): boolean => service.aliases.includes(host);
+  const service = own.find(named) ?? others.find(named);
+  if (service === undefined) {
+    // A name without a dot is one of a container network, here of one that nothing describes.
+    const isLocal = host === 'localhost' || /[.:]/.test(host);
+    const doubt = isLocal
+      ? undefined
+      : `no compose file here has a service \`${host}\`: write the host name or address that this machine knows it by`;
+    return { host, port, doubt };
+  }
+  if (service.hostNetwork) return { host: '127.0.0.1', port, doubt: undefined };
+  const published = service.ports.find(({ target }) => target === port);
+  if (published === undefined) {
+    return {
+      host,
+      port,
+      doubt: `\`${host}\` is a name of the compose network and port ${port} is not published: add \`ports: ["127.0.0.1:${port}:${port}"]\` to the service \`${service.name}\`, and write 127.0.0.1 here`,
+    };
+  }
+  const { hostAddress } = published;
+  const anywhere = ['', '0.0.0.0', '::', 'localhost'].includes(hostAddress);
+  return {
+    host: anywhere ? '127.0.0.1' : hostAddress,
+    port: published.published,
+    doubt: undefined,
+  };
+}
