@@ -12,7 +12,7 @@ import {
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { init } from '../src/commands/init.ts';
-import type { InitRequest } from '../src/commands/init.ts';
+import type { InitRequest } from '../src/commands/request.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { CannotStart } from '../src/errors.ts';
 import { initJson, initText } from '../src/report/init-text.ts';
@@ -40,9 +40,11 @@ async function run(
 ): Promise<InitOutcome> {
   const request = {
     file: undefined,
+    from: undefined,
     force: false,
     dryRun: false,
     format: 'table',
+    color: false,
     ...more,
   } as const;
   return init({ command: 'init', ...request }, { workingDirectory: folder, env });

@@ -21,20 +21,8 @@ import { CannotStart, errorCode, errorMessage } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import type { InitOutcome } from '../report/initial-config.ts';
 import { findProjects, lookAtFolder } from './find-projects.ts';
+import type { InitRequest } from './request.ts';
 import { writeNewFile } from './write-new-file.ts';
-
-export interface InitRequest {
-  readonly command: 'init';
-  /** `--config`: where to write; undefined: `cleanup.config.json` in the working directory. */
-  readonly file: string | undefined;
-  /** Replace a file that is there. */
-  readonly force: boolean;
-  /** Write nothing. */
-  readonly dryRun: boolean;
-  readonly format: 'table' | 'json';
-  /** A compose file, or a folder to look in; undefined: the working directory. */
-  readonly from?: string | undefined;
-}
 
 export interface InitSurroundings {
   readonly workingDirectory: string;

@@ -84,7 +84,7 @@ test('none found: every place is named', () => {
   const error = failure(() => find());
   expect(error.exitCode).toBe(2);
   expect(error.message).toBe(
-    'no cleanup.config.json found: pass --config <file>, or write one: see cleanup.config.json of the package',
+    'no cleanup.config.json found: pass --config <file>, or write one with media-cleanup init',
   );
   expect(error.problems).toEqual([
     { path: '$MEDIA_CLEANUP_CONFIG', message: 'is not set' },

@@ -38,7 +38,7 @@ export function findConfigFile(options: {
   if (found !== undefined) return resolve(found);
   throw new CannotStart(
     'config',
-    `no ${FILE_NAME} found: pass --config <file>, or write one: see cleanup.config.json of the package`,
+    `no ${FILE_NAME} found: pass --config <file>, or write one with media-cleanup init`,
     [
       { path: `$${VARIABLE}`, message: 'is not set' },
       ...places.map((place) => ({ path: place, message: 'does not exist' })),

@@ -21,11 +21,7 @@ export function reportText(report: WipeReport, style: Style): string {
     [
       ...report.services.flatMap((service) => problemLines(service, style)),
       ...report.warnings.flatMap((warning) =>
-        wrap(
-          `${style.yellow(style.symbols.warning)} ${shown(warning, style)}`,
-          style.width,
-          2,
-        ),
+        wrap(`${style.yellow(style.symbols.warning)} ${shown(warning, style)}`, style.width, 2),
       ),
     ],
     report.services.flatMap((service) => leftLines(service, report.dryRun, style)),

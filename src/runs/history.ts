@@ -111,10 +111,11 @@ export function readRuns(stateDirectory: string): readonly Run[] {
 
 /** Undefined: no such run, or one of which nothing was written yet. */
 export function readRun(stateDirectory: string, id: string): Run | undefined {
-  const stored = parse<Stored>(readRunFile(stateDirectory, id, 'run.json'));
+  const stored = parse(readRunFile(stateDirectory, id, 'run.json')) as Stored | undefined;
   if (stored?.process === undefined || typeof stored.startedAt !== 'string') return undefined;
   const { process, ...record } = stored;
-  const progress = parse<RunProgress>(readRunFile(stateDirectory, id, 'progress.json'));
+  const progress = parse(readRunFile(stateDirectory, id, 'progress.json')) as
+    RunProgress | undefined;
   return {
     record: {
       ...record,
@@ -203,10 +204,10 @@ function removeFile(file: string): void {
   }
 }
 
-function parse<T>(text: string | undefined): T | undefined {
+function parse(text: string | undefined): unknown {
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -122,11 +122,11 @@ interface ChainLink {
 /** The first holder, and those that succeeded it one after the other; the last one holds it. */
 function chainOf(file: string): readonly ChainLink[] {
   const chain: ChainLink[] = [];
-  for (let next: string | undefined = file; next !== undefined;) {
-    const link = readHolder(next);
-    if (link === undefined) break;
+  let link = readHolder(file);
+  // Of files that somebody has spoilt one may lead to itself.
+  while (link !== undefined && chain.length < MOST_ROUNDS) {
     chain.push(link);
-    next = successorOf(file, link.holder);
+    link = readHolder(successorOf(file, link.holder));
   }
   return chain;
 }

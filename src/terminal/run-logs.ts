@@ -58,7 +58,7 @@ function lineText(line: string, request: LogsRequest, style: Style): string {
   if (request.format === 'json') return jsonLine(entry);
   const text = logLine(entry, new Date(entry.time));
   const paint = { DEBUG: style.dim, INFO: asIs, WARNING: style.yellow, ERROR: style.red };
-  return `${(paint[entry.level] ?? asIs)(text)}\n`;
+  return `${paint[entry.level](text)}\n`;
 }
 
 function asIs(text: string): string {

@@ -119,7 +119,7 @@ export async function openOutputs(
           pid,
         });
       }
-      if (!request.detach) startPing();
+      if (!request.detach) void startPing();
       return { cleanupId: id, problem: problem ?? recorder?.problem() };
     },
     async detach(over) {

@@ -46,7 +46,10 @@ export async function runRequest(
       const { runLogs } = await import('./run-logs.ts');
       return await runLogs(request, terminal, surroundings, signal);
     }
-    case 'init':
+    case 'init': {
+      const { runInit } = await import('./run-init.ts');
+      return await runInit(request, terminal, surroundings);
+    }
     case 'completion':
       throw new Error('not here yet');
   }
