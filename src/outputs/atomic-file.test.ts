@@ -67,12 +67,12 @@ describe('a file', () => {
   test('is whole for whoever reads meanwhile', async () => {
     const folder = testFolder();
     const file = join(folder, 'metrics');
-    const size = 1_000_000;
+    const size = 300_000;
     await writeAtomically(file, 'x'.repeat(size));
-    let isWriting = true;
+    const writing = new AbortController();
     const seen = new Set<string>();
     const read = async (): Promise<void> => {
-      while (isWriting) {
+      while (!writing.signal.aborted) {
         const handle = await open(file);
         const text = await handle.readFile('utf8');
         await handle.close();
@@ -80,15 +80,18 @@ describe('a file', () => {
       }
     };
     const readers = [read(), read()];
-    for (let round = 0; round < 50; round += 1) {
-      await writeAtomically(file, (round % 2 === 0 ? 'a' : 'b').repeat(size));
+    try {
+      for (let round = 0; round < 20; round += 1) {
+        await writeAtomically(file, (round % 2 === 0 ? 'a' : 'b').repeat(size));
+      }
+    } finally {
+      writing.abort();
+      await Promise.all(readers);
     }
-    isWriting = false;
-    await Promise.all(readers);
-    expect([...seen].filter((one) => !/^1000000 [abx]$/.test(one))).toEqual([]);
+    expect([...seen].filter((one) => !/^300000 [abx]$/.test(one))).toEqual([]);
     expect(seen.size).toBeGreaterThanOrEqual(2);
     expect(readdirSync(folder)).toEqual(['metrics']);
-  });
+  }, 30_000);
 
   test('many at once to one place: one of them, whole', async () => {
     const folder = testFolder();

@@ -88,10 +88,11 @@ describe('trouble is remembered and never thrown', () => {
   });
 
   test('a closed file', () => {
-    const log = openLogFile(join(testFolder(), 'log'));
+    const file = join(testFolder(), 'log');
+    const log = openLogFile(file);
     log.close();
     log.write('late');
-    expect(readFileSync(join(testFolder(), '..', '..', '..', 'dev', 'null'), 'utf8')).toBe('');
+    expect(readFileSync(file, 'utf8')).toBe('');
     expect(log.problem()).toBeUndefined();
   });
 
@@ -118,7 +119,7 @@ describe('trouble is remembered and never thrown', () => {
     expect(buffer.toString('utf8', 0, readSync(reader, buffer))).toBe('again\n');
     closeSync(reader);
     log.write('nobody');
-    expect(log.problem()).toMatch(/37 lines are lost$/);
+    expect(log.problem()).toMatch(/unavailable \(EAGAIN\), 37 lines are lost$/);
     log.close();
   });
 

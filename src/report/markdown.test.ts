@@ -42,6 +42,7 @@ test('a run with errors', () => {
     - Started: 2025-10-27T14:30:22.104Z
     - Finished: 2025-10-27T14:30:25.310Z
     - Duration: 3s206ms
+    - Tasks cancelled: 1
     - Verified: NO
 
     | Service | Jobs | Tasks | Files | Models | MB freed | Errors | Verified |
@@ -137,6 +138,16 @@ test('lists 100 of a kind and counts the rest', () => {
   expect(text).toContain('- `audio-transcriber`: … and 23 more errors\n');
   expect(text).toContain('- `audio-transcriber`: … and 2 more warnings\n');
   expect(text.match(/Permission denied/g)).toHaveLength(100);
+});
+
+test('servers and file systems that nothing went from are not told', () => {
+  const text = reportMarkdown(
+    reportOf([TRANSCRIBER], {
+      redisServers: [{ ...REDIS, removed: 0 }],
+      fileSystems: [{ ...DISK, inodesFreed: 0 }],
+    }),
+  );
+  expect(text).not.toMatch(/Redis servers|File systems/);
 });
 
 describe('text from outside', () => {

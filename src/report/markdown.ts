@@ -33,8 +33,8 @@ export function reportMarkdown(report: WipeReport): string {
       ...report.services.flatMap(warningItems),
     ]),
     section('Left', report.dryRun ? [] : report.services.flatMap(leftItems)),
-    section('Redis servers', report.redisServers.map(redisItem)),
-    section('File systems', report.fileSystems.map(spaceItem)),
+    section('Redis servers', report.redisServers.flatMap(redisItem)),
+    section('File systems', report.fileSystems.flatMap(spaceItem)),
   ];
   const text = blocks.filter((block) => block.length > 0).map((block) => block.join('\n'));
   return `${text.join('\n\n')}\n`;
@@ -42,7 +42,7 @@ export function reportMarkdown(report: WipeReport): string {
 
 function facts(report: WipeReport): string[] {
   const { dryRun, kinds, olderThan, startedAt, finishedAt, services } = report;
-  const verified = totalsOf(services).verified ? 'yes' : 'NO';
+  const { verified, tasksCancelled } = totalsOf(services);
   return [
     `- Run: ${code(report.cleanupId)}`,
     `- Status: ${report.status.replaceAll('_', ' ')}`,
@@ -51,7 +51,10 @@ function facts(report: WipeReport): string[] {
     `- Started: ${startedAt.toISOString()}`,
     `- Finished: ${finishedAt.toISOString()}`,
     `- Duration: ${durationText(Math.max(0, finishedAt.getTime() - startedAt.getTime()))}`,
-    `- Verified: ${dryRun ? 'no, a dry run changes nothing' : verified}`,
+    ...(tasksCancelled === 0
+      ? []
+      : [`- Tasks ${dryRun ? 'to cancel' : 'cancelled'}: ${grouped(tasksCancelled)}`]),
+    `- Verified: ${dryRun ? 'no, a dry run changes nothing' : verified ? 'yes' : 'NO'}`,
   ];
 }
 
@@ -147,20 +150,25 @@ const ON_DISK: Readonly<Record<RedisServerReport['onDisk'], string>> = {
   unknown: 'whether it is on disk is unknown',
 };
 
-function redisItem(server: RedisServerReport): string {
+/** Nothing where nothing went, as in the text report. */
+function redisItem(server: RedisServerReport): string[] {
+  if (server.removed === 0) return [];
   const { usedBefore, usedAfter, isStillFreeing } = server;
   const after = usedAfter === undefined ? 'unknown now' : `${mb(usedAfter)} MB now`;
   const memory = `memory ${mb(usedBefore)} MB before, ${after}${isStillFreeing ? ', it frees on' : ''}`;
-  return `- ${code(server.server)}: ${counted(server.removed, 'item')} removed; ${memory}; ${ON_DISK[server.onDisk]}`;
+  return [
+    `- ${code(server.server)}: ${counted(server.removed, 'item')} removed; ${memory}; ${ON_DISK[server.onDisk]}`,
+  ];
 }
 
-function spaceItem(one: FileSystemReport): string {
+function spaceItem(one: FileSystemReport): string[] {
+  if (one.inodesFreed === 0) return [];
   const name = one.type === '' ? one.mount : `${one.mount} (${one.type})`;
   const freed = `${mb(one.bytesFreed)} MB and ${counted(one.inodesFreed, 'inode')} freed`;
   const held = one.bytesHeldOpen > 0 ? `, ${mb(one.bytesHeldOpen)} MB held open` : '';
   const space = `free space ${mb(one.freeBefore.bytes)} MB before, ${mb(one.freeAfter.bytes)} MB after`;
   const note = one.note === undefined ? '' : ` (${code(one.note)})`;
-  return `- ${code(name)}: ${freed}${held}; ${space}${note}`;
+  return [`- ${code(name)}: ${freed}${held}; ${space}${note}`];
 }
 
 function section(title: string, items: readonly string[]): string[] {

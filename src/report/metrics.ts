@@ -60,8 +60,8 @@ const OF_SERVICE: readonly (readonly [
  * @param previous what the file held before: the time of the last success is carried over.
  */
 export async function metricsText(run: RunMetrics, previous: string | undefined): Promise<string> {
-  // Loaded only when asked for: most runs write no metrics.
-  const { Gauge, Registry } = await import('prom-client');
+  // Loaded only when asked for. By its default: in a bundle a CommonJS package has no other export.
+  const { Gauge, Registry } = (await import('prom-client')).default;
   const registry = new Registry();
   const add = (name: string, help: string, samples: readonly Sample[]): void => {
     if (samples.length === 0) return;

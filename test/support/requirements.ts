@@ -17,6 +17,7 @@ const CHECKS = {
     existsSync('/dev/fuse') &&
     findCommand('fusermount') !== undefined &&
     findPython().modules.has('fusepy'),
+  promtool: () => findCommand('promtool') !== undefined,
   tmux: () => findCommand('tmux') !== undefined,
 } as const;
 
