@@ -80,7 +80,7 @@ function endAtOnce(code: number): never {
         : ` ${standing.held} held consumers were not told to go on: media-cleanup doctor --fix.`;
     const message = `Ended at once, without a second look. ${left}${held} Run it again to remove the rest.`;
     complain(`\nmedia-cleanup: ${message}\n`);
-    standing.abandon?.(code, message);
+    standing.abandon?.('interrupted', code, message);
   }
   process.exit(code);
 }

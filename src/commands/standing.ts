@@ -14,7 +14,8 @@ export interface Standing {
   /** What was not reached; undefined as long as nothing is touched. */
   left: (() => string) | undefined;
   /** Notes that the process ends now. */
-  abandon: ((exitCode: number, message: string) => void) | undefined;
+  abandon:
+    ((status: 'interrupted' | 'failed', exitCode: number, message: string) => void) | undefined;
 }
 
 export function removedBy(steps: readonly StepContext[]): Removed {

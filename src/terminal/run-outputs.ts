@@ -34,7 +34,7 @@ export interface RunOutputs {
   /** Tells whoever waits for a ping, the last thing of all. @returns a warning. */
   ping(exitCode: number, body: string): Promise<string | undefined>;
   /** The process ends now: what can be noted at once. */
-  abandon(exitCode: number, message: string): void;
+  abandon(status: 'interrupted' | 'failed', exitCode: number, message: string): void;
 }
 
 /** How a run ended: with a report, or before anything was touched. */
@@ -180,9 +180,8 @@ export async function openOutputs(
       await startPing();
       return await ping?.finish(exitCode, body);
     },
-    abandon(exitCode, message) {
+    abandon(status, exitCode, message) {
       if (detached) return;
-      const status = 'interrupted';
       recorder?.finish({ status, exitCode, message, removed: removed(), errors: 0 }, undefined);
     },
   };

@@ -1,7 +1,7 @@
 import type { WipeRequest } from '../commands/request.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
 import type { Handover, Plan } from '../commands/wipe.ts';
-import { CannotStart, EXIT_CODE } from '../errors.ts';
+import { CannotStart, errorMessage, EXIT_CODE } from '../errors.ts';
 import { journalLine } from '../report/log-line.ts';
 import { fanOut } from '../report/observer.ts';
 import { harmless } from '../report/printable.ts';
@@ -46,6 +46,11 @@ export async function runWipe(
       });
   const limit = withTimeout(caller.signal, request.timeout);
   const { signal } = limit;
+  const hurry = new AbortController();
+  const stopWaiting = (): void => {
+    hurry.abort();
+  };
+  caller.hurry.addEventListener('abort', stopWaiting, { once: true });
   let outputs: RunOutputs | undefined;
   try {
     // Loaded only now, because on a terminal something shows within 100 ms.
@@ -57,7 +62,7 @@ export async function runWipe(
       workingDirectory: surroundings.workingDirectory,
       home: surroundings.home,
     });
-    outputs = await openOutputs(request, surroundings, state, handover, caller.hurry);
+    outputs = await openOutputs(request, surroundings, state, handover, hurry.signal);
     const { standing } = caller;
     standing.abandon = outputs.abandon;
     const outcome = await wipe(request, {
@@ -74,6 +79,10 @@ export async function runWipe(
       detach: outputs.detach,
     });
     progress.stop();
+    // From now on there is nothing left that could be interrupted, only waited for.
+    standing.left = undefined;
+    standing.abandon = undefined;
+    signal.addEventListener('abort', stopWaiting, { once: true });
     if (outcome.is === 'detached') {
       const { detachedText } = await import('../report/detached-text.ts');
       terminal.stdout.write(detachedText(outcome, request));
@@ -83,6 +92,7 @@ export async function runWipe(
   } catch (error) {
     progress.stop();
     if (error instanceof CannotStart) await tellOfNoStart(error, terminal, caller, outputs);
+    else outputs?.abandon('failed', caller.finalCode(EXIT_CODE.failed), errorMessage(error));
     throw error;
   } finally {
     progress.stop();

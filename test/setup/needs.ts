@@ -27,6 +27,7 @@ export const NEEDS: readonly Need[] = [
   command('chattr', 'e2fsprogs'),
   command('mkfs.ext4', 'e2fsprogs'),
   command('git', 'git'),
+  command('jq', 'jq'),
   command('promtool', 'prometheus'),
   { ...command('tmux', 'tmux'), optional: true },
 ];

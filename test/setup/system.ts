@@ -7,6 +7,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { findCommand, NEEDS, type Need } from './needs.ts';
 
 const POLICY = '/usr/sbin/policy-rc.d';
+const SERVICES = ['redis-server', 'prometheus'];
 
 const missing = NEEDS.filter((need) => !need.present());
 if (missing.some((need) => !need.optional)) {
@@ -33,7 +34,7 @@ function install(packages: readonly string[]): void {
   withoutStartingServices(() => {
     aptGet(['install', '--yes', '--no-install-recommends', ...packages]);
   });
-  if (packages.includes('redis-server')) stopPackagedRedis();
+  for (const service of SERVICES) if (packages.includes(service)) stopPackaged(service);
   const still = NEEDS.filter((need) => !need.optional && !need.present());
   if (still.length > 0) giveUp(still);
 }
@@ -64,11 +65,11 @@ function withoutStartingServices(action: () => void): void {
   remove();
 }
 
-/** The package's own server listens on a fixed port; the tests start theirs on free ones. */
-function stopPackagedRedis(): void {
+/** A package's own server listens on a fixed port; the tests start theirs on free ones. */
+function stopPackaged(service: string): void {
   if (existsSync('/run/systemd/system')) {
-    spawnSync('systemctl', ['disable', '--now', 'redis-server'], { stdio: 'ignore' });
-  } else if (existsSync('/run/redis/redis-server.pid')) {
-    spawnSync('service', ['redis-server', 'stop'], { stdio: 'ignore' });
+    spawnSync('systemctl', ['disable', '--now', service], { stdio: 'ignore' });
+  } else if (existsSync(`/etc/init.d/${service}`)) {
+    spawnSync('service', [service, 'stop'], { stdio: 'ignore' });
   }
 }

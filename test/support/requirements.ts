@@ -18,6 +18,7 @@ const CHECKS = {
     findCommand('fusermount') !== undefined &&
     findPython().modules.has('fusepy'),
   promtool: () => findCommand('promtool') !== undefined,
+  jq: () => findCommand('jq') !== undefined,
   tmux: () => findCommand('tmux') !== undefined,
 } as const;
 
