@@ -56,8 +56,8 @@ export interface WipeIo {
   readonly handover: Handover | undefined;
   /** From now on there is a run; gives it its id and what it cannot keep. */
   readonly begin: (start: RunStart) => BegunRun;
-  /** Does the run in a process of its own. @returns its pid. */
-  readonly detach: (handover: Handover) => Promise<number>;
+  /** Does the run in a process of its own. @param ready gets its pid before it begins. */
+  readonly detach: (handover: Handover, ready: (pid: number) => void) => Promise<void>;
 }
 
 export interface RunStart {
@@ -134,7 +134,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     const located = await guard();
     const detach = async (): Promise<WipeOutcome> => {
       const { cleanupId: id } = run;
-      locks.handOver(await io.detach({ cleanupId: id, token: locks.holder.token }));
+      await io.detach({ cleanupId: id, token: locks.holder.token }, locks.handOver);
       return { is: 'detached', cleanupId: id, services };
     };
     if (request.detach && request.yes) return await detach();
@@ -148,7 +148,11 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
       });
       try {
         const plan = await confirm(request, config.file, opened, io);
-        if (request.detach) return await detach();
+        if (request.detach) {
+          // Those in Redis it takes itself.
+          await redisLocks.release();
+          return await detach();
+        }
         const outcome = await wipeAll(opened, request, io);
         const lost = [...redisLocks.lost, ...(locks.isLost() ? ['this host'] : [])];
         const report: WipeReport = {

@@ -10,7 +10,7 @@ import type { RunFile } from './history.ts';
 
 /**
  * Starts it in a session of its own, so that no hangup reaches it, and hands it what it must know.
- * @returns its pid. @throws CannotStart when the system has no room for another process.
+ * @param ready when it is there, and waits for that: what names it is written then. @throws CannotStart when the system has no room for another process.
  */
 export async function startBackground(options: {
   readonly interpreter: string;
@@ -19,8 +19,9 @@ export async function startBackground(options: {
   readonly workingDirectory: string;
   readonly handover: object;
   readonly output: number | 'ignore';
-}): Promise<number> {
-  const { interpreter, program, args, workingDirectory, handover, output } = options;
+  readonly ready: (pid: number) => void;
+}): Promise<void> {
+  const { interpreter, program, args, workingDirectory, handover, output, ready } = options;
   const child = spawn(interpreter, [program, ...args], {
     cwd: workingDirectory,
     detached: true,
@@ -31,6 +32,7 @@ export async function startBackground(options: {
       child.once('error', reject);
       child.once('spawn', resolve);
     });
+    ready(child.pid as number);
     await new Promise<void>((resolve, reject) => {
       child.stdin?.once('error', reject);
       child.stdin?.end(JSON.stringify(handover), resolve);
@@ -42,7 +44,6 @@ export async function startBackground(options: {
     if (output !== 'ignore') closeSync(output);
   }
   child.unref();
-  return child.pid as number;
 }
 
 /** Where it writes what nothing else tells, a crash above all; `ignore` on a full disk. */

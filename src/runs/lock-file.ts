@@ -51,7 +51,7 @@ export function newToken(): string {
 
 /** @throws the system error when the lock can neither be had nor read. */
 export function takeLock(file: string, holder: Holder): Attempt {
-  const own = `${file}.${holder.token}`;
+  const own = `${file}.${newToken()}`;
   writeFileSync(own, JSON.stringify(holder), { mode: 0o600, flag: 'wx' });
   try {
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
@@ -82,7 +82,7 @@ export function takeLock(file: string, holder: Holder): Attempt {
 export function rewriteLock(lock: HeldLock, change: Partial<Holder>): void {
   if (!isOurs(lock)) return;
   const holder = { ...lock.holder, ...change };
-  const own = `${lock.file}.${holder.token}`;
+  const own = `${lock.file}.${newToken()}`;
   writeFileSync(own, JSON.stringify(holder), { mode: 0o600 });
   renameSync(own, lock.file);
   lock.holder = holder;

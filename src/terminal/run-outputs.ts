@@ -28,7 +28,7 @@ import type { Recorder } from '../runs/recorder.ts';
 export interface RunOutputs {
   readonly observer: Observer;
   begin(start: RunStart): BegunRun;
-  detach(handover: Handover): Promise<number>;
+  detach(handover: Handover, ready: (pid: number) => void): Promise<void>;
   /** Writes what the report is written to. @returns warnings. */
   finish(end: RunEnd): Promise<readonly string[]>;
   /** Tells whoever waits for a ping, the last thing of all. @returns a warning. */
@@ -122,8 +122,8 @@ export async function openOutputs(
       if (!request.detach) void startPing();
       return { cleanupId: id, problem: problem ?? recorder?.problem() };
     },
-    async detach(over) {
-      const child = await startBackground({
+    async detach(over, ready) {
+      await startBackground({
         interpreter,
         program: surroundings.program,
         // Before the rest, which may hold `--`.
@@ -131,10 +131,12 @@ export async function openOutputs(
         workingDirectory,
         handover: over,
         output: recorder === undefined ? 'ignore' : openOutput(stateDirectory, over.cleanupId),
+        ready: (child) => {
+          detached = true;
+          recorder?.handOver(child);
+          ready(child);
+        },
       });
-      detached = true;
-      recorder?.handOver(child);
-      return child;
     },
     async finish(end) {
       const warnings: string[] = [];
