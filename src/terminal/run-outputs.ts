@@ -32,7 +32,7 @@ export interface RunOutputs {
   /** Writes what the report is written to. @returns warnings. */
   finish(end: RunEnd): Promise<readonly string[]>;
   /** Tells whoever waits for a ping, the last thing of all. @returns a warning. */
-  ping(exitCode: number, body: string): Promise<string | undefined>;
+  ping(exitCode: number, body: () => Promise<string>): Promise<string | undefined>;
   /** The process ends now: what can be noted at once. */
   abandon(status: 'interrupted' | 'failed', exitCode: number, message: string): void;
 }
@@ -44,8 +44,8 @@ export type RunEnd =
       readonly exitCode: number;
       readonly message: string;
       readonly json: string;
-      /** For the report file. */
-      readonly text: string;
+      /** For the report file: made only when there is one. */
+      readonly text: () => Promise<string>;
     }
   | {
       readonly error: CannotStart;
@@ -159,7 +159,7 @@ export async function openOutputs(
         const { writeAtomically } = await import('../outputs/atomic-file.ts');
         await writeAtomically(
           fileAt(outputs.reportFile),
-          'text' in end ? end.text : end.json,
+          'text' in end ? await end.text() : end.json,
           0o600,
         );
       });
@@ -180,7 +180,7 @@ export async function openOutputs(
     async ping(exitCode, body) {
       // Of a run that was refused before it began nobody has heard.
       await startPing();
-      return await ping?.finish(exitCode, body);
+      return ping && (await ping.finish(exitCode, await body()));
     },
     abandon(status, exitCode, message) {
       if (detached) return;

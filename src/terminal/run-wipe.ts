@@ -118,14 +118,15 @@ async function tell(
     exitCode,
     message: reportMessage(report),
     json: jsonText(reportJson(report)),
-    text: await wipeOutput({ ...request, format: fileFormat }, report, plan, terminal),
+    text: async () => wipeOutput({ ...request, format: fileFormat }, report, plan, terminal),
   });
   // A run in the background tells of itself in its history alone.
   if (!request.background) {
     const told = { ...report, warnings: [...report.warnings, ...warnings] };
     await print(request, told, plan, terminal, code, warnings);
   }
-  const body = await wipeOutput(request, report, plan, plainTerminal(terminal));
+  const body = async (): Promise<string> =>
+    wipeOutput(request, report, plan, plainTerminal(terminal));
   warn(terminal, await outputs.ping(exitCode, body));
   return code;
 }
@@ -162,7 +163,7 @@ async function tellOfNoStart(
     json: jsonText(cannotStartJson(error)),
   });
   for (const text of warnings) warn(terminal, text);
-  warn(terminal, await outputs.ping(exitCode, `${error.message}\n`));
+  warn(terminal, await outputs.ping(exitCode, async () => Promise.resolve(`${error.message}\n`)));
 }
 
 function warn({ stderr, stderrIsJournal }: Terminal, text: string | undefined): void {
