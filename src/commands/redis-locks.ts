@@ -37,7 +37,6 @@ export async function lockRedis(
 ): Promise<RedisLocks> {
   const held: Held[] = [];
   const lost = new Set<string>();
-  let renewal: NodeJS.Timeout | undefined;
   const release = async (): Promise<void> => {
     clearInterval(renewal);
     await Promise.all(
@@ -51,6 +50,9 @@ export async function lockRedis(
     const isStillOurs = await attempt(one.link, async (redis) => renewLock(redis, one.lock));
     if (isStillOurs === false) lost.add(one.service);
   };
+  const renewal = setInterval(() => {
+    for (const one of held) void renew(one);
+  }, RENEWAL_MS).unref();
   try {
     const inOrder = services.toSorted((a, b) => (a.config.name < b.config.name ? -1 : 1));
     for (const service of inOrder) {
@@ -73,9 +75,6 @@ export async function lockRedis(
     await release();
     throw error;
   }
-  renewal = setInterval(() => {
-    for (const one of held) void renew(one);
-  }, RENEWAL_MS).unref();
   return {
     lost,
     release,

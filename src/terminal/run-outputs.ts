@@ -32,7 +32,7 @@ export interface RunOutputs {
   /** Writes what the report is written to. @returns warnings. */
   finish(end: RunEnd): Promise<readonly string[]>;
   /** Tells whoever waits for a ping, the last thing of all. @returns a warning. */
-  ping(exitCode: number, body: () => Promise<string>): Promise<string | undefined>;
+  ping(exitCode: number, body: () => Promise<string> | string): Promise<string | undefined>;
   /** The process ends now: what can be noted at once. */
   abandon(status: 'interrupted' | 'failed', exitCode: number, message: string): void;
 }

@@ -163,7 +163,7 @@ async function tellOfNoStart(
     json: jsonText(cannotStartJson(error)),
   });
   for (const text of warnings) warn(terminal, text);
-  warn(terminal, await outputs.ping(exitCode, async () => Promise.resolve(`${error.message}\n`)));
+  warn(terminal, await outputs.ping(exitCode, () => `${error.message}\n`));
 }
 
 function warn({ stderr, stderrIsJournal }: Terminal, text: string | undefined): void {
