@@ -112,7 +112,7 @@ export function startConfined(
   };
 }
 
-function confinedCommand(
+export function confinedCommand(
   command: readonly [string, ...string[]],
   options: ConfineOptions,
 ): readonly [string, ...string[]] {
