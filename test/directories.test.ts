@@ -48,12 +48,12 @@ describe('a marker', () => {
     const stack = ownStack();
     stack.config({ directories: ['other', { path: 'data', marker: '.media-cleanup' }] });
     stack.files('data/file', 'data/sub/.media-cleanup', 'other/file');
-    const before = treeHash(stack.folder);
+    const before = treeHash(stack.folder, 'home');
     const { code, stdout } = await stack.wipe({ env: { HOME: stack.path('none') } });
     expect(code).toBe(3);
     expect(JSON.parse(stdout)).toMatchObject({ status: 'refused', error: { code: 'refused' } });
     expect(stdout).toContain(`touch ${stack.path('data/.media-cleanup')}`);
-    expect(treeHash(stack.folder)).toBe(before);
+    expect(treeHash(stack.folder, 'home')).toBe(before);
   });
 });
 

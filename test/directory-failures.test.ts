@@ -57,13 +57,13 @@ async function expectStrict(
 ): Promise<void> {
   // What confines and the tool's own HOME come first, so that they are no change.
   await wipeJson(config, { folder, ...options }, '--dry-run');
-  const before = treeHash(folder);
+  const before = treeHash(folder, 'home');
   const result = await wipeJson(config, { folder, ...options }, '--strict');
   expect(result.code).toBe(3);
   expect(result.report.status).toBe('refused');
   expect(result.report.error?.problems).toEqual([{ path: 'service', message }]);
   expect(result.stderr).toContain(`Refusing to start because of --strict:\nservice: ${message}\n`);
-  expect(treeHash(folder)).toBe(before);
+  expect(treeHash(folder, 'home')).toBe(before);
 }
 
 describe('what is not there', () => {

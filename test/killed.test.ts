@@ -178,7 +178,7 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('a wipe that is killed', () => 
       const at = scene(6000, 60);
       const random = dice(SEED + whom.length);
       const [outside, beside] = [at.path('outside'), at.path('media/beside')];
-      const hashes = [outside, beside].map(treeHash);
+      const hashes = [outside, beside].map((path) => treeHash(path));
       const duration = Math.min(await wipeDuration(at), await wipeDuration(at));
       at.reset();
       const all = countFiles(at.path('media')) - 1;
@@ -199,7 +199,7 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('a wipe that is killed', () => 
         expect(bytes_freed, where).toBe(bytes);
         expect(entryList(at.path('media/data')), where).toEqual([]);
         expect(entryList(at.path('media/models')), where).toEqual([]);
-        expect([outside, beside].map(treeHash), where).toEqual(hashes);
+        expect([outside, beside].map((path) => treeHash(path)), where).toEqual(hashes);
       }
       expect(inTheMiddle).toBeGreaterThanOrEqual(5);
     },

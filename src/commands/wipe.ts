@@ -79,7 +79,7 @@ export interface Handover {
 }
 
 /**
- * The whole wipe: lock, read and check everything, look, show, ask, wipe, look again, report. Guards,
+ * The whole wipe: read and check everything, lock, look, show, ask, wipe, look again, report. Guards,
  * caps and the question end before the first deletion. With `dryRun` it ends after the look, with
  * `detach` before the first deletion.
  * @throws CannotStart when nothing was touched.
@@ -103,25 +103,19 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     );
   }
   const guard = async () => guardTargets(config, targets, surroundings, placesOf(request, io));
+  // Before the lock too: what is refused leaves no trace, not even of a run.
+  let located = await guard();
   if (request.dryRun) {
     const run = { cleanupId: cleanupId(startedAt), startedAt };
-    return await withServices(
-      config,
-      targets,
-      await guard(),
-      request,
-      io,
-      run,
-      async (services) => {
-        const plan = await planWipe(request, config.file, services, io);
-        const { kinds, olderThan, cancelRunning } = request;
-        const report = plannedReport(
-          { ...run, kinds, olderThan, cancelRunning, finishedAt: new Date() },
-          plan.services,
-        );
-        return { is: 'report', report, plan };
-      },
-    );
+    return await withServices(config, targets, located, request, io, run, async (services) => {
+      const plan = await planWipe(request, config.file, services, io);
+      const { kinds, olderThan, cancelRunning } = request;
+      const report = plannedReport(
+        { ...run, kinds, olderThan, cancelRunning, finishedAt: new Date() },
+        plan.services,
+      );
+      return { is: 'report', report, plan };
+    });
   }
   const wait = { wait: request.lockWait, observer, signal };
   const token = io.handover?.token;
@@ -131,7 +125,8 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     const begun = io.begin({ startedAt, configFile: config.file, services });
     const run = { cleanupId: begun.cleanupId, startedAt };
     locks.name(run.cleanupId);
-    const located = await guard();
+    // Somebody may have been waited for.
+    if (request.lockWait > 0) located = await guard();
     const detach = async (): Promise<WipeOutcome> => {
       const { cleanupId: id } = run;
       await io.detach({ cleanupId: id, token: locks.holder.token }, locks.handOver);

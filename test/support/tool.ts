@@ -84,6 +84,8 @@ function prepared(options: ToolOptions): ConfineOptions {
     ...stateEnvironment(options.folder),
     ...(options.env ?? toolEnvironment(options.folder)),
   };
+  // With an environment of its own a test has said what is there; another user could not make it.
+  if (options.env !== undefined && options.user === undefined) return { ...options, env };
   const home = join(options.folder, 'home');
   mkdirSync(home, { recursive: true });
   if (options.user !== undefined) chownSync(home, options.user.uid, options.user.gid);

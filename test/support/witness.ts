@@ -30,13 +30,15 @@ export function allocatedBytes(directory: string): number {
 /**
  * SHA-256 over names, types, modes, owners, modification times, link targets and contents of
  * everything in the directory and of itself. Reading it changes none of them.
+ * @param except what is left out with all in it, e.g. `home`, where the tool keeps its runs.
  */
-export function treeHash(directory: string): string {
+export function treeHash(directory: string, except?: string): string {
   const hash = createHash('sha256');
-  const entries = fields(find(directory, undefined, '%P|%y|%m|%U:%G|%T@|%l'));
+  const pruned = except === undefined ? [] : ['-path', `./${except}`, '-prune', '-o'];
+  const entries = fields(find(directory, undefined, '%P|%y|%m|%U:%G|%T@|%l', pruned));
   for (const entry of entries.toSorted((a, b) => a.compare(b))) hash.update(entry).update('\0');
   const sums = shell(
-    'find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum -z',
+    `find . ${pruned.join(' ')} -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum -z`,
     directory,
   );
   return hash.update(sums).digest('hex');
@@ -48,12 +50,21 @@ function names(directory: string, tests: readonly string[]): string[] {
     .toSorted();
 }
 
-function find(directory: string, tests: readonly string[] | undefined, format: string): Buffer {
+function find(
+  directory: string,
+  tests: readonly string[] | undefined,
+  format: string,
+  pruned: readonly string[] = [],
+): Buffer {
   const depth = tests === undefined ? [] : ['-mindepth', '1'];
-  return execFileSync('find', ['.', ...depth, ...(tests ?? []), '-printf', `${format}\\0`], {
-    cwd: directory,
-    maxBuffer: 2 ** 30,
-  });
+  return execFileSync(
+    'find',
+    ['.', ...depth, ...pruned, ...(tests ?? []), '-printf', `${format}\\0`],
+    {
+      cwd: directory,
+      maxBuffer: 2 ** 30,
+    },
+  );
 }
 
 function shell(script: string, cwd: string): Buffer {
