@@ -199,7 +199,10 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('a wipe that is killed', () => 
         expect(bytes_freed, where).toBe(bytes);
         expect(entryList(at.path('media/data')), where).toEqual([]);
         expect(entryList(at.path('media/models')), where).toEqual([]);
-        expect([outside, beside].map((path) => treeHash(path)), where).toEqual(hashes);
+        expect(
+          [outside, beside].map((path) => treeHash(path)),
+          where,
+        ).toEqual(hashes);
       }
       expect(inTheMiddle).toBeGreaterThanOrEqual(5);
     },

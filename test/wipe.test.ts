@@ -82,7 +82,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a wipe of everything', () =>
       used: paths.map((path) => diskUsage(path)),
       stats: paths.map(statOf),
       neighbours: neighboursHash(stack.redis),
-      outside: [stack.victim, ...paths.map((path) => `${path}-old`)].map(treeHash),
+      outside: [stack.victim, ...paths.map((path) => `${path}-old`)].map((path) => treeHash(path)),
       ownTags: unacked(stack.redis, 'video-downloader').own,
       otherTags: Object.keys(unacked(stack.redis, 'video-downloader').others),
     };
