@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CannotStart, errorCode, errorMessage } from '../errors.ts';
+import { isCleanupId } from './cleanup-id.ts';
 import { runsDirectory } from './history.ts';
 import type { RunFile } from './history.ts';
 
@@ -10,7 +11,8 @@ import type { RunFile } from './history.ts';
 
 /**
  * Starts it in a session of its own, so that no hangup reaches it, and hands it what it must know.
- * @returns its pid. @throws CannotStart when the system has no room for another process.
+ * @param options `started` is told its pid while it still waits: what is written then, it finds.
+ * @throws CannotStart when the system has no room for another process.
  */
 export async function startBackground(options: {
   readonly interpreter: string;
@@ -19,7 +21,8 @@ export async function startBackground(options: {
   readonly workingDirectory: string;
   readonly handover: object;
   readonly output: number | 'ignore';
-}): Promise<number> {
+  readonly started: (pid: number) => void;
+}): Promise<void> {
   const { interpreter, program, args, workingDirectory, handover, output } = options;
   const child = spawn(interpreter, [program, ...args], {
     cwd: workingDirectory,
@@ -31,6 +34,7 @@ export async function startBackground(options: {
       child.once('error', reject);
       child.once('spawn', resolve);
     });
+    options.started(child.pid as number);
     await new Promise<void>((resolve, reject) => {
       child.stdin?.once('error', reject);
       child.stdin?.end(JSON.stringify(handover), resolve);
@@ -42,7 +46,6 @@ export async function startBackground(options: {
     if (output !== 'ignore') closeSync(output);
   }
   child.unref();
-  return child.pid as number;
 }
 
 /** Where it writes what nothing else tells, a crash above all; `ignore` on a full disk. */
@@ -65,9 +68,14 @@ export async function readHandover(
   try {
     const found = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>;
     const { cleanupId, token } = found;
-    if (typeof cleanupId === 'string' && typeof token === 'string') return { cleanupId, token };
+    // Both become names of files.
+    if (isName(cleanupId) && isCleanupId(cleanupId) && isName(token)) return { cleanupId, token };
   } catch {
     // Below.
   }
   throw new CannotStart('usage', '--background is for --detach alone.');
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w-]+$/.test(value);
 }

@@ -4,7 +4,7 @@ import type { WipeRequest } from '../commands/request.ts';
 import { notKeptWarning } from '../commands/run-warnings.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
 import type { BegunRun, Handover, RunStart } from '../commands/wipe.ts';
-import { errorCode } from '../errors.ts';
+import { errorCode, EXIT_CODE } from '../errors.ts';
 import type { CannotStart } from '../errors.ts';
 import type { LogFile } from '../outputs/log-file.ts';
 import type { Ping } from '../outputs/ping.ts';
@@ -28,7 +28,8 @@ import type { Recorder } from '../runs/recorder.ts';
 export interface RunOutputs {
   readonly observer: Observer;
   begin(start: RunStart): BegunRun;
-  detach(handover: Handover): Promise<number>;
+  /** @param started is told the pid, before that process does anything. */
+  detach(handover: Handover, started: (pid: number) => void): Promise<void>;
   /** Writes what the report is written to. @returns warnings. */
   finish(end: RunEnd): Promise<readonly string[]>;
   /** Tells whoever waits for a ping, the last thing of all. @returns a warning. */
@@ -70,6 +71,7 @@ export async function openOutputs(
   let ping: Ping | undefined;
   let removed: () => Removed = () => NOTHING_REMOVED;
   let detached = false;
+  let hasEnded = false;
 
   const writeLine = (entry: LogEntry): void => {
     const now = new Date();
@@ -120,10 +122,11 @@ export async function openOutputs(
         });
       }
       if (!request.detach) void startPing();
-      return { cleanupId: id, problem: problem ?? recorder?.problem() };
+      // What the recorder could not write yet it tries again.
+      return { cleanupId: id, problem };
     },
-    async detach(over) {
-      const child = await startBackground({
+    async detach(over, started) {
+      await startBackground({
         interpreter,
         program: surroundings.program,
         // Before the rest, which may hold `--`.
@@ -131,12 +134,15 @@ export async function openOutputs(
         workingDirectory,
         handover: over,
         output: recorder === undefined ? 'ignore' : openOutput(stateDirectory, over.cleanupId),
+        started: (child) => {
+          detached = true;
+          recorder?.handOver(child);
+          started(child);
+        },
       });
-      detached = true;
-      recorder?.handOver(child);
-      return child;
     },
     async finish(end) {
+      hasEnded = true;
       const warnings: string[] = [];
       if ('error' in end) {
         const { status, exitCode, error, json } = end;
@@ -181,8 +187,8 @@ export async function openOutputs(
       return await ping?.finish(exitCode, body);
     },
     abandon(exitCode, message) {
-      if (detached) return;
-      const status = 'interrupted';
+      if (detached || hasEnded) return;
+      const status = exitCode === EXIT_CODE.failed ? 'failed' : 'interrupted';
       recorder?.finish({ status, exitCode, message, removed: removed(), errors: 0 }, undefined);
     },
   };

@@ -76,13 +76,15 @@ export async function runWipe(
     progress.stop();
     if (outcome.is === 'detached') {
       const { detachedText } = await import('../report/detached-text.ts');
-      terminal.stdout.write(detachedText(outcome, request));
+      const style = await styleFor(terminal, 'stdout', !request.color);
+      terminal.stdout.write(detachedText(outcome, request, style));
       return EXIT_CODE.done;
     }
     return await tell(request, terminal, caller, outputs, outcome.report, outcome.plan);
   } catch (error) {
     progress.stop();
     if (error instanceof CannotStart) await tellOfNoStart(error, terminal, caller, outputs);
+    else outputs?.abandon(EXIT_CODE.failed, 'Stopped by an internal error.');
     throw error;
   } finally {
     progress.stop();
@@ -110,6 +112,9 @@ async function tell(
     json: jsonText(reportJson(report)),
     text: await wipeOutput({ ...request, format: fileFormat }, report, plan, terminal),
   });
+  // Whoever ends the process now has nothing more to tell.
+  caller.standing.left = undefined;
+  caller.standing.abandon = undefined;
   // A run in the background tells of itself in its history alone.
   if (!request.background) {
     const told = { ...report, warnings: [...report.warnings, ...warnings] };
