@@ -13,6 +13,7 @@ import { CannotStart, EXIT_CODE, errorCode, errorMessage } from './errors.ts';
 
 const NO_TARGET = 'No target: name services of the config, or all.';
 const RESUME_MS = 2_000;
+const RELAYED_MS = 250;
 const installation = dirname(dirname(fileURLToPath(import.meta.url)));
 const argv = process.argv.slice(2);
 const interruption = new AbortController();
@@ -21,15 +22,21 @@ const hurried = new AbortController();
 const standing: Standing = { held: 0, left: undefined, abandon: undefined };
 const isJournal = leadsToJournal(2, process.env);
 let interruptedBy: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | undefined;
+let interruptedAt = 0;
 let impatience = 0;
 
 for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
     if (interruptedBy !== undefined) {
+      // A terminal that goes may say so twice, and the shell in it once more: nobody is impatient.
+      if (name === 'SIGHUP') return;
+      // npx and npm relay what the terminal has sent to this process as well: one Ctrl-C, twice.
+      if (name === interruptedBy && performance.now() - interruptedAt < RELAYED_MS) return;
       hurry(EXIT_CODE[name]);
       return;
     }
     interruptedBy = name;
+    interruptedAt = performance.now();
     interruption.abort(
       new CannotStart('interrupted', `Interrupted by ${name} before anything was touched.`),
     );
@@ -41,7 +48,9 @@ process.on('uncaughtException', (error) => {
   process.exitCode = EXIT_CODE.failed;
   if (interruption.signal.aborted) return;
   interruption.abort(new CannotStart('interrupted', 'Stopped by an internal error.'));
-  if (standing.held === 0) process.exit(EXIT_CODE.failed);
+  if (standing.held > 0) return;
+  standing.abandon?.(EXIT_CODE.failed, 'Stopped by an internal error.');
+  process.exit(EXIT_CODE.failed);
 });
 // `| head` closes the pipe: not a reason to crash in the middle of a wipe.
 process.stderr.on('error', () => undefined);
@@ -72,17 +81,23 @@ function hurry(code: number): void {
 
 /** Says what was left, since there will be no report. */
 function endAtOnce(code: number): never {
-  const left = standing.left?.();
-  if (left !== undefined) {
-    const held =
-      standing.held === 0
-        ? ''
-        : ` ${standing.held} held consumers were not told to go on: media-cleanup doctor --fix.`;
-    const message = `Ended at once, without a second look. ${left}${held} Run it again to remove the rest.`;
+  const message = lastWords();
+  if (message !== undefined) {
     complain(`\nmedia-cleanup: ${message}\n`);
-    standing.abandon?.('interrupted', code, message);
+    standing.abandon?.(code, message);
   }
   process.exit(code);
+}
+
+/** Undefined when there is nothing to say: no wipe, or one that has told of its end. */
+function lastWords(): string | undefined {
+  if (standing.abandon === undefined) return undefined;
+  if (standing.left === undefined) return 'Ended at once, before anything was touched.';
+  const held =
+    standing.held === 0
+      ? ''
+      : ` Held consumers that were not told to go on: ${standing.held}; tell them with media-cleanup doctor --fix.`;
+  return `Ended at once, without a second look. ${standing.left()}${held} Run it again to remove the rest.`;
 }
 
 /** A signal has a code of its own. */

@@ -18,7 +18,12 @@ export function findRun(stateDirectory: string, id: string | undefined): Run {
     return isCleanupId(id) ? readRun(stateDirectory, id) : undefined;
   });
   if (run !== undefined) return run;
-  const [newest] = readable(stateDirectory, () => runIds(stateDirectory));
+  const ids = readable(stateDirectory, () => runIds(stateDirectory));
+  if (id !== undefined && ids.includes(id)) {
+    const message = `Of the run ${id} in ${stateDirectory} nothing can be told: its run.json is missing or spoilt.`;
+    throw new CannotStart('usage', message);
+  }
+  const [newest] = ids;
   const known = newest === undefined ? 'there are none' : `the newest is ${newest}`;
   const name = id === undefined ? 'No run' : `No run ${JSON.stringify(id)}`;
   throw new CannotStart('usage', `${name} is kept in ${stateDirectory}: ${known}.`);
@@ -30,12 +35,30 @@ export function readReport(stateDirectory: string, { record }: Run): ReportDocum
   );
   if (text === undefined) return undefined;
   try {
-    const document = JSON.parse(text) as ReportDocument & { readonly error?: unknown };
+    const document: unknown = JSON.parse(text);
     // Of a run that could not start there is no report.
-    return document.error === undefined ? document : undefined;
+    return isReport(document) ? document : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** As far as what somebody has spoilt could be in the way of whoever shows it. */
+function isReport(document: unknown): document is ReportDocument {
+  if (!isObject(document) || !isObject(document['services'])) return false;
+  return (
+    ['file_systems', 'redis_servers', 'warnings'].every((name) => Array.isArray(document[name])) &&
+    Object.values(document['services']).every(
+      (service) =>
+        isObject(service) &&
+        ['failures', 'warnings', 'directories'].every((name) => Array.isArray(service[name])) &&
+        ['tasks_purged', 'remaining', 'came_back'].every((name) => isObject(service[name])),
+    )
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 /** What its process wrote when nothing else could be told. */

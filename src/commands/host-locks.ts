@@ -80,8 +80,7 @@ export async function lockHost(
   let renewal: NodeJS.Timeout | undefined;
   const patience = createPatience(options);
   try {
-    const directory = join(stateDirectory, 'locks');
-    makePrivateDirectory(directory);
+    const directory = makePrivateDirectory(stateDirectory, 'locks');
     for (const { name, service } of lockNames(services)) {
       for (;;) {
         const attempt = takeLock(join(directory, name), { ...holder, service });

@@ -14,8 +14,7 @@ export interface Standing {
   /** What was not reached; undefined as long as nothing is touched. */
   left: (() => string) | undefined;
   /** Notes that the process ends now. */
-  abandon:
-    ((status: 'interrupted' | 'failed', exitCode: number, message: string) => void) | undefined;
+  abandon: ((exitCode: number, message: string) => void) | undefined;
 }
 
 export function removedBy(steps: readonly StepContext[]): Removed {

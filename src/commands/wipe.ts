@@ -41,7 +41,13 @@ export type WipeOutcome =
       readonly plan: Plan | undefined;
     }
   /** It goes on in another process. */
-  | { readonly is: 'detached'; readonly cleanupId: string; readonly services: readonly string[] };
+  | {
+      readonly is: 'detached';
+      readonly cleanupId: string;
+      readonly services: readonly string[];
+      /** status and logs can tell of it. */
+      readonly isKept: boolean;
+    };
 
 export interface WipeIo {
   readonly surroundings: Surroundings;
@@ -56,8 +62,8 @@ export interface WipeIo {
   readonly handover: Handover | undefined;
   /** From now on there is a run; gives it its id and what it cannot keep. */
   readonly begin: (start: RunStart) => BegunRun;
-  /** Does the run in a process of its own. @param ready gets its pid before it begins. */
-  readonly detach: (handover: Handover, ready: (pid: number) => void) => Promise<void>;
+  /** Does the run in a process of its own, whose pid `started` is told before it does anything. */
+  readonly detach: (handover: Handover, started: (pid: number) => void) => Promise<void>;
 }
 
 export interface RunStart {
@@ -130,11 +136,11 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     const detach = async (): Promise<WipeOutcome> => {
       const { cleanupId: id } = run;
       await io.detach({ cleanupId: id, token: locks.holder.token }, locks.handOver);
-      return { is: 'detached', cleanupId: id, services };
+      return { is: 'detached', cleanupId: id, services, isKept: begun.problem === undefined };
     };
-    if (request.detach && request.yes) return await detach();
     const problems = keepingWarnings(locks.problem, begun.problem, stateDirectory);
     for (const message of problems) observer.log({ level: 'WARNING', step: 'warning', message });
+    if (request.detach && request.yes) return await detach();
     return await withServices(config, targets, located, request, io, run, async (opened) => {
       const patience = createPatience(wait);
       const holder = { ...locks.holder, cleanupId: run.cleanupId };
@@ -144,7 +150,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
       try {
         const plan = await confirm(request, config.file, opened, io);
         if (request.detach) {
-          // Those in Redis it takes itself.
+          // These it takes itself.
           await redisLocks.release();
           return await detach();
         }

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { Problem } from '../errors.ts';
+import { isMountedOver } from './mounts.ts';
 import type { Mount } from './mounts.ts';
 import type { LocatedDirectory } from './resolve.ts';
 import { createWithin, isSameFile } from './within.ts';
@@ -170,7 +171,7 @@ function notMounted(target: LocatedDirectory, context: GuardContext): string | u
   if (context.mounts === undefined) {
     return 'mustBeMounted is set, and mounts can be told on Linux only; use a marker instead.';
   }
-  if (context.mounts.some((mount) => mount.point === target.path)) return undefined;
+  if (isMountedOver(target.path, context.mounts)) return undefined;
   return 'mustBeMounted is set and nothing is mounted on it; mount it, or remove mustBeMounted.';
 }
 

@@ -1,5 +1,6 @@
 import { systemCode } from '../errors.ts';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { join } from 'node:path';
 
 export interface Mount {
   /** Absolute path that it is mounted on. */
@@ -66,6 +67,22 @@ export function mountsBelow(
     ?.filter(({ pointBytes }) => pointBytes.startsWith(start))
     .map(({ pointBytes }) => pointBytes.slice(start.length));
   return [...new Set(below)];
+}
+
+/**
+ * Whether something else than the directory itself is mounted on it. A bind mount onto itself, which
+ * systemd makes for each `ReadWritePaths=`, shows what lies there without it.
+ */
+export function isMountedOver(path: string, mounts: readonly Mount[]): boolean {
+  const own = mounts.findLast(({ point }) => point === path);
+  if (own === undefined) return false;
+  const above = mounts.reduce<Mount | undefined>((found, mount) => {
+    const { point } = mount;
+    const holds = point !== path && path.startsWith(point === '/' ? '/' : `${point}/`);
+    return holds && point.length >= (found?.point.length ?? 0) ? mount : found;
+  }, undefined);
+  if (above?.device !== own.device) return true;
+  return join(above.root, path.slice(above.point.length)) !== own.root;
 }
 
 /**

@@ -1,11 +1,11 @@
-import { gridLines } from './grid.ts';
+import { GROUPED, gridLines } from './grid.ts';
 import type { Digits } from './grid.ts';
 import { localTime } from './log-line.ts';
 import { statusOf } from './run-types.ts';
 import type { Removed, Run, RunProgress, RunRecord } from './run-types.ts';
 import type { Style } from './style.ts';
 import { reportText } from './table.ts';
-import { counted, durationText, shown, wrap } from './text.ts';
+import { counted, durationText, readable, shown, wrap } from './text.ts';
 import { isTotal, megabytes } from './totals.ts';
 import type { WipeReport } from './types.ts';
 
@@ -83,14 +83,19 @@ export function runText(
   now: Date,
   style: Style,
 ): string {
-  const facts = factsOf(run, now);
+  // The report ends with the message.
+  const message = report === undefined ? run.record.message : undefined;
+  const facts = [
+    ...factsOf(run, now),
+    ...(message === undefined ? [] : [['Message', readable(message, style)] as const]),
+  ];
   const width = Math.max(...facts.map(([name]) => name.length));
   const lines = [
     `${style.bold(run.record.cleanupId)}  ${painted(statusOf(run), style)}`,
     ...facts.flatMap(([name, value]) =>
       wrap(`  ${name.padEnd(width)}  ${shown(value, style)}`, style.width, width + 4),
     ),
-    ...(statusOf(run) === 'died' ? ['', ...deathLines(run, output, style)] : []),
+    ...deathLines(run, output, style),
   ];
   const text = `${lines.join('\n')}\n`;
   return report === undefined ? text : `${text}\n${reportText(report, style)}`;
@@ -101,7 +106,7 @@ function factsOf(run: Run, now: Date): (readonly [name: string, value: string])[
   const { targets, kinds, olderThan } = record;
   const only = isTotal(kinds) ? '' : `, ${kinds.join(', ')} only`;
   const age = olderThan === undefined ? '' : `, older than ${durationText(olderThan)}`;
-  const where = record.detached ? ' in the background' : '';
+  const where = record.detached ? ', in the background' : '';
   const isRunning = statusOf(run) === 'processing';
   const since = isRunning ? `, ${ageText(now.getTime() - record.startedAt.getTime())} ago` : '';
   const ended =
@@ -115,7 +120,7 @@ function factsOf(run: Run, now: Date): (readonly [name: string, value: string])[
     ['Config', record.configFile],
     [
       'Started',
-      `${localTime(record.startedAt)}${since}${where} by ${record.user}, pid ${record.pid} on ${record.host}`,
+      `${localTime(record.startedAt)}${since}${where}, by ${record.user}, pid ${record.pid} on ${record.host}`,
     ],
     ...(isRunning ? [['At work on', stepText(progress, now)] as const] : []),
     ...(record.finishedAt === undefined ? [['Removed', removedText(removedIn(run))] as const] : []),
@@ -124,7 +129,6 @@ function factsOf(run: Run, now: Date): (readonly [name: string, value: string])[
       : []),
     ...ended,
     ...exit,
-    ...(record.message === undefined ? [] : [['Message', record.message] as const]),
   ];
 }
 
@@ -147,16 +151,19 @@ function removedText({ jobs, tasks, files, models, bytes }: Removed): string {
     counted(files, 'file'),
     counted(models, 'model'),
   ];
-  return `${counts.join(', ')}, ${megabytes(bytes)} MB`;
+  return `${counts.join(', ')}, ${GROUPED.megabytes(bytes)} MB`;
 }
 
-function deathLines({ progress }: Run, output: string | undefined, style: Style): string[] {
+/** Of a run that has not ended as runs do: what it, or its process, wrote last. */
+function deathLines(run: Run, output: string | undefined, style: Style): string[] {
+  const status = statusOf(run);
+  if (status !== 'died' && status !== 'failed') return [];
   const last =
-    progress === undefined ? '' : ` Its last sign was at ${localTime(progress.updatedAt)}.`;
+    run.progress === undefined ? '' : ` Its last sign was at ${localTime(run.progress.updatedAt)}.`;
   const text = `Its process is gone and has not told of an end: killed, or the machine went down.${last} Run it again to remove the rest; media-cleanup doctor tells whether consumers are still held.`;
   const tail = (output ?? '').trimEnd().split('\n').slice(-OUTPUT_LINES);
   return [
-    ...wrap(text, style.width, 2).map(style.red),
+    ...(status === 'died' ? ['', ...wrap(text, style.width, 2).map(style.red)] : []),
     ...(output === undefined || output === ''
       ? []
       : ['', 'What it wrote last:', ...tail.map((line) => `  ${shown(line, style)}`)]),

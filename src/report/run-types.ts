@@ -1,4 +1,4 @@
-import type { LogLevel, Progress } from './observer.ts';
+import type { Progress } from './observer.ts';
 import type { Kind, ReportStatus } from './types.ts';
 
 /** What is kept of a run: `run.json`, while it runs and ever after. */
@@ -50,14 +50,6 @@ export interface Run {
   /** Undefined: its process cannot be seen from here. */
   readonly isAlive: boolean | undefined;
   readonly progress: RunProgress | undefined;
-}
-
-export interface LoggedEntry {
-  readonly time: Date;
-  readonly level: LogLevel;
-  readonly service: string | undefined;
-  readonly step: string;
-  readonly message: string;
 }
 
 /** What people and programs read: a run without an end whose process is gone has died. */

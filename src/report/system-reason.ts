@@ -25,6 +25,8 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   EDQUOT: { reason: 'Disk quota exceeded', hint: 'look at quota(1)' },
   EEXIST: { reason: 'File exists', hint: '' },
   EFBIG: { reason: 'File too large', hint: '' },
+  // Our own: runs/state-directory.ts.
+  EFOREIGN: { reason: 'It belongs to another user, or others may write to it', hint: '' },
   EHOSTUNREACH: { reason: 'No route to host', hint: 'check the host name and the network' },
   EILSEQ: {
     reason: 'Invalid or incomplete multibyte or wide character',

@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CannotStart, errorCode, errorMessage } from '../errors.ts';
+import { isCleanupId } from './cleanup-id.ts';
 import { runsDirectory } from './history.ts';
 import type { RunFile } from './history.ts';
 
@@ -10,7 +11,8 @@ import type { RunFile } from './history.ts';
 
 /**
  * Starts it in a session of its own, so that no hangup reaches it, and hands it what it must know.
- * @param ready when it is there, and waits for that: what names it is written then. @throws CannotStart when the system has no room for another process.
+ * @param options `started` is told its pid while it still waits: what is written then, it finds.
+ * @throws CannotStart when the system has no room for another process.
  */
 export async function startBackground(options: {
   readonly interpreter: string;
@@ -19,9 +21,9 @@ export async function startBackground(options: {
   readonly workingDirectory: string;
   readonly handover: object;
   readonly output: number | 'ignore';
-  readonly ready: (pid: number) => void;
+  readonly started: (pid: number) => void;
 }): Promise<void> {
-  const { interpreter, program, args, workingDirectory, handover, output, ready } = options;
+  const { interpreter, program, args, workingDirectory, handover, output } = options;
   const child = spawn(interpreter, [program, ...args], {
     cwd: workingDirectory,
     detached: true,
@@ -32,7 +34,7 @@ export async function startBackground(options: {
       child.once('error', reject);
       child.once('spawn', resolve);
     });
-    ready(child.pid as number);
+    options.started(child.pid as number);
     await new Promise<void>((resolve, reject) => {
       child.stdin?.once('error', reject);
       child.stdin?.end(JSON.stringify(handover), resolve);
@@ -66,9 +68,14 @@ export async function readHandover(
   try {
     const found = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>;
     const { cleanupId, token } = found;
-    if (typeof cleanupId === 'string' && typeof token === 'string') return { cleanupId, token };
+    // Both become names of files.
+    if (isName(cleanupId) && isCleanupId(cleanupId) && isName(token)) return { cleanupId, token };
   } catch {
     // Below.
   }
   throw new CannotStart('usage', '--background is for --detach alone.');
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w-]+$/.test(value);
 }

@@ -8,15 +8,17 @@ import {
   rmdirSync,
   statSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode } from '../errors.ts';
-import type { Run, RunProgress, RunRecord } from '../report/run-types.ts';
+import type { Run, RunRecord } from '../report/run-types.ts';
 import { cleanupId, isCleanupId } from './cleanup-id.ts';
 import { stillRuns } from './process-identity.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 import { makePrivateDirectory } from './state-directory.ts';
+import { storedProgress, storedRun } from './stored-run.ts';
 
 /**
  * The runs so far, each a directory of its own: `run.json`, `progress.json`, `report.json`,
@@ -31,10 +33,6 @@ export type RunFile = (typeof FILES)[number];
 /** Of a run that goes on while others ask for an id, each takes the next second. */
 const MOST_SECONDS = 1000;
 
-interface Stored extends RunRecord {
-  readonly process: ProcessIdentity;
-}
-
 export function runsDirectory(stateDirectory: string): string {
   return join(stateDirectory, 'runs');
 }
@@ -44,8 +42,7 @@ export function runsDirectory(stateDirectory: string): string {
  * next one that is free. @throws the system error.
  */
 export function claimRun(stateDirectory: string, startedAt: Date): string {
-  const runs = runsDirectory(stateDirectory);
-  makePrivateDirectory(runs);
+  const runs = makePrivateDirectory(stateDirectory, 'runs');
   for (let second = 0; second < MOST_SECONDS; second += 1) {
     const id = cleanupId(new Date(startedAt.getTime() + second * 1000));
     try {
@@ -56,11 +53,6 @@ export function claimRun(stateDirectory: string, startedAt: Date): string {
     }
   }
   throw Object.assign(new Error('No id is free'), { code: 'EEXIST' });
-}
-
-/** Takes back a claim of which nothing came. */
-export function unclaimRun(stateDirectory: string, id: string): void {
-  removeRun(join(runsDirectory(stateDirectory), id));
 }
 
 /** Whole or not at all. @throws the system error. */
@@ -86,9 +78,15 @@ export function appendRunFile(
   appendFileSync(join(runsDirectory(stateDirectory), id, name), text, { mode: 0o600 });
 }
 
+/** A sign that the run goes on, for those who cannot see its process. @throws the system error. */
+export function touchRun(stateDirectory: string, id: string): void {
+  const name: RunFile = 'run.json';
+  const now = new Date();
+  utimesSync(join(runsDirectory(stateDirectory), id, name), now, now);
+}
+
 export function recordText(record: RunRecord, process: ProcessIdentity): string {
-  const stored: Stored = { ...record, process };
-  return `${JSON.stringify(stored, null, 2)}\n`;
+  return `${JSON.stringify({ ...record, process }, null, 2)}\n`;
 }
 
 /** Undefined when there is none. @throws the system error of one that cannot be read. */
@@ -101,35 +99,40 @@ export function readRunFile(stateDirectory: string, id: string, name: RunFile): 
   }
 }
 
-/** Newest first. @throws the system error of a directory that cannot be read. */
+/**
+ * Newest first; without those that nothing can be told of. @throws the system error of a directory
+ * that cannot be read.
+ */
 export function readRuns(stateDirectory: string): readonly Run[] {
   return runIds(stateDirectory)
-    .map((id) => readRun(stateDirectory, id))
+    .map((id) => readable(stateDirectory, id))
     .filter((run) => run !== undefined)
     .toSorted((a, b) => b.record.startedAt.getTime() - a.record.startedAt.getTime());
 }
 
-/** Undefined: no such run, or one of which nothing was written yet. */
+/**
+ * Undefined: no such run, or one of which nothing was written yet, or whose file is spoilt.
+ * @throws the system error.
+ */
 export function readRun(stateDirectory: string, id: string): Run | undefined {
-  const stored = parse(readRunFile(stateDirectory, id, 'run.json')) as Stored | undefined;
-  if (stored?.process === undefined || typeof stored.startedAt !== 'string') return undefined;
-  const { process, ...record } = stored;
-  const progress = parse(readRunFile(stateDirectory, id, 'progress.json')) as
-    RunProgress | undefined;
+  const stored = storedRun(readRunFile(stateDirectory, id, 'run.json'), id);
+  if (stored === undefined) return undefined;
+  const { record, process } = stored;
   return {
-    record: {
-      ...record,
-      cleanupId: id,
-      startedAt: new Date(record.startedAt),
-      finishedAt: record.finishedAt && new Date(record.finishedAt),
-    },
+    record,
     isAlive: record.status === 'processing' ? isThere(stateDirectory, id, process) : false,
-    progress: progress && {
-      ...progress,
-      stepStartedAt: new Date(progress.stepStartedAt),
-      updatedAt: new Date(progress.updatedAt),
-    },
+    progress: storedProgress(readRunFile(stateDirectory, id, 'progress.json')),
   };
+}
+
+/** One that is in the way of none of the others. */
+function readable(stateDirectory: string, id: string): Run | undefined {
+  try {
+    return readRun(stateDirectory, id);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 /** The id of a run that was not started yet has an empty directory. */
@@ -146,7 +149,7 @@ export function runIds(stateDirectory: string): readonly string[] {
 export function pruneRuns(stateDirectory: string): void {
   const old = runIds(stateDirectory).slice(KEPT);
   for (const id of old) {
-    const run = readRun(stateDirectory, id);
+    const run = readable(stateDirectory, id);
     const directory = join(runsDirectory(stateDirectory), id);
     const goesOn = run === undefined ? isFresh(directory) : run.isAlive !== false;
     if (!goesOn) removeRun(directory);
@@ -201,14 +204,5 @@ function removeFile(file: string): void {
     unlinkSync(file);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
-  }
-}
-
-function parse(text: string | undefined): unknown {
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

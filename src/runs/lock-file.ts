@@ -52,8 +52,8 @@ export function newToken(): string {
 /** @throws the system error when the lock can neither be had nor read. */
 export function takeLock(file: string, holder: Holder): Attempt {
   const own = `${file}.${newToken()}`;
-  writeFileSync(own, JSON.stringify(holder), { mode: 0o600, flag: 'wx' });
   try {
+    writeFileSync(own, JSON.stringify(holder), { mode: 0o600, flag: 'wx' });
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       if (linked(own, file)) return { is: 'held', lock: { file, holder } };
       const chain = chainOf(file);

@@ -5,7 +5,7 @@ import { logJson } from '../report/log-line.ts';
 import type { LogEntry, Observer, Progress } from '../report/observer.ts';
 import { NOTHING_REMOVED } from '../report/run-types.ts';
 import type { Removed, RunProgress, RunRecord } from '../report/run-types.ts';
-import { appendRunFile, pruneRuns, recordText, writeRunFile } from './history.ts';
+import { appendRunFile, pruneRuns, recordText, touchRun, writeRunFile } from './history.ts';
 import { identify } from './process-identity.ts';
 
 /**
@@ -34,12 +34,14 @@ export interface RecorderOptions {
 }
 
 const WRITE_EVERY_MS = 500;
+/** Steps that tell nothing for minutes are no death: history.ts waits for six of these. */
+const SIGN_EVERY_MS = 15_000;
 /** A million failures are a million lines: those after this many bytes are left out. */
 const MOST_LOG_BYTES = 10 * 2 ** 20;
 
 export function startRecorder({ stateDirectory, run, pid }: RecorderOptions): Recorder {
   const { cleanupId } = run;
-  let process = identify(pid);
+  let identity = identify(pid);
   let isOurs = true;
   let problem: string | undefined;
   let removed: () => Removed = () => NOTHING_REMOVED;
@@ -74,8 +76,8 @@ export function startRecorder({ stateDirectory, run, pid }: RecorderOptions): Re
       configFile,
       detached,
       user: userName(),
-      host: process.host,
-      pid: process.pid,
+      host: identity.host,
+      pid: identity.pid,
       startedAt,
       finishedAt: undefined,
       exitCode: undefined,
@@ -84,7 +86,7 @@ export function startRecorder({ stateDirectory, run, pid }: RecorderOptions): Re
       errors: 0,
       ...end,
     };
-    return write('run.json', recordText(full, process));
+    return write('run.json', recordText(full, identity));
   };
   const save = (now: number): void => {
     written = now;
@@ -95,9 +97,13 @@ export function startRecorder({ stateDirectory, run, pid }: RecorderOptions): Re
   };
 
   let isRecorded = record();
-  attempt(() => {
-    pruneRuns(stateDirectory);
-  });
+  prune(stateDirectory);
+  const signs = setInterval(() => {
+    if (!isRecorded) return;
+    attempt(() => {
+      touchRun(stateDirectory, cleanupId);
+    });
+  }, SIGN_EVERY_MS).unref();
 
   return {
     log(entry) {
@@ -124,17 +130,28 @@ export function startRecorder({ stateDirectory, run, pid }: RecorderOptions): Re
       removed = soFar;
     },
     handOver(other) {
-      process = identify(other);
+      identity = identify(other);
       record();
       isOurs = false;
+      clearInterval(signs);
     },
     finish(end, report) {
+      clearInterval(signs);
       problem = undefined;
       if (report !== undefined) write('report.json', report);
       record({ ...end, finishedAt: new Date() });
     },
     problem: () => problem,
   };
+}
+
+/** That something old cannot be removed is no fault of this run. */
+function prune(stateDirectory: string): void {
+  try {
+    pruneRuns(stateDirectory);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+  }
 }
 
 type Current = Progress & { readonly stepStartedAt: Date };

@@ -1,7 +1,6 @@
-import { constants, lstatSync, mkdirSync } from 'node:fs';
+import { constants, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { Environment } from '../config/find.ts';
-import { errorCode } from '../errors.ts';
 import { userId } from '../files/process-wide.ts';
 
 /** Where runs and locks are kept. */
@@ -29,27 +28,32 @@ export function stateDirectory(options: {
 const NAME = 'media-cleanup';
 
 /**
- * Makes a directory that only its owner can look into, with those above it. One that is there must be
- * ours: into another user's directory that user could put links.
- * @throws the system error; `EFOREIGN` when it is somebody else's.
+ * Makes a directory in the state directory that only its owner can look into, with those above it.
+ * What is there must be ours: into another user's directory that user could put links.
+ * @returns its path. @throws the system error; `EFOREIGN` when it is somebody else's.
  */
-export function makePrivateDirectory(path: string): void {
+export function makePrivateDirectory(stateDirectory: string, name: 'runs' | 'locks'): string {
+  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+  // A link to it may be the administrator's way to put it elsewhere.
+  const above = statSync(stateDirectory);
+  const isEverybodys = (above.mode & (constants.S_IWOTH | STICKY)) === constants.S_IWOTH;
+  if (isEverybodys || !(isOurs(above.uid) || above.uid === 0)) throw foreign();
+  const path = join(stateDirectory, name);
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(path);
-  const own = userId();
-  const isOurs = own === undefined || uid === own;
-  if (!isOurs || (mode & constants.S_IFMT) !== constants.S_IFDIR || (mode & WRITABLE) !== 0) {
-    throw Object.assign(new Error('It belongs to another user, or others may write to it'), {
-      code: 'EFOREIGN',
-    });
-  }
+  const isDirectory = (mode & constants.S_IFMT) === constants.S_IFDIR;
+  if (!isDirectory || !isOurs(uid) || (mode & WRITABLE) !== 0) throw foreign();
+  return path;
 }
 
+const STICKY = 0o1000;
 const WRITABLE = 0o022;
 
-/** For people: what stands in the way of a directory. @throws what is no system error. */
-export function stateProblem(error: unknown): string {
-  const code = errorCode(error);
-  if (code === undefined) throw error;
-  return code;
+function isOurs(uid: number): boolean {
+  const own = userId();
+  return own === undefined || uid === own;
+}
+
+function foreign(): Error {
+  return Object.assign(new Error('It belongs to another user'), { code: 'EFOREIGN' });
 }

@@ -25,6 +25,11 @@ export async function runLogs(
   const style = await styleFor(terminal, 'stdout', !request.color);
   let run = findRun(directory, request.cleanupId);
   let shown = 0;
+  const reader = { isGone: false };
+  // `| head`: with nobody left who reads, nothing is waited for.
+  terminal.stdout.once('error', () => {
+    reader.isGone = true;
+  });
   for (;;) {
     // First the end and then the log: what comes between the two is read.
     const hasEnded = statusOf(run) !== 'processing';
@@ -34,7 +39,7 @@ export async function runLogs(
       if (line !== '') terminal.stdout.write(lineText(line, request, style));
     }
     shown = end;
-    if (!request.follow || hasEnded) break;
+    if (!request.follow || hasEnded || reader.isGone) break;
     await sleep(POLL_MS, undefined, { signal }).catch(() => {
       signal.throwIfAborted();
     });

@@ -4,7 +4,7 @@ import type { WipeRequest } from '../commands/request.ts';
 import { notKeptWarning } from '../commands/run-warnings.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
 import type { BegunRun, Handover, RunStart } from '../commands/wipe.ts';
-import { errorCode } from '../errors.ts';
+import { errorCode, EXIT_CODE } from '../errors.ts';
 import type { CannotStart } from '../errors.ts';
 import type { LogFile } from '../outputs/log-file.ts';
 import type { Ping } from '../outputs/ping.ts';
@@ -28,13 +28,14 @@ import type { Recorder } from '../runs/recorder.ts';
 export interface RunOutputs {
   readonly observer: Observer;
   begin(start: RunStart): BegunRun;
-  detach(handover: Handover, ready: (pid: number) => void): Promise<void>;
+  /** @param started is told the pid, before that process does anything. */
+  detach(handover: Handover, started: (pid: number) => void): Promise<void>;
   /** Writes what the report is written to. @returns warnings. */
   finish(end: RunEnd): Promise<readonly string[]>;
   /** Tells whoever waits for a ping, the last thing of all. @returns a warning. */
   ping(exitCode: number, body: () => Promise<string> | string): Promise<string | undefined>;
   /** The process ends now: what can be noted at once. */
-  abandon(status: 'interrupted' | 'failed', exitCode: number, message: string): void;
+  abandon(exitCode: number, message: string): void;
 }
 
 /** How a run ended: with a report, or before anything was touched. */
@@ -70,6 +71,7 @@ export async function openOutputs(
   let ping: Ping | undefined;
   let removed: () => Removed = () => NOTHING_REMOVED;
   let detached = false;
+  let hasEnded = false;
 
   const writeLine = (entry: LogEntry): void => {
     const now = new Date();
@@ -120,9 +122,10 @@ export async function openOutputs(
         });
       }
       if (!request.detach) void startPing();
-      return { cleanupId: id, problem: problem ?? recorder?.problem() };
+      // What the recorder could not write yet it tries again.
+      return { cleanupId: id, problem };
     },
-    async detach(over, ready) {
+    async detach(over, started) {
       await startBackground({
         interpreter,
         program: surroundings.program,
@@ -131,14 +134,15 @@ export async function openOutputs(
         workingDirectory,
         handover: over,
         output: recorder === undefined ? 'ignore' : openOutput(stateDirectory, over.cleanupId),
-        ready: (child) => {
+        started: (child) => {
           detached = true;
           recorder?.handOver(child);
-          ready(child);
+          started(child);
         },
       });
     },
     async finish(end) {
+      hasEnded = true;
       const warnings: string[] = [];
       if ('error' in end) {
         const { status, exitCode, error, json } = end;
@@ -182,8 +186,9 @@ export async function openOutputs(
       await startPing();
       return ping && (await ping.finish(exitCode, await body()));
     },
-    abandon(status, exitCode, message) {
-      if (detached) return;
+    abandon(exitCode, message) {
+      if (detached || hasEnded) return;
+      const status = exitCode === EXIT_CODE.failed ? 'failed' : 'interrupted';
       recorder?.finish({ status, exitCode, message, removed: removed(), errors: 0 }, undefined);
     },
   };

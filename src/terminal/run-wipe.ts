@@ -1,7 +1,7 @@
 import type { WipeRequest } from '../commands/request.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
 import type { Handover, Plan } from '../commands/wipe.ts';
-import { CannotStart, errorMessage, EXIT_CODE } from '../errors.ts';
+import { CannotStart, EXIT_CODE } from '../errors.ts';
 import { journalLine } from '../report/log-line.ts';
 import { fanOut } from '../report/observer.ts';
 import { harmless } from '../report/printable.ts';
@@ -80,19 +80,18 @@ export async function runWipe(
     });
     progress.stop();
     // From now on there is nothing left that could be interrupted, only waited for.
-    standing.left = undefined;
-    standing.abandon = undefined;
     signal.addEventListener('abort', stopWaiting, { once: true });
     if (outcome.is === 'detached') {
       const { detachedText } = await import('../report/detached-text.ts');
-      terminal.stdout.write(detachedText(outcome, request));
+      const style = await styleFor(terminal, 'stdout', !request.color);
+      terminal.stdout.write(detachedText(outcome, request, style));
       return EXIT_CODE.done;
     }
     return await tell(request, terminal, caller, outputs, outcome.report, outcome.plan);
   } catch (error) {
     progress.stop();
     if (error instanceof CannotStart) await tellOfNoStart(error, terminal, caller, outputs);
-    else outputs?.abandon('failed', caller.finalCode(EXIT_CODE.failed), errorMessage(error));
+    else outputs?.abandon(EXIT_CODE.failed, 'Stopped by an internal error.');
     throw error;
   } finally {
     progress.stop();
@@ -120,6 +119,9 @@ async function tell(
     json: jsonText(reportJson(report)),
     text: async () => wipeOutput({ ...request, format: fileFormat }, report, plan, terminal),
   });
+  // Whoever ends the process now has nothing more to tell.
+  caller.standing.left = undefined;
+  caller.standing.abandon = undefined;
   // A run in the background tells of itself in its history alone.
   if (!request.background) {
     const told = { ...report, warnings: [...report.warnings, ...warnings] };

@@ -1,0 +1,320 @@
+/** What ends a wipe before its time: a second signal, a closed terminal, a closed pipe, `--timeout`. */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { enqueue } from './support/celery.ts';
+import { makeFiles, writeConfig, type JsonReport } from './support/config-file.ts';
+import { confine, type Running } from './support/confine.ts';
+import { mountAt, testFolder } from './support/folder.ts';
+import { startRedis, type TestRedis } from './support/redis.ts';
+import { requireOrSkip } from './support/requirements.ts';
+import { endBackground, runIdsIn, stateOf, statusJson } from './support/runs.ts';
+import { startOnTerminal } from './support/terminal.ts';
+import { startTool, TOOL, toolEnvironment } from './support/tool.ts';
+import { until } from './support/until.ts';
+import { VIDEO, videoStack } from './support/video-workers.ts';
+import { countFiles, fileList } from './support/witness.ts';
+
+interface Scene {
+  readonly folder: string;
+  readonly config: string;
+  readonly redis: TestRedis;
+  jobs(): number;
+  /** `all --yes`, and further arguments. */
+  start(...args: readonly string[]): Running;
+  /** What the history says of the newest run. */
+  last(): ReturnType<typeof statusJson>;
+}
+
+async function scene(count: number): Promise<Scene> {
+  const folder = testFolder();
+  endBackground(folder);
+  const redis = await startRedis(folder);
+  onTestFinished(async () => redis.stop());
+  redis.cli('-n', '1', 'EVAL', `for i = 1, ${count} do redis.call('SET', 'job:' .. i, i) end`, '0');
+  makeFiles(join(folder, 'uploads'), 3);
+  const config = writeConfig(folder, {
+    media: { redis: redis.url(1), keyPrefix: 'job:', root: '..', directories: ['uploads'] },
+  });
+  return {
+    folder,
+    config,
+    redis,
+    jobs: () => {
+      const keys = redis.cli('-n', '1', '--scan', '--pattern', 'job:*');
+      return keys === '' ? 0 : new Set(keys.split('\n')).size;
+    },
+    start: (...args) => {
+      const all = ['all', '--yes', '--config', config, ...args];
+      const run = startTool(all, { folder, cwd: join(folder, 'cwd') });
+      run.endInput();
+      return run;
+    },
+    last: async () => await statusJson(runIdsIn(folder).at(-1) ?? '', { folder }),
+  };
+}
+
+/** Resolves when some jobs are gone. */
+async function inTheMiddle(at: Scene, count: number): Promise<void> {
+  await until('the first jobs go', () => Number(at.redis.cli('-n', '1', 'DBSIZE')) < count - 100);
+}
+
+describe.skipIf(!requireOrSkip('redis'))('a second signal', () => {
+  test('ends it at once, and says what went and what is left', async () => {
+    const at = await scene(20_000);
+    const run = at.start('--rate', '1000');
+    await inTheMiddle(at, 20_000);
+    // Stopped, so that the first signal alone ends nothing.
+    at.redis.pause();
+    await sleep(100);
+    run.kill('SIGINT');
+    await sleep(300);
+    const before = performance.now();
+    run.kill('SIGINT');
+    const { code, stdout, stderr } = await run.result;
+    expect(performance.now() - before).toBeLessThan(1000);
+    expect(code).toBe(130);
+    expect(stdout).toBe('');
+    at.redis.resume();
+    const left = at.jobs();
+    const [, told] = /Removed before: ([\d,]+) jobs, 0 tasks, 0 files/.exec(stderr) ?? [];
+    // What was sent when Redis stopped was done later, and nobody heard of it.
+    expect(Number(told?.replace(',', ''))).toBeGreaterThan(0);
+    expect(Number(told?.replace(',', ''))).toBeLessThanOrEqual(20_000 - left);
+    expect(stderr).toContain('Ended at once, without a second look.');
+    expect(stderr).toContain('Left: what is in Uploads of media. Run it again');
+    expect(fileList(join(at.folder, 'uploads'))).toHaveLength(3);
+    const { run: kept } = await at.last();
+    expect(kept).toMatchObject({ status: 'interrupted', exit_code: 130, report: null });
+    expect(kept.message).toContain('Ended at once');
+    expect(kept.jobs_removed).toBe(Number(told?.replace(',', '')));
+  });
+
+  test('before anything was touched: says so, and the history too', async () => {
+    const at = await scene(3);
+    at.redis.pause();
+    const run = at.start();
+    await until('it begins', () => run.stderr().includes('STARTED'));
+    // One right after the other, before the first can have done anything.
+    run.kill('SIGSTOP');
+    run.kill('SIGINT');
+    run.kill('SIGTERM');
+    run.kill('SIGCONT');
+    const { code, stderr, durationMs } = await run.result;
+    at.redis.resume();
+    expect([130, 143]).toContain(code);
+    expect(stderr).toMatch(/before anything was touched/);
+    expect(durationMs).toBeLessThan(5000);
+    expect([at.jobs(), fileList(join(at.folder, 'uploads')).length]).toEqual([3, 3]);
+    expect((await at.last()).run.status).toBe('interrupted');
+  });
+
+  test('SIGHUP twice is a terminal that goes: the report is whole', async () => {
+    const at = await scene(20_000);
+    const run = at.start('--rate', '1000', '--json');
+    await inTheMiddle(at, 20_000);
+    run.kill('SIGHUP');
+    run.kill('SIGHUP');
+    await sleep(5);
+    run.kill('SIGHUP');
+    const { code, stdout } = await run.result;
+    expect(code).toBe(129);
+    const report = JSON.parse(stdout) as JsonReport;
+    expect(report.status).toBe('interrupted');
+    expect(report.jobs_removed).toBe(20_000 - at.jobs());
+    const { run: kept } = await at.last();
+    expect(kept).toMatchObject({ status: 'interrupted', exit_code: 129 });
+    expect(kept.report).toEqual(report);
+  });
+
+  test('a terminal that goes in the middle: kept in the history', async () => {
+    const at = await scene(20_000);
+    const args = ['all', '--yes', '--rate', '1000', '--config', at.config];
+    const terminal = startOnTerminal(args, {
+      folder: at.folder,
+      env: toolEnvironment(at.folder),
+    });
+    await inTheMiddle(at, 20_000);
+    terminal.kill('SIGKILL');
+    await terminal.result;
+    const [id = ''] = runIdsIn(at.folder);
+    const { code, run } = await statusJson(id, { folder: at.folder }, '--wait');
+    expect([code, run.status]).toEqual([129, 'interrupted']);
+    expect(run.jobs_removed).toBe(20_000 - at.jobs());
+    expect(run.report).toMatchObject({ status: 'interrupted' });
+  });
+
+  test('a pipe that is closed ends nothing', async () => {
+    const at = await scene(2000);
+    const command = [process.execPath, TOOL, 'all', '--yes', '--verbose', '--config', at.config];
+    const { code, stdout } = await confine(
+      ['/bin/bash', '-c', 'set -o pipefail; "$@" 2>&1 | head -1', 'bash', ...command],
+      { folder: at.folder, env: toolEnvironment(at.folder) },
+    );
+    expect(code).toBe(0);
+    expect(stdout).toContain('STARTED');
+    expect([at.jobs(), countFiles(join(at.folder, 'uploads'))]).toEqual([0, 0]);
+    expect((await at.last()).run).toMatchObject({ status: 'completed', jobs_removed: 2000 });
+  });
+});
+
+describe.skipIf(!requireOrSkip('redis', 'celery'))(
+  'a second signal while consumers are held',
+  () => {
+    test('they go on within two seconds', async () => {
+      const stack = await videoStack();
+      const worker = await stack.worker({ concurrency: 1 });
+      enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [600] }]);
+      const args = [VIDEO, '--yes', '--verify-for', '30s'];
+      const run = startTool(args, { folder: stack.folder, env: stack.env });
+      await worker.waitForLog('Canceling queue');
+      run.kill('SIGINT');
+      await sleep(300);
+      const before = performance.now();
+      run.kill('SIGINT');
+      const { code, stderr } = await run.result;
+      expect(performance.now() - before).toBeLessThan(3500);
+      expect(code).toBe(130);
+      await worker.waitForLog('Started consuming from');
+      expect(stack.cli('EXISTS', 'media-cleanup:held-consumers')).toBe('0');
+      expect(stderr).not.toContain('doctor --fix');
+      const [id = ''] = runIdsIn(stack.folder);
+      const { run: kept } = await statusJson(id, { folder: stack.folder });
+      expect(kept).toMatchObject({ status: 'interrupted', exit_code: 130 });
+    });
+
+    test('when they cannot be told, doctor --fix is named', async () => {
+      const stack = await videoStack();
+      const worker = await stack.worker({ concurrency: 1 });
+      const args = [VIDEO, '--yes', '--verify-for', '30s'];
+      const run = startTool(args, { folder: stack.folder, env: stack.env });
+      await worker.waitForLog('Canceling queue');
+      await until('all is removed', () => run.stderr().includes('Downloads'));
+      stack.redis.pause();
+      run.kill('SIGINT');
+      await sleep(300);
+      const before = performance.now();
+      run.kill('SIGINT');
+      const { code, stderr } = await run.result;
+      const took = performance.now() - before;
+      stack.redis.resume();
+      expect(took).toBeLessThan(4000);
+      expect(code).toBe(130);
+      expect(stderr).toContain('not told to go on: 1; tell them with media-cleanup doctor --fix');
+      const fixed = await stack.run(['doctor', VIDEO, '--fix']);
+      expect(fixed.stdout + fixed.stderr).not.toBe('');
+      await worker.waitForLog('Started consuming from');
+    });
+  },
+);
+
+describe.skipIf(!requireOrSkip('redis'))('--timeout', () => {
+  test('among many jobs: exit 1, and the report is exact', async () => {
+    const at = await scene(300_000);
+    const run = at.start('--json', '--rate', '20000', '--timeout', '2s');
+    const { code, stdout } = await run.result;
+    expect(code).toBe(1);
+    const report = JSON.parse(stdout) as JsonReport;
+    expect(report.status).toBe('interrupted');
+    expect(report.warnings).toContainEqual(
+      'Stopped by --timeout 2s. Run it again to remove the rest.',
+    );
+    expect(report.jobs_removed).toBe(300_000 - at.jobs());
+    expect(report.jobs_removed).toBeGreaterThan(0);
+    expect(report.jobs_removed).toBeLessThan(300_000);
+    expect(fileList(join(at.folder, 'uploads'))).toHaveLength(3);
+    expect((await at.last()).run).toMatchObject({
+      status: 'interrupted',
+      exit_code: 1,
+      jobs_removed: report.jobs_removed,
+    });
+    expect(at.redis.cli('-n', '1', '--scan', '--pattern', 'media-cleanup:*')).toBe('');
+  });
+
+  test.skipIf(!requireOrSkip('root', 'mount'))('among many files', async () => {
+    const at = await scene(0);
+    const many = join(at.folder, 'many');
+    mountAt(many, ['-t', 'tmpfs', '-o', 'nr_inodes=300k', 'none']);
+    const script = 'for d in $(seq 150); do mkdir $d; (cd $d; seq 1000 | xargs touch); done';
+    execFileSync('bash', ['-c', script], { cwd: many });
+    writeConfig(at.folder, { media: { root: '..', directories: ['many'] } });
+    const run = at.start('--json', '--concurrency', '1', '--timeout', '700ms');
+    const { code, stdout } = await run.result;
+    const report = JSON.parse(stdout) as JsonReport;
+    expect([code, report.status]).toEqual([1, 'interrupted']);
+    expect(report.files_deleted).toBe(150_000 - countFiles(many));
+    expect(report.files_deleted).toBeLessThan(150_000);
+  });
+
+  test('that is long enough changes nothing', async () => {
+    const at = await scene(5);
+    const { code, stdout, durationMs } = await at.start('--json', '--timeout', '10m').result;
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'completed', warnings: [] });
+    expect(durationMs).toBeLessThan(10_000);
+  });
+
+  /** Nothing was touched. */
+  async function stopped(at: Scene, run: Running): Promise<void> {
+    const { code, stdout, stderr, durationMs } = await run.result;
+    expect(code).toBe(1);
+    expect(stderr).toContain('media-cleanup: Stopped by --timeout ');
+    expect(durationMs).toBeLessThan(6000);
+    if (stdout.startsWith('{')) {
+      expect(JSON.parse(stdout)).toMatchObject({
+        status: 'interrupted',
+        error: { code: 'timeout' },
+      });
+    }
+    expect(at.jobs()).toBe(3);
+    expect(fileList(join(at.folder, 'uploads'))).toHaveLength(3);
+  }
+
+  test('while it connects to a Redis that does not answer', async () => {
+    const at = await scene(3);
+    const deaf = createServer().listen(0, '127.0.0.1');
+    await once(deaf, 'listening');
+    onTestFinished(() => void deaf.close());
+    const { port } = deaf.address() as { port: number };
+    const url = `redis://127.0.0.1:${port}/0`;
+    writeConfig(at.folder, {
+      media: { redis: url, keyPrefix: 'job:', root: '..', directories: ['uploads'] },
+    });
+    await stopped(at, at.start('--json', '--timeout', '500ms'));
+    expect((await at.last()).run).toMatchObject({ status: 'interrupted', exit_code: 1 });
+  });
+
+  test('while the question is open', async () => {
+    const at = await scene(3);
+    const terminal = startOnTerminal(['all', '--timeout', '3s', '--config', at.config], {
+      folder: at.folder,
+      env: toolEnvironment(at.folder),
+    });
+    await terminal.waitForScreen('to delete all of this: ');
+    const { code, stdout } = await terminal.result;
+    expect(code).toBe(1);
+    expect(stdout).toContain('Stopped by --timeout 3s.');
+    expect([at.jobs(), fileList(join(at.folder, 'uploads')).length]).toEqual([3, 3]);
+    expect((await at.last()).run).toMatchObject({ status: 'interrupted', exit_code: 1 });
+  });
+
+  test('while it waits for another run', async () => {
+    const at = await scene(20_000);
+    const first = at.start('--rate', '1000');
+    await inTheMiddle(at, 20_000);
+    const second = await at.start('--json', '--lock-wait', '10m', '--timeout', '700ms').result;
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain('Waiting: media is being wiped by pid ');
+    expect(JSON.parse(second.stdout)).toMatchObject({ error: { code: 'timeout' } });
+    expect(runIdsIn(at.folder)).toHaveLength(1);
+    first.kill('SIGTERM');
+    expect((await first.result).code).toBe(143);
+    expect(
+      readFileSync(stateOf(at.folder, 'runs', runIdsIn(at.folder)[0] ?? '', 'run.json'), 'utf8'),
+    ).toContain('interrupted');
+  });
+});
