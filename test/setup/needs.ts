@@ -29,6 +29,10 @@ export const NEEDS: readonly Need[] = [
   command('git', 'git'),
   command('jq', 'jq'),
   command('promtool', 'prometheus'),
+  command('systemd-analyze', 'systemd'),
+  command('cron', 'cron'),
+  command('ansible-playbook', 'ansible-core'),
+  command('docker-compose', 'docker-compose'),
   { ...command('tmux', 'tmux'), optional: true },
 ];
 

@@ -19,6 +19,13 @@ const CHECKS = {
     findPython().modules.has('fusepy'),
   promtool: () => findCommand('promtool') !== undefined,
   jq: () => findCommand('jq') !== undefined,
+  // It need not run here: tests boot one of their own.
+  systemd: () =>
+    existsSync('/lib/systemd/systemd') &&
+    ['systemd-analyze', 'systemctl', 'journalctl'].every((name) => findCommand(name) !== undefined),
+  cron: () => findCommand('cron') !== undefined,
+  'docker compose': () => findCommand('docker-compose') !== undefined,
+  ansible: () => findCommand('ansible-playbook') !== undefined,
   tmux: () => findCommand('tmux') !== undefined,
 } as const;
 
