@@ -27,6 +27,10 @@ export const NEEDS: readonly Need[] = [
   command('chattr', 'e2fsprogs'),
   command('mkfs.ext4', 'e2fsprogs'),
   command('git', 'git'),
+  command('zsh', 'zsh'),
+  command('fish', 'fish'),
+  command('man', 'man-db'),
+  command('mandoc', 'mandoc'),
   { ...command('tmux', 'tmux'), optional: true },
 ];
 

@@ -17,6 +17,9 @@ const CHECKS = {
     existsSync('/dev/fuse') &&
     findCommand('fusermount') !== undefined &&
     findPython().modules.has('fusepy'),
+  zsh: () => findCommand('zsh') !== undefined,
+  fish: () => findCommand('fish') !== undefined,
+  man: () => findCommand('man') !== undefined && findCommand('mandoc') !== undefined,
   tmux: () => findCommand('tmux') !== undefined,
 } as const;
 
