@@ -320,6 +320,14 @@ function addCompletion(program: Command, take: (request: Request) => void): void
       rejectWipeFlags(program, command);
       take({ command: 'completion', shell });
     });
+  // No service can be called so: names begin with a letter or a digit.
+  program
+    .command('__complete', { hidden: true })
+    .addArgument(program.createArgument('<shell>').choices(SHELLS))
+    .argument('[words...]')
+    .action((shell: Shell, words: readonly string[]) => {
+      take({ command: 'suggest', shell, words });
+    });
 }
 
 function addDoctor(program: Command, take: (request: Request) => void): void {

@@ -19,33 +19,33 @@ Config: --config, else $MEDIA_CLEANUP_CONFIG, else ./cleanup.config.json,
 
 export const WIPE_HELP = `
 What it destroys, for each target, and there is no way back:
-  jobs    every Redis key with the service's prefix, and the results of its tasks
+  jobs    every Redis key with the service's prefix, and its tasks' results
   queue   every message in its Celery queues, of all priorities, or in flight;
           its running tasks are killed, its consumers held until the end
-  files   everything inside its directories, at every depth; the directories stay
-  models  everything inside its model directories (services download them again)
+  files   all that is inside its directories, at every depth; these stay
+  models  all that is inside its model directories (downloaded again on use)
 Nothing outside the configured directories, keys and queues is touched: links
-are not followed, mount points not entered, other services' keys and queues stay.
+are not followed, mount points not entered, keys and queues of others stay.
 
 Examples:
-  media-cleanup all --dry-run             what would go
-  media-cleanup all                       show it, ask, wipe
-  media-cleanup all --yes                 wipe without a question (cron)
+  media-cleanup all --dry-run               what would go
+  media-cleanup all                         show it, ask, wipe
+  media-cleanup all --yes                   wipe without a question (cron)
   media-cleanup video-downloader --only jobs,queue --yes
-  media-cleanup all --yes --keep-models   models stay
-  media-cleanup all --yes --older-than 7d only what is old
+  media-cleanup all --yes --keep-models     models stay
+  media-cleanup all --yes --older-than 7d   only what is old
   media-cleanup all --yes --json | jq .status
-  media-cleanup all --yes --wait-idle 10m  wait for tasks that cannot be killed
-  media-cleanup all --yes --detach        in the background: status tells of it
-  media-cleanup stats all                 what is there now
-  media-cleanup doctor                    is all well, who works on what
+  media-cleanup all --yes --wait-idle 10m   wait for tasks that cannot be killed
+  media-cleanup all --yes --detach          in the background: see status
+  media-cleanup stats all                   what is there now
+  media-cleanup doctor                      is all well, who works on what
 
 When something goes wrong:
   "Redis/…: Connection refused"   start Redis, run again; the files were wiped
   "Permission denied"             run it as the owner of the files, or with sudo
   "still held open by …"          restart that process: then the space is free
   "no key begins with …"          keyPrefix in the config is not the service's
-  "does not answer"               a --pool=solo worker in a task: --wait-idle 10m
+  "does not answer"               a --pool=solo worker at work: --wait-idle 10m
   "came back during the wipe"     something still writes: stop the service
   "is being wiped by …"           another run is at work: --lock-wait 10m
   It can be run again at any time: a second run removes what is left.
@@ -58,7 +58,7 @@ consumers to go on that a killed run has left held; nothing else is changed.
 Examples:
   media-cleanup doctor
   media-cleanup doctor video-downloader --fix
-  media-cleanup doctor --json | jq '.services[].checks[] | select(.status != "ok")'
+  media-cleanup doctor --json | jq '.services[].checks[]|select(.status!="ok")'
 
 Exit codes:
   0    all is well, perhaps with warnings
@@ -67,7 +67,7 @@ Exit codes:
 ${CONFIG}`;
 
 export const STATS_HELP = `
-Changes nothing: it only looks, at Redis and at the directories.
+It only looks, at Redis and at the directories.
 
 Examples:
   media-cleanup stats all
@@ -82,8 +82,8 @@ ${CONFIG}`;
 
 export const INIT_HELP = `
 It reads compose.yaml, docker-compose.yml and .env files, and writes what it is
-sure of; what it is not sure of it says. Passwords stay where they are: the config
-gets the name of their variable. Look at the directories before you wipe.
+sure of; what it is not sure of it says. Passwords stay where they are: the
+config gets the name of their variable. Look at the directories before you wipe.
 
 Examples:
   media-cleanup init --dry-run
@@ -109,7 +109,7 @@ Examples:
 Exit codes:
   0    shown
   2    no such run, or usage error
-  with --wait the exit code of the run; 1 when its process died
+  With --wait: the exit code of the run; 1 when its process died.
 ${STATE}`;
 
 export const LOGS_HELP = `
@@ -123,8 +123,12 @@ Exit codes:
 ${STATE}`;
 
 export const COMPLETION_HELP = `
+Where the shell looks for it:
+  bash   ~/.local/share/bash-completion/completions/media-cleanup
+  zsh    a file _media-cleanup in a directory of $fpath
+  fish   ~/.config/fish/completions/media-cleanup.fish
+
 Examples:
-  bash   media-cleanup completion bash >~/.local/share/bash-completion/completions/media-cleanup
-  zsh    media-cleanup completion zsh >"\${fpath[1]}/_media-cleanup"
-  fish   media-cleanup completion fish >~/.config/fish/completions/media-cleanup.fish
+  media-cleanup completion fish >~/.config/fish/completions/media-cleanup.fish
+  source <(media-cleanup completion bash)   for this shell alone
 `;

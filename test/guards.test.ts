@@ -256,6 +256,16 @@ const KINDS_AND_MARKS: readonly Case[] = [
     },
   ),
   inFolder(
+    'mustBeMounted, and only itself is mounted on it',
+    { path: 'data/b', mustBeMounted: true },
+    'mustBeMounted is set and nothing is mounted on it; mount it, or remove mustBeMounted.',
+    ['own === undefined) return false', 'own !== undefined) return true'],
+    {
+      setUp: (folder) => mkdirSync(join(folder, 'data/b'), { recursive: true }),
+      mounts: [{ kind: 'bind', at: 'FOLDER/data/b', from: 'FOLDER/data/b' }],
+    },
+  ),
+  inFolder(
     'a missing directory that must be mounted',
     { path: 'data/gone', mustBeMounted: true },
     'mustBeMounted is set and nothing is mounted on it; mount it, or remove mustBeMounted.',

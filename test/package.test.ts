@@ -8,6 +8,7 @@ import { REPOSITORY } from './support/tool.ts';
 
 const SOURCES = [
   'bin',
+  'man',
   'src',
   'test/setup',
   'package.json',
@@ -24,6 +25,7 @@ const folder = createFolder();
 const checkout = join(folder.path, 'checkout');
 const installed = join(folder.path, 'installed');
 let packed: string[];
+let archive: string;
 
 // Packed from a copy, because `prepack` builds anew and other tests run what is in dist.
 beforeAll(() => {
@@ -36,9 +38,10 @@ beforeAll(() => {
   const output = npm(['pack', '--json', '--pack-destination', folder.path], checkout);
   const [result] = JSON.parse(output) as [{ filename: string; files: { path: string }[] }];
   packed = result.files.map((file) => file.path).toSorted();
+  archive = join(folder.path, result.filename);
   mkdirSync(installed);
   npm(['init', '--yes'], installed);
-  npm(['install', '--omit=dev', '--prefer-offline', join(folder.path, result.filename)], installed);
+  npm(['install', '--omit=dev', '--prefer-offline', archive], installed);
 }, 180_000);
 
 afterAll(() => folder.remove());
@@ -57,6 +60,7 @@ test('holds what runs and nothing else', () => {
     'bin/media-cleanup.js',
     'cleanup.config.json',
     'cleanup.config.schema.json',
+    'man/media-cleanup.1',
     'package.json',
   ]);
 });
@@ -81,6 +85,15 @@ test('npx media-cleanup works where only the package is installed', () => {
   };
   expect(npx('--version').trim()).toBe(version);
 });
+
+test('npm install -g brings the command and its page', () => {
+  const prefix = join(folder.path, 'global');
+  npm(['install', '--global', '--prefer-offline', '--prefix', prefix, archive], folder.path);
+  expect(existsSync(join(prefix, 'bin/media-cleanup'))).toBe(true);
+  expect(readFileSync(join(prefix, 'share/man/man1/media-cleanup.1'), 'utf8')).toBe(
+    readFileSync(join(REPOSITORY, 'man/media-cleanup.1'), 'utf8'),
+  );
+}, 120_000);
 
 function npm(args: readonly string[], cwd: string): string {
   const { PATH, HOME } = process.env;

@@ -337,6 +337,6 @@ describe.skipIf(!requireOrSkip('redis', 'celery', 'root', 'mount', 'systemd'))('
       systemctl show media-cleanup.service -p ExecMainStatus
       ls /srv/media/data`,
     );
-    expect(output).toBe('ExecMainStatus=3\nprecious\nExecMainStatus=0\n');
+    expect(output).toBe('ExecMainStatus=3\nprecious\nExecMainStatus=3\nprecious\n');
   });
 });

@@ -8,7 +8,8 @@ export type Request =
   | InitRequest
   | StatusRequest
   | LogsRequest
-  | CompletionRequest;
+  | CompletionRequest
+  | SuggestRequest;
 
 export type Format = 'table' | 'json';
 
@@ -113,6 +114,14 @@ export interface LogsRequest extends OfRun {
 export interface CompletionRequest {
   readonly command: 'completion';
   readonly shell: Shell;
+}
+
+/** Asked by the script that `completion` prints. */
+export interface SuggestRequest {
+  readonly command: 'suggest';
+  readonly shell: Shell;
+  /** zsh, fish: the words up to the cursor; bash: COMP_WORDBREAKS and the line up to the cursor. */
+  readonly words: readonly string[];
 }
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;

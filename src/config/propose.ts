@@ -12,8 +12,7 @@ import {
 import type { Group, Mount, Part } from './group-services.ts';
 import { databaseOf, labelOf } from './redis-in-environment.ts';
 import type { RedisFound } from './redis-in-environment.ts';
-import { SERVICE_NAME } from './schema.ts';
-import { RESERVED_NAMES } from './types.ts';
+import { RESERVED_NAMES, SERVICE_NAME } from './types.ts';
 
 export interface DirectoryEntry {
   readonly path: string;

@@ -7,9 +7,8 @@ import { resolveForeignPrefixes, resolvePrefixes, resolveQueues } from './resolv
 import { resolveRedis } from './resolve-redis.ts';
 import { resolveTimeZone } from './resolve-time-zone.ts';
 import type { Located, ResolvedService } from './resolved.ts';
-import { SERVICE_NAME } from './schema.ts';
 import type { ServiceDraft } from './schema.ts';
-import { RESERVED_NAMES } from './types.ts';
+import { RESERVED_NAMES, SERVICE_NAME } from './types.ts';
 import type { CeleryConfig } from './types.ts';
 
 /** One service as far as it can be made out; what is wrong with it is added to `problems`. */

@@ -3,6 +3,7 @@
  * together is checked in resolve-*.ts and cross-check.ts. `meta` is for editors only.
  */
 import * as z from 'zod';
+import { SERVICE_NAME } from './types.ts';
 
 const text = (description: string) => z.string().meta({ minLength: 1 }).describe(description);
 const texts = (description: string) =>
@@ -120,8 +121,6 @@ export const serviceSchema = z
     models: directories('Directories to empty whose files count as models').optional(),
   })
   .describe('What one service holds');
-
-export const SERVICE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
 export const configSchema = z
   .strictObject({

@@ -43,6 +43,9 @@ export interface DirectoryConfig {
   readonly keep: readonly string[];
 }
 
+/** What a service may be called. */
+export const SERVICE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
 /** Names that commands have or will have; no service may be called so. */
 export const RESERVED_NAMES = [
   'all',

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { mountIdOf, parseMountInfo, readMounts } from './mounts.ts';
+import { isMountedOver, mountIdOf, parseMountInfo, readMounts } from './mounts.ts';
 
 test('takes device, root and mount point, with octal escapes and bytes undone', () => {
   const text = [
@@ -38,4 +38,25 @@ test.runIf(process.platform === 'linux')('this machine has a root and tells moun
     closeSync(proc);
   }
   expect(mountIdOf(root + 1000)).toBeUndefined();
+});
+
+test.each([
+  ['a disk', ['8:1 / /', '8:2 / /srv/data'], true],
+  ['nothing', ['8:1 / /'], false],
+  ['only what contains it', ['8:1 / /', '8:2 / /srv'], false],
+  ['itself', ['8:1 / /', '8:1 /srv/data /srv/data'], false],
+  ['itself, on a disk', ['8:1 / /', '8:2 / /srv', '8:2 /data /srv/data'], false],
+  ['another directory of the same disk', ['8:1 / /', '8:1 /disks/a /srv/data'], true],
+  ['itself over a disk', ['8:1 / /', '8:2 / /srv/data', '8:2 / /srv/data'], true],
+  ['a subvolume', ['0:30 /@ /', '0:30 /@data /srv/data'], true],
+  [
+    'a neighbour of almost its name',
+    ['8:1 / /', '8:2 / /srv/dat', '8:1 /srv/data /srv/data'],
+    false,
+  ],
+] as const)('mounted over: %s', (_, lines, expected) => {
+  const mounts = parseMountInfo(
+    lines.map((line, index) => `${index} 1 ${line} rw - ext4 x rw`).join('\n'),
+  );
+  expect(isMountedOver('/srv/data', mounts)).toBe(expected);
 });

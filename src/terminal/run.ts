@@ -1,3 +1,4 @@
+import { buildProgram } from '../cli.ts';
 import type { DoctorRequest, Request, StatsRequest } from '../commands/request.ts';
 import type { Standing } from '../commands/standing.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
@@ -50,8 +51,17 @@ export async function runRequest(
       const { runInit } = await import('./run-init.ts');
       return await runInit(request, terminal, surroundings);
     }
-    case 'completion':
-      throw new Error('not here yet');
+    case 'completion': {
+      const { SCRIPTS } = await import('../completion/scripts.ts');
+      terminal.stdout.write(SCRIPTS[request.shell]);
+      return EXIT_CODE.done;
+    }
+    case 'suggest': {
+      const { answer } = await import('../completion/answer.ts');
+      const program = buildProgram('', () => undefined);
+      terminal.stdout.write(answer(request, program, surroundings));
+      return EXIT_CODE.done;
+    }
   }
 }
 

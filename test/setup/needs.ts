@@ -33,6 +33,10 @@ export const NEEDS: readonly Need[] = [
   command('cron', 'cron'),
   command('ansible-playbook', 'ansible-core'),
   command('docker-compose', 'docker-compose'),
+  command('zsh', 'zsh'),
+  command('fish', 'fish'),
+  command('man', 'man-db'),
+  command('mandoc', 'mandoc'),
   { ...command('tmux', 'tmux'), optional: true },
 ];
 

@@ -26,6 +26,9 @@ const CHECKS = {
   cron: () => findCommand('cron') !== undefined,
   'docker compose': () => findCommand('docker-compose') !== undefined,
   ansible: () => findCommand('ansible-playbook') !== undefined,
+  zsh: () => findCommand('zsh') !== undefined,
+  fish: () => findCommand('fish') !== undefined,
+  man: () => findCommand('man') !== undefined && findCommand('mandoc') !== undefined,
   tmux: () => findCommand('tmux') !== undefined,
 } as const;
 
