@@ -123,9 +123,10 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
       },
     );
   }
-  const wait = { wait: request.lockWait, observer, signal };
+  const patience = createPatience({ wait: request.lockWait, observer, signal });
   const token = io.handover?.token;
-  const locks = await lockHost(targets, { stateDirectory, pid: surroundings.pid, token, ...wait });
+  const { pid } = surroundings;
+  const locks = await lockHost(targets, { stateDirectory, pid, token, patience, signal });
   try {
     const services = targets.map(({ name }) => name);
     const begun = io.begin({ startedAt, configFile: config.file, services });
@@ -141,14 +142,17 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     const problems = keepingWarnings(locks.problem, begun.problem, stateDirectory);
     for (const message of problems) observer.log({ level: 'WARNING', step: 'warning', message });
     return await withServices(config, targets, located, request, io, run, async (opened) => {
-      const patience = createPatience(wait);
       const holder = { ...locks.holder, cleanupId: run.cleanupId };
       const redisLocks = await lockRedis(opened, holder, patience, (service, warning) => {
         service.warnings.push(warning);
       });
       try {
         const plan = await confirm(request, config.file, opened, io);
-        if (request.detach) return await detach();
+        if (request.detach) {
+          const outcome = await detach();
+          redisLocks.handOver();
+          return outcome;
+        }
         const outcome = await wipeAll(opened, request, io);
         const lost = [...redisLocks.lost, ...(locks.isLost() ? ['this host'] : [])];
         const report: WipeReport = {
