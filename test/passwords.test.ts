@@ -54,7 +54,7 @@ async function run(args: readonly string[], { folder, env = {} }: Run): Promise<
     folder,
     cwd: join(folder, 'config'),
     env: { ...toolEnvironment(folder), ...TALKATIVE, ...env },
-    timeout: 12_000,
+    timeout: 20_000,
   });
   const traces = [
     ...tracesIn(result.stdout).map((trace) => `stdout of ${args.join(' ')}: ${trace}`),

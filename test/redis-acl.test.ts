@@ -31,6 +31,8 @@ const WORKERS = [
   ...['+hset', '+hgetall', '+hmget', '+client|list', '+client|setname'],
   ...['~_kombu.binding.*', '~*.reply.celery.pidbox', '~media-cleanup:held-consumers'],
 ];
+/** What keeping away runs on other hosts needs. */
+const LOCK = ['+set', '+get', '+pexpire', '+eval', '~media-cleanup:lock:*'];
 /** A user that may do all, less what is taken off behind it. */
 const ALL = ['+@all', '~*', '&*'];
 
@@ -163,7 +165,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a Redis user', () => {
 
   describe('with what a wipe needs and no more', () => {
     test('all is wiped, and workers that could not be asked are a warning', async () => {
-      const { code, report, service } = await wipeAs(LEAST);
+      const { code, report, service } = await wipeAs([...LEAST, ...LOCK]);
       expect(report).toMatchObject({ status: 'completed', errors: [], verified: true });
       expect(service).toMatchObject({ jobs_removed: 3, results_removed: 1 });
       expect(service.tasks_purged).toEqual({ queued: 2, in_flight: 1 });
@@ -173,7 +175,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a Redis user', () => {
     });
 
     test('with what remote control needs there is nothing to warn of', async () => {
-      const { code, report } = await wipeAs([...LEAST, ...WORKERS]);
+      const { code, report } = await wipeAs([...LEAST, ...LOCK, ...WORKERS]);
       expect(report).toMatchObject({ status: 'completed', errors: [], warnings: [] });
       expect(code).toBe(0);
       expect(leftOf(stack, VIDEO)).toEqual(NOTHING_LEFT);
@@ -184,7 +186,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a Redis user', () => {
       const worker = await readyWorker(app);
       enqueue(app, [{ id: 'long', task: 'sleep', args: [600] }]);
       await worker.waitForLog('Task sleep[long] received');
-      const { report } = await wipeAs([...LEAST, ...WORKERS]);
+      const { report } = await wipeAs([...LEAST, ...LOCK, ...WORKERS]);
       expect(report).toMatchObject({ status: 'completed', errors: [], warnings: [] });
       expect(redisCounts(stack.redis, VIDEO)).toMatchObject({ jobs: 0, queued: 0, inFlight: 0 });
       expect(cli('EXISTS', 'media-cleanup:held-consumers')).toBe('0');

@@ -86,6 +86,11 @@ export function isTaskQueue(queue: string): boolean {
   return !queue.endsWith(PIDBOX) && !queue.startsWith('celeryev.');
 }
 
+/** Whether a run keeps others away by it. */
+export function isLockKey(key: Buffer, globalKeyPrefix: string): boolean {
+  return [globalKeyPrefix, ''].some((start) => startsWith(key, Buffer.from(start + LOCK)));
+}
+
 /** What kombu and we need to go on working, whatever a prefix matches. */
 export function isProtectedKey(key: Buffer, globalKeyPrefix: string): boolean {
   return protectedNames(globalKeyPrefix).some((name) => isNamed(key, name));

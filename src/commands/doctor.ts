@@ -7,11 +7,13 @@ import { loadConfig } from '../config/load.ts';
 import { locateDirectories } from '../files/resolve.ts';
 import { worst } from '../report/diagnosis.ts';
 import type { Check, Diagnosis, QueueDiagnosis, ServiceDiagnosis } from '../report/diagnosis.ts';
+import { stateDirectory } from '../runs/state-directory.ts';
 import { collectFailures, errorLine } from '../report/failures.ts';
 import { counted } from '../report/text.ts';
 import type { Failure, Workers } from '../report/types.ts';
 import { tellToResume } from './resume-consumers.ts';
 import type { Located } from './guard-targets.ts';
+import { diagnoseLocks } from './diagnose-locks.ts';
 import { diagnoseRedis } from './diagnose-redis.ts';
 import { inspectService } from './inspect-service.ts';
 import { onLink } from './links.ts';
@@ -42,16 +44,22 @@ export async function doctor(
   const targets = chooseServices(config, request.targets);
   const located = new Map<string, Located>();
   for (const target of targets) located.set(target.name, await locateDirectories(target));
+  const state = stateDirectory({
+    flag: undefined,
+    env,
+    workingDirectory: cwd,
+    home: surroundings.home,
+  });
   const services = await openServices(config.services, targets, located, REDIS_KINDS, signal);
   try {
     const resumed: Hold[] = [];
     const diagnoses: ServiceDiagnosis[] = [];
     for (const service of services) {
-      const first = await diagnose(service, signal);
+      const first = await diagnose(service, state, signal);
       const held = request.fix ? heldConsumers(first) : [];
       const fixed = held.length === 0 ? [] : await resumeHeld(service, held, signal);
       resumed.push(...fixed);
-      diagnoses.push(fixed.length === 0 ? first : await diagnose(service, signal));
+      diagnoses.push(fixed.length === 0 ? first : await diagnose(service, state, signal));
     }
     const status = worst(diagnoses.flatMap(({ checks }) => checks));
     return { configFile: config.file, status, services: diagnoses, resumed };
@@ -60,7 +68,11 @@ export async function doctor(
   }
 }
 
-async function diagnose(service: OpenService, signal: AbortSignal): Promise<ServiceDiagnosis> {
+async function diagnose(
+  service: OpenService,
+  state: string,
+  signal: AbortSignal,
+): Promise<ServiceDiagnosis> {
   const failures = collectFailures();
   const report = (failure: Failure): void => {
     failures.add(failure);
@@ -73,6 +85,7 @@ async function diagnose(service: OpenService, signal: AbortSignal): Promise<Serv
   const checks: Check[] = [
     ...linkChecks(service),
     ...redis.checks,
+    ...(await diagnoseLocks(service, state)),
     ...failures
       .list()
       .first.filter(({ code }) => code !== 'NOPERM' || isAllowed(redis.checks))

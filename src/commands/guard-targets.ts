@@ -55,7 +55,7 @@ export function realPath(path: string): string {
 }
 
 /** Of what need not be there yet: as far as it is. */
-function realPlace(path: string): string {
+export function realPlace(path: string): string {
   const above = dirname(path);
   const real = realPath(path);
   return real !== path || above === path ? real : join(realPlace(above), basename(path));

@@ -9,6 +9,7 @@ import type { Observer } from '../report/observer.ts';
 import { printable } from '../report/printable.ts';
 import { systemReason } from '../report/system-reason.ts';
 import {
+  isNobody,
   isOurs,
   newToken,
   releaseLock,
@@ -21,6 +22,7 @@ import type { HeldLock, Holder } from '../runs/lock-file.ts';
 import { identify } from '../runs/process-identity.ts';
 import { userName } from '../runs/recorder.ts';
 import { makePrivateDirectory } from '../runs/state-directory.ts';
+import { realPlace } from './guard-targets.ts';
 
 /**
  * The locks of a run on this host: one for each directory of its services, so that a service is
@@ -45,9 +47,7 @@ export interface LockOptions {
   readonly pid: number;
   /** Of the run that hands its locks over to us. */
   readonly token: string | undefined;
-  /** Milliseconds to wait for others. */
-  readonly wait: number;
-  readonly observer: Observer;
+  readonly patience: Patience;
   readonly signal: AbortSignal;
 }
 
@@ -59,7 +59,7 @@ export async function lockHost(
   services: readonly ServiceConfig[],
   options: LockOptions,
 ): Promise<HostLocks> {
-  const { stateDirectory, pid } = options;
+  const { stateDirectory, pid, patience } = options;
   const holder: Holder = {
     ...identify(pid),
     token: options.token ?? newToken(),
@@ -77,13 +77,15 @@ export async function lockHost(
     for (const lock of held) tolerate(() => rewriteLock(lock, change));
   };
   let problem: string | undefined;
-  let renewal: NodeJS.Timeout | undefined;
-  const patience = createPatience(options);
+  // From the first on: the next one may have to be waited for.
+  const renewal = setInterval(() => {
+    for (const lock of held) renewLock(lock);
+  }, RENEW_MS).unref();
   try {
-    const directory = makePrivateDirectory(stateDirectory, 'locks');
-    for (const { name, service } of lockNames(services)) {
+    makePrivateDirectory(stateDirectory, LOCKS);
+    for (const { file, service } of lockFiles(services, stateDirectory)) {
       for (;;) {
-        const attempt = takeLock(join(directory, name), { ...holder, service });
+        const attempt = takeLock(file, { ...holder, service });
         if (attempt.is === 'held') {
           // Handed over: from now on it is this process that must be alive.
           if (options.token !== undefined) rewriteLock(attempt.lock, identify(pid));
@@ -93,7 +95,6 @@ export async function lockHost(
         await patience(attempt.by, service);
       }
     }
-    renewal = setInterval(() => held.forEach(renewLock), RENEW_MS).unref();
   } catch (error) {
     release();
     if (error instanceof CannotStart || options.signal.aborted) throw error;
@@ -112,18 +113,21 @@ export async function lockHost(
       clearInterval(renewal);
       held.length = 0;
     },
-    isLost: () => held.some((lock) => !isOurs(lock)),
+    isLost: () => held.some(isLost),
     release,
   };
 }
 
+const LOCKS = 'locks';
+
 /** In one order for everybody, so that no two runs wait for each other. */
-function lockNames(
+export function lockFiles(
   services: readonly ServiceConfig[],
-): readonly { readonly name: string; readonly service: string }[] {
+  stateDirectory: string,
+): readonly { readonly file: string; readonly service: string }[] {
   const names = new Map<string, string>();
   for (const { name: service, root, redis, directories, models } of services) {
-    const paths = [...directories, ...models].map(({ path }) => resolve(root, path));
+    const paths = [...directories, ...models].map(({ path }) => realPlace(resolve(root, path)));
     const database = redis === undefined ? '' : targetIdentity(redis);
     for (const thing of paths.length > 0 ? paths : [`${database} ${service}`]) {
       const hash = createHash('sha256').update(thing).digest('hex').slice(0, 16);
@@ -131,35 +135,42 @@ function lockNames(
     }
   }
   return [...names]
-    .map(([name, service]) => ({ name, service }))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    .map(([name, service]) => ({ file: join(stateDirectory, LOCKS, name), service }))
+    .toSorted((a, b) => (a.file < b.file ? -1 : 1));
 }
 
 /**
  * Waits a little for a holder, or throws when it was waited for long enough. One for all locks of a
  * run.
+ * @param where the lock is, for when nobody of ours has made it.
  * @throws CannotStart('locked'), or the signal's reason.
  */
-export type Patience = (by: Holder, service: string) => Promise<void>;
+export type Patience = (by: Holder, service: string, where?: string) => Promise<void>;
 
 export function createPatience({
   wait,
   observer,
   signal,
-}: Pick<LockOptions, 'wait' | 'observer' | 'signal'>): Patience {
+}: {
+  /** Milliseconds, for all of them together. */
+  readonly wait: number;
+  readonly observer: Observer;
+  readonly signal: AbortSignal;
+}): Patience {
   const until = performance.now() + wait;
   let pause = FIRST_POLL_MS;
-  let said = '';
-  return async (by, service) => {
+  let said: string | undefined;
+  return async (by, service, where = '') => {
     signal.throwIfAborted();
-    if (performance.now() >= until) throw lockedError(by, service, wait);
+    if (performance.now() >= until)
+      throw lockedError(by, heldText(by, service, where), service, wait);
     if (said !== by.token) {
       said = by.token;
       observer.log({
         level: 'INFO',
         service,
         step: 'lock',
-        message: `Waiting: ${heldText(by, service)}`,
+        message: `Waiting: ${heldText(by, service, where)}`,
       });
     }
     const rest = until - performance.now();
@@ -170,26 +181,37 @@ export function createPatience({
   };
 }
 
-function lockedError(by: Holder, service: string, waited: number): CannotStart {
+function lockedError(by: Holder, held: string, service: string, waited: number): CannotStart {
   const look =
     by.cleanupId === undefined ? '' : `, look with: media-cleanup status ${printed(by.cleanupId)}`;
   const wait =
     waited > 0
       ? `waited ${Math.round(waited / 1000)} s for it`
       : 'wait for it with --lock-wait 10m';
-  const message = `${heldText(by, service)}; ${wait}${look}`;
-  return new CannotStart('locked', message, [{ path: service, message: heldText(by, service) }]);
+  const message = `${held}; ${wait}${look}`;
+  return new CannotStart('locked', message, [{ path: service, message: held }]);
 }
 
 /** What another host has written into Redis is shown as what it is. */
-function heldText(by: Holder, service: string): string {
+export function heldText(by: Holder, service: string, where = ''): string {
+  if (isNobody(by)) return `${service} is locked by somebody unknown${where}`;
   const who = `pid ${by.pid} on ${printed(by.host)} (user ${printed(by.user)})`;
   const run = by.cleanupId === undefined ? '' : `, run ${printed(by.cleanupId)},`;
-  return `${service} is being wiped by ${who}${run} since ${localTime(new Date(by.since))}`;
+  const since = by.since === 0 ? '' : ` since ${localTime(new Date(by.since))}`;
+  return `${service} is being wiped by ${who}${run}${since}`;
 }
 
 function printed(text: string): string {
   return printable(Buffer.from(text));
+}
+
+/** What cannot be looked at any more is not known to be another's. */
+function isLost(lock: HeldLock): boolean {
+  let lost = false;
+  tolerate(() => {
+    lost = !isOurs(lock);
+  });
+  return lost;
 }
 
 /** A lock that cannot be written any more is no reason to stop a wipe. */

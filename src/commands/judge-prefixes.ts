@@ -87,7 +87,7 @@ export async function judgePrefixes(
   taskIds: readonly string[],
   signal: AbortSignal,
 ): Promise<PrefixVerdict> {
-  const census = await takeCensus(redis, signal);
+  const census = await takeCensus(redis, serviceKeys(service).isLock, signal);
   const whose = createOwners(service);
   const families: KnownFamily[] = [];
   for (const family of census.families) {

@@ -22,6 +22,8 @@ export function keyPatterns(keys: ServiceKeys, step: string): readonly string[] 
       return [exactly(broker.unacked), exactly(broker.unackedIndex), patternFor(broker.bindings)];
     case 'workers':
       return [exactly(broker.held), patternFor(broker.bindings), '*.reply.celery.pidbox'];
+    case 'lock':
+      return [lockPattern(keys)];
     default:
       return [];
   }
@@ -80,6 +82,33 @@ export function queueNeeds(keys: ServiceKeys): readonly Need[] {
     { command: 'HSCAN', args: [broker.unacked, '0', 'COUNT', 1], pattern: exactly(broker.unacked) },
     { command: 'HDEL', args: [broker.unacked, probe], pattern: exactly(broker.unacked) },
     { command: 'ZREM', args: [broker.unackedIndex, probe], pattern: exactly(broker.unackedIndex) },
+    { command: 'EXEC', args: [], pattern: undefined },
+  ];
+}
+
+function lockPattern({ broker }: ServiceKeys): string {
+  return patternFor(Buffer.from(broker.lock('')));
+}
+
+/** What keeping runs on other hosts away asks of a user; a wipe goes on without. */
+export function lockNeeds(keys: ServiceKeys): readonly Need[] {
+  const key = keys.broker.lock(`media-cleanup-probe-${randomUUID()}`);
+  const pattern = lockPattern(keys);
+  return [
+    { command: 'SET', args: [key, '', 'XX'], pattern },
+    { command: 'GET', args: [key], pattern },
+    { command: 'PEXPIRE', args: [key, 1], pattern },
+    { command: 'UNLINK', args: [key], pattern },
+    { command: 'EVAL', args: ['return 0', 1, key], pattern },
+  ];
+}
+
+/** Instead of EVAL. */
+export function watchNeeds(keys: ServiceKeys): readonly Need[] {
+  const key = keys.broker.lock(`media-cleanup-probe-${randomUUID()}`);
+  return [
+    { command: 'WATCH', args: [key], pattern: lockPattern(keys) },
+    { command: 'UNWATCH', args: [], pattern: undefined },
     { command: 'EXEC', args: [], pattern: undefined },
   ];
 }

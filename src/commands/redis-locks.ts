@@ -1,11 +1,15 @@
 import { isConnectionLost, RedisError } from '../redis/errors.ts';
 import { acquireLock, releaseLock, RENEWAL_MS, renewLock, replaceOwner } from '../redis/lock.ts';
 import type { RedisLock } from '../redis/lock.ts';
+import { grantText } from '../redis/permissions.ts';
+import { NOBODY, parseHolder } from '../runs/lock-file.ts';
 import type { Holder } from '../runs/lock-file.ts';
-import { stillRuns } from '../runs/process-identity.ts';
+import { hasDiedHere } from '../runs/process-identity.ts';
 import type { Patience } from './host-locks.ts';
+import { stepFailure } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
+import { keyPatterns } from './permissions.ts';
 import { serviceKeys } from './service-keys.ts';
 import { warning } from './warnings.ts';
 import type { Warning } from './warnings.ts';
@@ -14,6 +18,8 @@ import type { Warning } from './warnings.ts';
 export interface RedisLocks {
   /** Services whose lock was lost to another run meanwhile. */
   readonly lost: ReadonlySet<string>;
+  /** Leaves them to another process, which knows them by their token. */
+  handOver(): void;
   release(): Promise<void>;
 }
 
@@ -37,8 +43,11 @@ export async function lockRedis(
 ): Promise<RedisLocks> {
   const held: Held[] = [];
   const lost = new Set<string>();
+  const renewing = new Set<Promise<void>>();
   const release = async (): Promise<void> => {
     clearInterval(renewal);
+    // One that is under way could take what is released.
+    await Promise.all(renewing);
     await Promise.all(
       held
         .splice(0)
@@ -50,25 +59,37 @@ export async function lockRedis(
     const isStillOurs = await attempt(one.link, async (redis) => renewLock(redis, one.lock));
     if (isStillOurs === false) lost.add(one.service);
   };
+  // From the first on: the next one may have to be waited for.
   const renewal = setInterval(() => {
-    for (const one of held) void renew(one);
+    for (const one of held) {
+      const renewed = renew(one).finally(() => renewing.delete(renewed));
+      renewing.add(renewed);
+    }
   }, RENEWAL_MS).unref();
   try {
     const inOrder = services.toSorted((a, b) => (a.config.name < b.config.name ? -1 : 1));
     for (const service of inOrder) {
-      const link = service.redis ?? service.broker;
+      const { link, key } = lockOf(service);
       if (link?.connection === undefined) continue;
       const { name } = service.config;
-      const lock = {
-        key: serviceKeys(service).broker.lock(name),
-        value: JSON.stringify({ ...holder, service: name }),
-      };
+      const lock = { key, value: JSON.stringify({ ...holder, service: name }) };
       try {
-        await take(link, lock, name, patience);
+        await take(link, lock, holder, name, patience);
         held.push({ service: name, link, lock });
       } catch (error) {
         if (!(error instanceof RedisError)) throw error;
-        warn(service, unlockedWarning(link, lock, error));
+        if (isConnectionLost(error)) {
+          // Not every step after this one is to wait for it as long again.
+          const step = { target: link.failureTarget, name: 'lock' };
+          service.failures.push(stepFailure(link, step, error));
+          link.connection.close();
+          link.connection = undefined;
+          continue;
+        }
+        warn(
+          service,
+          unlockedWarning(link, lock, error, keyPatterns(serviceKeys(service), 'lock')),
+        );
       }
     }
   } catch (error) {
@@ -77,13 +98,27 @@ export async function lockRedis(
   }
   return {
     lost,
+    handOver: () => {
+      clearInterval(renewal);
+      held.length = 0;
+    },
     release,
   };
+}
+
+/** Where the lock of a service is. */
+export function lockOf(service: OpenService): {
+  readonly link: Link | undefined;
+  readonly key: string;
+} {
+  const key = serviceKeys(service).broker.lock(service.config.name);
+  return { link: service.redis ?? service.broker, key };
 }
 
 async function take(
   link: Link,
   lock: RedisLock,
+  holder: Holder,
   service: string,
   patience: Patience,
 ): Promise<void> {
@@ -92,10 +127,11 @@ async function take(
     if (connection === undefined) return;
     const other = await acquireLock(connection, lock);
     if (other === undefined) return;
-    const by = parseHolder(other);
+    const by = parseHolder(other) ?? NOBODY;
+    const isOurs = by.token === holder.token;
     // Its process is gone: nobody has to wait for the expiry.
-    if (stillRuns(by) === false && (await replaceOwner(connection, lock, other))) return;
-    await patience(by, service);
+    if ((isOurs || hasDiedHere(by)) && (await replaceOwner(connection, lock, other))) return;
+    await patience(by, service, ` (Redis ${link.label}, key ${lock.key})`);
   }
 }
 
@@ -113,31 +149,16 @@ async function attempt<T>(
   }
 }
 
-function parseHolder(text: string): Holder {
-  let found: Partial<Holder> = {};
-  try {
-    found = (JSON.parse(text) ?? {}) as Partial<Holder>;
-  } catch {
-    // Somebody else's way to write it: it is locked all the same.
-  }
-  const string = (value: unknown): string => (typeof value === 'string' ? value : '');
-  const number = (value: unknown): number => (Number.isSafeInteger(value) ? (value as number) : 0);
-  const cleanupId = string(found.cleanupId);
-  return {
-    token: string(found.token),
-    pid: number(found.pid),
-    started: string(found.started),
-    realm: string(found.realm),
-    host: string(found.host) || '?',
-    since: number(found.since),
-    user: string(found.user) || '?',
-    service: string(found.service),
-    cleanupId: cleanupId === '' ? undefined : cleanupId,
-  };
-}
-
-function unlockedWarning(link: Link, lock: RedisLock, error: RedisError): Warning {
-  const text = `Redis ${link.label}: the lock ${lock.key} could not be set (${error.message}): a run on another host would not be kept away`;
-  // A connection that is lost is an error of its own in a moment.
-  return isConnectionLost(error) ? { text, weight: 'note' } : warning(text);
+function unlockedWarning(
+  link: Link,
+  lock: RedisLock,
+  error: RedisError,
+  patterns: readonly string[],
+): Warning {
+  const { code, command, message } = error;
+  const user = link.target.credentials?.username ?? 'default';
+  const remedy =
+    code === 'NOPERM' && command !== undefined ? `; ${grantText(user, [command], patterns)}` : '';
+  const text = `Redis ${link.label}: the lock ${lock.key} could not be set (${message}): a run on another host would not be kept away${remedy}`;
+  return warning(text);
 }

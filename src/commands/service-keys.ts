@@ -1,4 +1,4 @@
-import { brokerKeys, isProtectedKey, protectionWithin } from '../celery/keys.ts';
+import { brokerKeys, isLockKey, isProtectedKey, protectionWithin } from '../celery/keys.ts';
 import type { BrokerKeys } from '../celery/keys.ts';
 import { createdAt } from '../redis/created-at.ts';
 import { nothingKept } from '../redis/job-age.ts';
@@ -12,6 +12,8 @@ export interface ServiceKeys {
   readonly broker: BrokerKeys;
   /** What kombu needs to go on working. */
   readonly isProtected: (key: Buffer) => boolean;
+  /** What runs keep each other away by, of whatever service. */
+  readonly isLock: (key: Buffer) => boolean;
   readonly queues: readonly string[];
   readonly results: 'own' | 'all' | 'none';
 }
@@ -33,6 +35,7 @@ export function serviceKeys({
     },
     broker: brokerKeys(globalKeyPrefix),
     isProtected: (key) => isProtectedKey(key, globalKeyPrefix),
+    isLock: (key) => isLockKey(key, globalKeyPrefix),
     queues: config.celery?.queues ?? [],
     results: config.celery?.results ?? 'own',
   };

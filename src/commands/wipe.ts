@@ -123,9 +123,10 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
       return { is: 'report', report, plan };
     });
   }
-  const wait = { wait: request.lockWait, observer, signal };
+  const patience = createPatience({ wait: request.lockWait, observer, signal });
   const token = io.handover?.token;
-  const locks = await lockHost(targets, { stateDirectory, pid: surroundings.pid, token, ...wait });
+  const { pid } = surroundings;
+  const locks = await lockHost(targets, { stateDirectory, pid, token, patience, signal });
   try {
     const services = targets.map(({ name }) => name);
     const begun = io.begin({ startedAt, configFile: config.file, services });
@@ -142,7 +143,6 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
     for (const message of problems) observer.log({ level: 'WARNING', step: 'warning', message });
     if (request.detach && request.yes) return await detach();
     return await withServices(config, targets, located, request, io, run, async (opened) => {
-      const patience = createPatience(wait);
       const holder = { ...locks.holder, cleanupId: run.cleanupId };
       const redisLocks = await lockRedis(opened, holder, patience, (service, warning) => {
         service.warnings.push(warning);
@@ -150,9 +150,9 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
       try {
         const plan = await confirm(request, config.file, opened, io);
         if (request.detach) {
-          // These it takes itself.
-          await redisLocks.release();
-          return await detach();
+          const outcome = await detach();
+          redisLocks.handOver();
+          return outcome;
         }
         const outcome = await wipeAll(opened, request, io);
         const lost = [...redisLocks.lost, ...(locks.isLost() ? ['this host'] : [])];

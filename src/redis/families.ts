@@ -31,15 +31,21 @@ const MOST_VARIANTS = 40;
 
 /**
  * What the keys of a database begin with, told from the names alone, in one SCAN.
+ * @param isOurs of keys that are there for the length of a run, and not to be told of.
  * @throws RedisError, or the signal's reason.
  */
-export async function takeCensus(redis: RedisConnection, signal: AbortSignal): Promise<KeyCensus> {
+export async function takeCensus(
+  redis: RedisConnection,
+  isOurs: (key: Buffer) => boolean,
+  signal: AbortSignal,
+): Promise<KeyCensus> {
   const families = new Map<string, OpenFamily>();
   const variants = new Map<string, Set<string>>();
   let keys = 0;
   let isComplete = true;
   for await (const batch of scanAll(redis, undefined, signal)) {
     for (const key of batch) {
+      if (isOurs(key)) continue;
       keys += 1;
       const text = key.toString('latin1');
       count(families, prefixFor(text, variants), key);

@@ -85,7 +85,13 @@ async function changeWatched(
   if (redis.isCluster) return false;
   await redis.send('WATCH', key);
   if (text(await redis.send('GET', key)) === expected) {
-    await redis.transaction([command]);
+    try {
+      await redis.transaction([command]);
+    } catch (error) {
+      // Somebody was faster.
+      if (error instanceof RedisError && error.code === 'EXECABORT') return false;
+      throw error;
+    }
     return true;
   }
   await redis.send('UNWATCH');

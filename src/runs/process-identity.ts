@@ -29,16 +29,27 @@ export function stillRuns(identity: ProcessIdentity): boolean | undefined {
     return isSameHost && bootOf(identity.realm) !== bootOf(realm()) ? false : undefined;
   }
   if (!isProcessThere(identity.pid)) return false;
-  if (identity.started === '') return true;
+  // Of a zombie no start can be told either.
+  if (identity.started === '') return !isGone(identity.pid);
   const started = startOf(identity.pid);
   // With hidepid other users' processes are there, and nothing can be read of them.
   return started === '' ? !isGone(identity.pid) : started === identity.started;
 }
 
+/**
+ * Whether it is gone, as far as we can see for ourselves: another boot of a host with our name may be
+ * another host, of all those that an image was made for.
+ */
+export function hasDiedHere(identity: ProcessIdentity): boolean {
+  return identity.realm === realm() && stillRuns(identity) === false;
+}
+
 let known: string | undefined;
 
 function realm(): string {
-  known ??= `${read('/proc/sys/kernel/random/boot_id').trim()} ${pidNamespace()}`;
+  // Without /proc a pid means something on this host.
+  const boot = read('/proc/sys/kernel/random/boot_id').trim() || hostname();
+  known ??= `${boot} ${pidNamespace()}`;
   return known;
 }
 
