@@ -8,7 +8,8 @@ Exit codes:
   3    refused by a guard, --strict or a limit; nothing touched
   4    declined at the question; nothing touched
   75   another run is at work on one of the services; nothing touched
-  130  interrupted by Ctrl-C (143: by SIGTERM); the report says what went
+  130  interrupted by Ctrl-C (143: by SIGTERM, 129: the terminal was closed); the
+       report says what went
 `;
 
 const CONFIG = `

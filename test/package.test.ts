@@ -17,6 +17,8 @@ const SOURCES = [
   'README.md',
   'LICENSE',
   'CHANGELOG.md',
+  'contrib',
+  'docs',
   'cleanup.config.json',
   'cleanup.config.schema.json',
 ];
@@ -60,6 +62,14 @@ test('holds what runs and nothing else', () => {
     'bin/media-cleanup.js',
     'cleanup.config.json',
     'cleanup.config.schema.json',
+    'contrib/ansible/media-cleanup.yaml',
+    'contrib/crontab',
+    'contrib/docker-compose.cleanup.yaml',
+    'contrib/docker/Dockerfile',
+    'contrib/prometheus/media-cleanup.rules.yaml',
+    'contrib/systemd/media-cleanup.service',
+    'contrib/systemd/media-cleanup.timer',
+    'docs/runbook.md',
     'man/media-cleanup.1',
     'package.json',
   ]);

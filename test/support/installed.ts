@@ -11,6 +11,9 @@ const SOURCES = [
   'README.md',
   'LICENSE',
   'CHANGELOG.md',
+  'man',
+  'contrib',
+  'docs',
   'cleanup.config.json',
   'cleanup.config.schema.json',
 ];
