@@ -83,6 +83,7 @@ function hurry(code: number): void {
 function endAtOnce(code: number): never {
   const message = lastWords();
   if (message !== undefined) {
+    writeErrorDocument('interrupted', 'interrupted', message);
     complain(`\nmedia-cleanup: ${message}\n`);
     standing.abandon?.(code, message);
   }
@@ -172,18 +173,17 @@ async function explain(error: unknown): Promise<number> {
     if (error.stop === 'usage') complain('Try: media-cleanup --help\n');
     return finalCode(error.exitCode);
   }
-  if (wantsJson(argv)) {
-    const message = errorMessage(error);
-    const document = {
-      version: 1,
-      status: 'completed_with_errors',
-      error: { code: 'internal', message, problems: [] },
-    };
-    process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
-  }
+  writeErrorDocument('completed_with_errors', 'internal', errorMessage(error));
   // A bug: its stack is what helps to mend it.
   complain(`media-cleanup: internal error, please report it\n${stackOf(error)}\n`);
   return EXIT_CODE.failed;
+}
+
+/** Where nothing can be loaded any more. */
+function writeErrorDocument(status: string, code: string, message: string): void {
+  if (!wantsJson(argv)) return;
+  const document = { version: 1, status, error: { code, message, problems: [] } };
+  process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
 }
 
 async function explainAsJson(error: CannotStart): Promise<void> {

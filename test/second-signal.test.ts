@@ -94,6 +94,38 @@ describe.skipIf(!requireOrSkip('redis'))('a second signal', () => {
     expect(kept.jobs_removed).toBe(Number(told?.replace(',', '')));
   });
 
+  test('with --json it is one document', async () => {
+    const at = await scene(20_000);
+    const run = at.start('--rate', '1000', '--json');
+    await inTheMiddle(at, 20_000);
+    at.redis.pause();
+    await sleep(100);
+    run.kill('SIGINT');
+    await sleep(300);
+    run.kill('SIGINT');
+    const { code, stdout } = await run.result;
+    at.redis.resume();
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout)).toMatchObject({
+      version: 1,
+      status: 'interrupted',
+      error: { code: 'interrupted', problems: [] },
+    });
+  });
+
+  test('npx relays what the terminal sends anyway: that is one Ctrl-C', async () => {
+    const at = await scene(20_000);
+    const run = at.start('--rate', '1000', '--json');
+    await inTheMiddle(at, 20_000);
+    run.kill('SIGINT');
+    await sleep(20);
+    run.kill('SIGINT');
+    const { code, stdout } = await run.result;
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'interrupted', verified: false });
+    expect(JSON.parse(stdout)).toHaveProperty('jobs_removed', 20_000 - at.jobs());
+  });
+
   test('before anything was touched: says so, and the history too', async () => {
     const at = await scene(3);
     at.redis.pause();

@@ -12,7 +12,11 @@ const version = {
 };
 
 test('the environment is the same on every machine', () => {
-  expect(Object.keys(toolEnvironment('/folder')).toSorted()).toEqual(['HOME', 'PATH', 'XDG_STATE_HOME']);
+  expect(Object.keys(toolEnvironment('/folder')).toSorted()).toEqual([
+    'HOME',
+    'PATH',
+    'XDG_STATE_HOME',
+  ]);
 });
 
 test('runs the built command, in an empty environment and from / too', async () => {
