@@ -14,6 +14,7 @@ import { CannotStart, EXIT_CODE, errorCode, errorMessage } from './errors.ts';
 const NO_TARGET = 'No target: name services of the config, or all.';
 const RESUME_MS = 2_000;
 const RELAYED_MS = 250;
+const NEVER_SETTLED = 13;
 const installation = dirname(dirname(fileURLToPath(import.meta.url)));
 const argv = process.argv.slice(2);
 const interruption = new AbortController();
@@ -61,6 +62,13 @@ process.stdout.on('error', (error: unknown) => {
 });
 // ioredis' debug output contains the arguments of AUTH.
 delete process.env['DEBUG'];
+
+// Node.js ends quietly, with 13, when what is waited for can never come.
+process.on('exit', (code) => {
+  if (code !== NEVER_SETTLED) return;
+  complain('media-cleanup: internal error, please report it: it waited for what never came\n');
+  process.exitCode = EXIT_CODE.failed;
+});
 
 const exitCode = await main();
 await Promise.all([process.stdout, process.stderr].map(written));

@@ -259,7 +259,10 @@ const KINDS_AND_MARKS: readonly Case[] = [
     'mustBeMounted, and only itself is mounted on it',
     { path: 'data/b', mustBeMounted: true },
     'mustBeMounted is set and nothing is mounted on it; mount it, or remove mustBeMounted.',
-    ['own === undefined) return false', 'own !== undefined) return true'],
+    [
+      'isMountedOver(target.path, context.mounts)',
+      'context.mounts.some((mount) => mount.point === target.path)',
+    ],
     {
       setUp: (folder) => mkdirSync(join(folder, 'data/b'), { recursive: true }),
       mounts: [{ kind: 'bind', at: 'FOLDER/data/b', from: 'FOLDER/data/b' }],

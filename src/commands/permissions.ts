@@ -98,7 +98,6 @@ export function lockNeeds(keys: ServiceKeys): readonly Need[] {
     { command: 'SET', args: [key, '', 'XX'], pattern },
     { command: 'GET', args: [key], pattern },
     { command: 'PEXPIRE', args: [key, 1], pattern },
-    { command: 'UNLINK', args: [key], pattern },
     { command: 'EVAL', args: ['return 0', 1, key], pattern },
   ];
 }

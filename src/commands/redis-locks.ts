@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isConnectionLost, RedisError } from '../redis/errors.ts';
 import { acquireLock, releaseLock, RENEWAL_MS, renewLock, replaceOwner } from '../redis/lock.ts';
 import type { RedisLock } from '../redis/lock.ts';
@@ -46,13 +47,16 @@ export async function lockRedis(
   const renewing = new Set<Promise<void>>();
   const release = async (): Promise<void> => {
     clearInterval(renewal);
-    // One that is under way could take what is released.
-    await Promise.all(renewing);
-    await Promise.all(
-      held
-        .splice(0)
-        .map(async ({ link, lock }) => attempt(link, async (redis) => releaseLock(redis, lock))),
-    );
+    const releasing = async (): Promise<void> => {
+      // One that is under way could take what is released.
+      await Promise.all(renewing);
+      await Promise.all(
+        held
+          .splice(0)
+          .map(async ({ link, lock }) => attempt(link, async (redis) => releaseLock(redis, lock))),
+      );
+    };
+    await inTime(releasing());
   };
   const renew = async (one: Held): Promise<void> => {
     if (lost.has(one.service)) return;
@@ -104,6 +108,17 @@ export async function lockRedis(
     },
     release,
   };
+}
+
+/** A lock that nobody answers for expires: the report is not kept waiting for it. */
+const RELEASE_MS = 2_000;
+
+async function inTime(work: Promise<void>): Promise<void> {
+  const limit = new AbortController();
+  // Referenced: a client that was closed answers never, and nothing else may keep the process alive.
+  const timer = sleep(RELEASE_MS, undefined, { signal: limit.signal }).catch(() => undefined);
+  await Promise.race([work, timer]);
+  limit.abort();
 }
 
 /** Where the lock of a service is. */
