@@ -287,7 +287,7 @@ describe.skipIf(!requireOrSkip('redis'))('runs on several hosts over one Redis',
     const found = services['media']?.checks.find(({ check }) => check === 'lock');
     expect([doctor.code, found?.status]).toEqual([0, 'warning']);
     expect(found?.hint).toContain(
-      `ACL SETUSER ${USER} +set +get +pexpire +unlink +eval ~media-cleanup:lock:*`,
+      `ACL SETUSER ${USER} +set +get +pexpire +eval ~media-cleanup:lock:*`,
     );
     const { code, stdout, stderr } = await scene.run([...WIPE, '--strict']);
     const report = reportOf({ stdout, stderr } as never);
