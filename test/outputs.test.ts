@@ -127,6 +127,17 @@ describe.skipIf(!requireOrSkip('promtool'))('--metrics-file', () => {
     );
   });
 
+  test('a pipe that nobody reads is a warning, and not waited for', async () => {
+    const stack = filesOnly();
+    execFileSync('mkfifo', [stack.path('metrics')]);
+    const args = ['media', '--yes', '--json', '--metrics-file', stack.path('metrics')];
+    const { code, stdout, durationMs } = await stack.run(args);
+    expect(code).toBe(0);
+    expect(durationMs).toBeLessThan(15_000);
+    const { warnings } = JSON.parse(stdout) as { warnings: readonly string[] };
+    expect(warnings).toEqual([expect.stringContaining('--metrics-file could not be written')]);
+  });
+
   test('a dry run is no run', async () => {
     const stack = filesOnly();
     const file = stack.path('media_cleanup.prom');

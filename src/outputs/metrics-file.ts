@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { metricsText } from '../report/metrics.ts';
 import type { RunMetrics } from '../report/metrics.ts';
 import { writeAtomically } from './atomic-file.ts';
@@ -8,6 +8,15 @@ import { writeAtomically } from './atomic-file.ts';
  * is carried over from what the file holds. @throws the system error.
  */
 export async function writeMetrics(file: string, run: RunMetrics): Promise<void> {
-  const previous = await readFile(file, 'utf8').catch(() => undefined);
+  const previous = await readRegular(file);
   await writeAtomically(file, await metricsText(run, previous), 0o644);
+}
+
+/** Undefined when there is none, or what is there has no past: a pipe would be waited for. */
+async function readRegular(file: string): Promise<string | undefined> {
+  try {
+    return (await stat(file)).isFile() ? await readFile(file, 'utf8') : undefined;
+  } catch {
+    return undefined;
+  }
 }
