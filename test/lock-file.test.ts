@@ -24,6 +24,7 @@ import { ended, hasEnded, killAtExit } from './support/processes.ts';
 
 const CONTENDERS = 6;
 const STRESS_MS = 8_000;
+const MORE_MS = 40_000;
 const LONG_AGO = new Date(Date.now() - 3_600_000);
 
 let contender = '';
@@ -253,7 +254,10 @@ describe('a lock file', () => {
     const running = Array.from({ length: CONTENDERS }, start);
     let kills = 0;
     let most = 0;
-    for (const end = Date.now() + STRESS_MS; Date.now() < end;) {
+    const holds = (): number => readFileSync(log, 'utf8').split('\n').length;
+    const end = Date.now() + STRESS_MS;
+    // On a busy machine it takes longer until it has happened often enough.
+    while (Date.now() < end || (holds() < 100 && Date.now() < end + MORE_MS)) {
       await sleep(random() * 40);
       most = Math.max(most, entries().length);
       const at = Math.floor(random() * CONTENDERS);
@@ -281,7 +285,7 @@ describe('a lock file', () => {
     expect(kills, figures).toBeGreaterThan(20);
     // Of each kill at most two stay until the next one holds it, or for a minute if they are empty.
     expect(most, figures).toBeLessThan(8 * CONTENDERS);
-  }, 60_000);
+  }, 90_000);
 });
 
 test('another user cannot read it: that is an error of the system, and no lock', () => {
