@@ -28,12 +28,13 @@ export function stillRuns(identity: ProcessIdentity): boolean | undefined {
     const isSameHost = identity.host === hostname();
     return isSameHost && bootOf(identity.realm) !== bootOf(realm()) ? false : undefined;
   }
-  if (!isProcessThere(identity.pid)) return false;
-  // Of a zombie no start can be told either.
-  if (identity.started === '') return !isGone(identity.pid);
-  const started = startOf(identity.pid);
-  // With hidepid other users' processes are there, and nothing can be read of them.
-  return started === '' ? !isGone(identity.pid) : started === identity.started;
+  const { pid, started } = identity;
+  if (!isProcessThere(pid)) return false;
+  const now = startOf(pid);
+  if (now !== '') return started === '' || now === started;
+  // A zombie has no start that counts. With hidepid nothing can be read of other users' processes,
+  // but they are there; one that was a zombie a moment ago may be gone by now.
+  return !isGone(pid) && isProcessThere(pid);
 }
 
 /**

@@ -10,8 +10,8 @@ if [[ ${3-} != inside ]]; then
 fi
 
 lay_over() {
-  mkdir -p "$folder/over/$1" "$folder/work/$1"
-  mount -t overlay -o "lowerdir=/$1,upperdir=$folder/over/$1,workdir=$folder/work/$1" overlay "/$1"
+  mkdir -p "$folder/over/$1" "$folder/scratch/$1"
+  mount -t overlay -o "lowerdir=/$1,upperdir=$folder/over/$1,workdir=$folder/scratch/$1" overlay "/$1"
 }
 for directory in etc opt usr/bin usr/sbin; do lay_over "$directory"; done
 mkdir -p /etc/media-cleanup /opt/media-cleanup
