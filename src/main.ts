@@ -25,6 +25,7 @@ const isJournal = leadsToJournal(2, process.env);
 let interruptedBy: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | undefined;
 let interruptedAt = 0;
 let impatience = 0;
+let toldCode: number | undefined;
 
 for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
@@ -109,9 +110,10 @@ function lastWords(): string | undefined {
   return `Ended at once, without a second look. ${standing.left()}${held} Run it again to remove the rest.`;
 }
 
-/** A signal has a code of its own. */
+/** A signal has a code of its own; but what was told once, in report and metrics, stays. */
 function finalCode(code: number): number {
-  return interruptedBy === undefined ? code : EXIT_CODE[interruptedBy];
+  toldCode ??= interruptedBy === undefined ? code : EXIT_CODE[interruptedBy];
+  return toldCode;
 }
 
 async function main(): Promise<number> {

@@ -260,7 +260,8 @@ describe('--ping-url', () => {
     run.endInput();
     await until('the report', () => run.stdout().endsWith('}\n'));
     run.kill('SIGINT');
-    const { durationMs, stderr } = await run.result;
+    const { code, durationMs, stderr } = await run.result;
+    expect(code, 'what the report says').toBe(0);
     expect(durationMs).toBeLessThan(6_000);
     expect(stderr).not.toContain('Ended at once');
     expect(JSON.parse(run.stdout())).toMatchObject({ status: 'completed' });
@@ -336,6 +337,7 @@ describe('what a run writes of itself', () => {
       expect(code).toBe(3);
       expect(JSON.parse(stdout)).toMatchObject({ status: 'refused' });
       expect(stdout).toContain(flag === '--state-dir' ? 'The state directory' : flag);
+      expect(fileList(stack.path('uploads/deeper'))).toEqual([]);
       expect(fileList(stack.path('uploads')).filter((name) => name.includes('file-'))).toHaveLength(
         FILES,
       );

@@ -27,9 +27,21 @@ export async function acquireLock(
   for (;;) {
     const set = await redis.send('SET', key, value, 'NX', 'PX', EXPIRY_MS);
     if (set !== null) return undefined;
-    const found = await redis.send('GET', key);
+    const found = await ownerOf(redis, key);
     // An answer that was lost on the way was ours.
     if (found !== null) return text(found) === value ? undefined : text(found);
+  }
+}
+
+/** Somebody has it: whoever may not read who, or finds no text there, knows that much. */
+async function ownerOf(redis: RedisConnection, key: string): Promise<Reply> {
+  try {
+    return await redis.send('GET', key);
+  } catch (error) {
+    if (error instanceof RedisError && ['NOPERM', 'WRONGTYPE'].includes(error.code)) {
+      return Buffer.from('?');
+    }
+    throw error;
   }
 }
 

@@ -66,7 +66,9 @@ export async function openOutputs(
   const { pid, workingDirectory, interpreter, argv } = surroundings;
   const startedAt = new Date();
   const fileAt = (file: string): string => resolve(workingDirectory, file);
-  const logFile = await openLog(outputs.logFile && fileAt(outputs.logFile));
+  // Opened with the first line, which comes after the guards.
+  const openLog = await logOpener(outputs.logFile && fileAt(outputs.logFile));
+  let logFile: LogFile | undefined;
   let recorder: Recorder | undefined;
   let ping: Ping | undefined;
   let removed: () => Removed = () => NOTHING_REMOVED;
@@ -75,6 +77,7 @@ export async function openOutputs(
 
   const writeLine = (entry: LogEntry): void => {
     const now = new Date();
+    logFile ??= openLog?.();
     logFile?.write(outputs.logFormat === 'json' ? logJson(entry, now) : logLine(entry, now));
   };
   const observer: Observer = {
@@ -89,7 +92,7 @@ export async function openOutputs(
       removed = soFar;
       recorder?.watch?.(soFar);
     },
-    ...(logFile === undefined || !request.verbose
+    ...(openLog === undefined || !request.verbose
       ? {}
       : {
           item: (service: string, step: string, name: string) => {
@@ -159,7 +162,7 @@ export async function openOutputs(
       const kept = recorder?.problem();
       if (kept !== undefined) warnings.push(notKeptWarning(kept, stateDirectory));
       await warned('--report-file', warnings, async () => {
-        if (outputs.reportFile === undefined) return;
+        if (outputs.reportFile === undefined || isRefused('--report-file', end)) return;
         const { writeAtomically } = await import('../outputs/atomic-file.ts');
         await writeAtomically(
           fileAt(outputs.reportFile),
@@ -169,6 +172,7 @@ export async function openOutputs(
       });
       await warned('--metrics-file', warnings, async () => {
         if (outputs.metricsFile === undefined || dryRun) return;
+        if (isRefused('--metrics-file', end)) return;
         const { writeMetrics } = await import('../outputs/metrics-file.ts');
         await writeMetrics(fileAt(outputs.metricsFile), {
           startedAt,
@@ -201,10 +205,15 @@ export async function openOutputs(
   }
 }
 
-async function openLog(file: string | undefined): Promise<LogFile | undefined> {
+async function logOpener(file: string | undefined): Promise<(() => LogFile) | undefined> {
   if (file === undefined) return undefined;
   const { openLogFile } = await import('../outputs/log-file.ts');
-  return openLogFile(file);
+  return () => openLogFile(file);
+}
+
+/** The guards have said of this very place that it lies in what is emptied. */
+function isRefused(flag: string, end: RunEnd): boolean {
+  return 'error' in end && end.error.problems.some(({ message }) => message.includes(`${flag} (`));
 }
 
 async function warned(flag: string, warnings: string[], write: () => Promise<void>): Promise<void> {

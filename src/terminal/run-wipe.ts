@@ -112,7 +112,7 @@ async function tell(
   const code = report.status === 'interrupted' ? EXIT_CODE.failed : reportExitCode(report);
   const exitCode = caller.finalCode(code);
   const fileFormat = request.format === 'table' ? 'json' : request.format;
-  const warnings = await outputs.finish({
+  const finishing = outputs.finish({
     report,
     exitCode,
     message: reportMessage(report),
@@ -122,6 +122,7 @@ async function tell(
   // Whoever ends the process now has nothing more to tell.
   caller.standing.left = undefined;
   caller.standing.abandon = undefined;
+  const warnings = await finishing;
   // A run in the background tells of itself in its history alone.
   if (!request.background) {
     const told = { ...report, warnings: [...report.warnings, ...warnings] };
