@@ -276,6 +276,19 @@ describe.skipIf(!requireOrSkip('redis'))('runs on several hosts over one Redis',
     expect(doctor.stdout).not.toContain('would not be kept away');
   }, 90_000);
 
+  test.each([
+    ['may not be read by this user', ['~*', '-get'], 'SET'],
+    ['is no text', ['~*'], 'LPUSH'],
+  ])('one whose owner %s is locked all the same', async (_, rules, command) => {
+    const scene = await lockScene();
+    asUser(scene, rules);
+    scene.jobs(10);
+    scene.cli(command, KEY, 'of another host');
+    const { code, stdout } = await scene.run(WIPE);
+    expect([code, JSON.parse(stdout)]).toEqual([75, expect.objectContaining({ status: 'locked' })]);
+    expect(scene.jobsLeft()).toBe(10);
+  });
+
   test('without the permission for the key the wipe goes on, and the permission is named', async () => {
     const scene = await lockScene();
     asUser(scene, ['-@dangerous', 'resetkeys', '~job:*', '~celery-task-meta-*']);
