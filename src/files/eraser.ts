@@ -5,12 +5,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { errorCode, systemCode } from '../errors.ts';
 import { isAside } from './aside.ts';
 import type { Answer, EraseContext, Work } from './erase-context.ts';
-import { REPLACEMENT, startListing } from './listing.ts';
+import { startListing } from './listing.ts';
 import {
   MovedError,
+  REPLACEMENT,
   checkPlace,
   closeDirectory,
   currentPath,
+  enterAndLocate,
   enterDirectory,
   entryForLater,
   openChild,
@@ -25,8 +27,11 @@ import type { TreeNode } from './tree-node.ts';
 
 interface FileFound {
   readonly name: Name;
-  readonly stat: Stats;
+  readonly stat: Weight;
 }
+
+/** All that is kept of a Stats while others remove the file. */
+type Weight = Pick<Stats, 'blocks' | 'ino' | 'nlink'>;
 
 /** How often a directory that fills up while it is emptied is read again. */
 const ATTEMPTS = 4;
@@ -71,6 +76,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   const begun = new Set<TreeNode>();
   /** Trees that others had and gave back: they have been set aside. */
   const returned = new Set<Name>();
+  const topText = textOf(context.topPath);
   /** Nothing in it stays but what cannot be removed. */
   const isPlain =
     boundaries.stays === undefined &&
@@ -208,8 +214,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     const isSmall = directory.size > 0 && directory.size <= SMALL_BYTES;
     if (!isSmall || context.window() > 1 || !isPlain) return false;
     try {
-      enterDirectory(directory);
-      checkStayed(directory);
+      if (!isBelowTop(enterAndLocate(directory))) checkStayed(directory);
       const entries = readdirSync('.', { withFileTypes: true });
       sharing?.seen(entries.length);
       for (const found of entries) {
@@ -352,7 +357,9 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     enterDirectory(directory);
     for (let at = from; at < end; at += 1) {
       const file = look(node, names[at] as Name);
-      if (file !== undefined) files.push(file);
+      if (file === undefined) continue;
+      const { blocks, ino, nlink } = file.stat;
+      files.push({ name: file.name, stat: { blocks, ino, nlink } });
     }
     giveNames(node, files);
     return end;
@@ -490,7 +497,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   /** @param below the subdirectory of the node that it was in. */
-  function removed(node: TreeNode, name: Name, stat: Stats, below?: Name): void {
+  function removed(node: TreeNode, name: Name, stat: Weight, below?: Name): void {
     node.touched = true;
     removals += 1;
     const several = countRemoved(removal, stat);
@@ -550,6 +557,11 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       blind(node, error);
       return false;
     }
+  }
+
+  /** By its path as text; where that does not tell, the bytes do. */
+  function isBelowTop(path: string | undefined): boolean {
+    return topText !== undefined && path?.startsWith(topText) === true;
   }
 
   /** A descriptor follows a directory that is moved away, and what is there is not ours any more. */
@@ -717,4 +729,10 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   function pathOf(node: TreeNode, name?: Name): Buffer {
     return pathOfNode(node, context.rootPath, name);
   }
+}
+
+/** With a slash, to compare the starts of paths with; undefined where it is no UTF-8. */
+function textOf(topPath: Buffer | undefined): string | undefined {
+  const text = topPath?.toString();
+  return text === undefined || text.includes(REPLACEMENT) ? undefined : `${text}/`;
 }

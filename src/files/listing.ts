@@ -1,6 +1,6 @@
 import { opendirSync, readdirSync } from 'node:fs';
 import type { Dir, Dirent } from 'node:fs';
-import { enterDirectory } from './open-directory.ts';
+import { REPLACEMENT, enterDirectory } from './open-directory.ts';
 import type { Name, OpenDirectory } from './open-directory.ts';
 
 /** The entries of a directory, in parts, so that memory stays the same for a million of them. */
@@ -23,8 +23,6 @@ export interface Part {
 const PART = 1000;
 /** `st_size` up to which it is read at once, which is faster: some 3,000 entries. */
 const SMALL = 64 * 1024;
-/** Stands in text for bytes that are no UTF-8. */
-export const REPLACEMENT = '\uFFFD';
 
 /**
  * Reads names as text, and those that are no UTF-8 afterwards as bytes: text costs half. Enters the

@@ -40,6 +40,21 @@ test.runIf(process.platform === 'linux')('this machine has a root and tells moun
   expect(mountIdOf(root + 1000)).toBeUndefined();
 });
 
+test.runIf(process.platform === 'linux')('a number that comes again is told anew', () => {
+  const root = openSync('/', 'r');
+  const id = mountIdOf(root);
+  closeSync(root);
+  expect(mountIdOf(root)).toBeUndefined();
+  const proc = openSync('/proc', 'r');
+  try {
+    expect(proc).toBe(root);
+    expect(mountIdOf(proc)).toBeTypeOf('number');
+    expect(mountIdOf(proc)).not.toBe(id);
+  } finally {
+    closeSync(proc);
+  }
+});
+
 test.each([
   ['a disk', ['8:1 / /', '8:2 / /srv/data'], true],
   ['nothing', ['8:1 / /'], false],

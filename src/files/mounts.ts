@@ -91,7 +91,7 @@ export function isMountedOver(path: string, mounts: readonly Mount[]): boolean {
  */
 export function mountIdOf(descriptor: number): number | undefined {
   try {
-    const text = readStart(`/proc/self/fdinfo/${descriptor}`);
+    const text = readDescriptorInfo(descriptor);
     const id = /^mnt_id:\s*(\d+)/m.exec(text)?.[1];
     return id === undefined ? undefined : Number(id);
   } catch (error) {
@@ -102,13 +102,20 @@ export function mountIdOf(descriptor: number): number | undefined {
 }
 
 const buffer = Buffer.alloc(256);
+/** By the number that they tell of: made anew by the kernel at every reading, whatever it is now. */
+const openInfos = new Map<number, number>();
+const MOST_OPEN = 8;
 
-/** Half the time of readFileSync, and this is read for every directory. */
-function readStart(path: string): string {
-  const file = openSync(path, 'r');
+/** This is read for every directory, and opening it takes five times as long as reading it. */
+function readDescriptorInfo(descriptor: number): string {
+  const known = openInfos.get(descriptor);
+  const file = known ?? openSync(`/proc/self/fdinfo/${descriptor}`, 'r');
   try {
     return buffer.toString('latin1', 0, readSync(file, buffer, 0, buffer.length, 0));
   } finally {
-    closeSync(file);
+    if (known === undefined) {
+      if (openInfos.size < MOST_OPEN) openInfos.set(descriptor, file);
+      else closeSync(file);
+    }
   }
 }

@@ -8,6 +8,7 @@ import { fileList } from '../../test/support/witness.ts';
 import {
   closeDirectory,
   currentPath,
+  enterAndLocate,
   enterDirectory,
   openChild,
   openTop,
@@ -101,4 +102,44 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('mount points', () => {
       expect(codeOf(() => openChild(top, Buffer.from('mount')))).toBe('EXDEV');
     }
   });
+});
+
+test('where a directory is, is told after it was moved, and not in text that is no UTF-8', () => {
+  const folder = testFolder();
+  mkdirSync(join(folder, 'top/a'), { recursive: true });
+  const top = kept(openTop(join(folder, 'top')));
+  const a = kept(openChild(top, 'a'));
+  const odd = kept(openTop(join(folder, 'top')));
+  try {
+    expect(enterAndLocate(a)).toBe(join(folder, 'top/a'));
+    renameSync(join(folder, 'top'), join(folder, 'moved'));
+    enterDirectory(top);
+    expect(enterAndLocate(a)).toBe(join(folder, 'moved/a'));
+    execFileSync('bash', ['-c', `mv moved $'\\xff'`], { cwd: folder });
+    expect(enterAndLocate(odd)).toBeUndefined();
+    goHome();
+    expect(enterAndLocate(odd)).toBeUndefined();
+  } finally {
+    goHome();
+  }
+});
+
+test('a name is looked for in the directory itself, whichever was entered last', () => {
+  const folder = testFolder();
+  mkdirSync(join(folder, 'a/same'), { recursive: true });
+  mkdirSync(join(folder, 'b/same'), { recursive: true });
+  const a = kept(openTop(join(folder, 'a')));
+  const b = kept(openTop(join(folder, 'b')));
+  try {
+    enterDirectory(a);
+    const ofB = kept(openChild(b, 'same'));
+    const ofA = kept(openChild(a, 'same'));
+    goHome();
+    expect(currentPath(kept(openChild(a, 'same')))?.toString()).toBe(join(folder, 'a/same'));
+    expect([ofA, ofB].map((at) => currentPath(at)?.toString())).toEqual(
+      ['a/same', 'b/same'].map((name) => join(folder, name)),
+    );
+  } finally {
+    goHome();
+  }
 });

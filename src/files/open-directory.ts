@@ -12,7 +12,10 @@ import {
 import type { Dir, Stats } from 'node:fs';
 import { mountIdOf } from './mounts.ts';
 import { errorCode } from '../errors.ts';
-import { changeDirectory, goHome } from './process-wide.ts';
+import { changeDirectory, goHome, isIn, workingPath } from './process-wide.ts';
+
+/** Stands in text for bytes that are no UTF-8. */
+export const REPLACEMENT = '\uFFFD';
 
 /** Of an entry: text, or the bytes where they are no UTF-8. */
 export type Name = string | Buffer;
@@ -62,6 +65,7 @@ export class NotTextError extends Error {
 
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const SLASH = Buffer.from('/');
+const EMPTY = Buffer.alloc(0);
 
 export function hasDescriptorPaths(): boolean {
   return existsSync('/proc/self/fd');
@@ -78,8 +82,10 @@ export function openTop(path: string, byDescriptor = hasDescriptorPaths()): Open
  * {@link MountPointError} when a file system is mounted on it.
  */
 export function openChild(parent: OpenDirectory, name: Name): OpenDirectory {
-  const path = Buffer.concat([parent.base, Buffer.from(name)]);
-  const child = describe(openSync(pathOf(parent, name), OPEN_FLAGS), path, parent.byDescriptor);
+  const { byDescriptor } = parent;
+  const at = isIn(parent) ? name : pathOf(parent, name);
+  const path = byDescriptor ? EMPTY : Buffer.concat([parent.base, Buffer.from(name)]);
+  const child = describe(openSync(at, OPEN_FLAGS), path, byDescriptor);
   if (child.device !== parent.device || child.mountId !== parent.mountId) {
     closeDirectory(child);
     throw new MountPointError('a file system is mounted here');
@@ -193,7 +199,7 @@ function pathOf(directory: OpenDirectory, name: Name): Name {
  */
 export function enterDirectory(directory: OpenDirectory): void {
   if (directory.byDescriptor) {
-    changeDirectory(`/proc/self/fd/${directory.descriptor}`);
+    if (!isIn(directory)) changeDirectory(`/proc/self/fd/${directory.descriptor}`, directory);
     return;
   }
   const path = directory.base.subarray(0, -1);
@@ -206,6 +212,17 @@ export function enterDirectory(directory: OpenDirectory): void {
   }
   // By its path, anything may have become of it; what was entered stays what it is.
   checkIdentity(directory, '.');
+}
+
+/**
+ * Enters a directory that is not the working directory yet.
+ * @returns its path, for a third of what `currentPath` costs; undefined where text cannot tell.
+ */
+export function enterAndLocate(directory: OpenDirectory): string | undefined {
+  enterDirectory(directory);
+  if (!directory.byDescriptor) return undefined;
+  const path = workingPath();
+  return path?.includes(REPLACEMENT) === true ? undefined : path;
 }
 
 /** The same for calls that end later, when another directory may have been entered. */

@@ -11,22 +11,44 @@ const O_PATH = 0o10000000;
 
 let home: { readonly path: string } | undefined;
 let isAway = false;
+let place: object | undefined;
 
 /**
  * Makes a directory the working directory, until `goHome`. Whatever awaits must enter it again.
  * @param path `/proc/self/fd/<n>`, or one whose identity the caller looks at afterwards.
+ * @param whose what `isIn` is asked with; descriptors will not do, their numbers come again.
  * @throws the system error.
  */
-export function changeDirectory(path: string): void {
+export function changeDirectory(path: string, whose?: object): void {
   home ??= rememberHome();
+  place = undefined;
   process.chdir(path);
   isAway = true;
+  place = whose;
+}
+
+/** Whether the working directory is the one that was entered as this. */
+export function isIn(whose: object): boolean {
+  return place === whose;
+}
+
+/**
+ * The path of the working directory, which must have been changed since this was asked last: Node.js
+ * remembers it. Undefined where it has none.
+ */
+export function workingPath(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Back to where the process was started: before anybody else gets their turn. */
 export function goHome(): void {
   if (!isAway || home === undefined) return;
   isAway = false;
+  place = undefined;
   try {
     process.chdir(home.path);
   } catch {

@@ -30,7 +30,10 @@ export interface NameOfSeveral {
 }
 
 /** @param stat of just before the removal. @returns what is left to find out. */
-export function countRemoved(removal: Removal, stat: Stats): NameOfSeveral | undefined {
+export function countRemoved(
+  removal: Removal,
+  stat: Pick<Stats, 'blocks' | 'ino' | 'nlink'>,
+): NameOfSeveral | undefined {
   removal.deleted += 1;
   const bytes = stat.blocks * 512;
   if (stat.nlink > 1) return { inode: stat.ino, links: stat.nlink, bytes };
