@@ -22,7 +22,7 @@ function withWorker(stack: OwnStack, code: string): { readonly tool: string; mar
   const tool = mutantTool(folder, []);
   const mark = stack.path('started');
   writeFileSync(
-    join(folder, 'dist/file-worker.js'),
+    join(folder, 'dist/file-worker.cjs'),
     `import { writeFileSync } from 'node:fs';\nwriteFileSync(${JSON.stringify(mark)}, '');\n${code}`,
   );
   return { tool, mark: () => existsSync(mark) };

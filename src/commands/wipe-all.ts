@@ -38,7 +38,7 @@ export async function wipeAll(
   const { observer, signal, standing, surroundings } = io;
   const workers = createFileWorkers({
     ...surroundings,
-    program: join(surroundings.installation, 'dist/file-worker.js'),
+    program: join(surroundings.installation, 'dist/file-worker.cjs'),
     concurrency: request.concurrency,
     signal,
   });

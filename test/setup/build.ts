@@ -6,35 +6,46 @@
 import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type BuildOptions } from 'esbuild';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 const [, , wanted = join(repository, 'dist')] = process.argv;
 const aside = `${wanted}.${process.pid}`;
 
-const { metafile } = await build({
+const common = {
   absWorkingDir: repository,
-  entryPoints: ['src/main.ts', 'src/file-worker.ts'],
   outdir: aside,
   bundle: true,
-  splitting: true,
-  format: 'esm',
   platform: 'node',
   target: 'node20',
   mainFields: ['module', 'main'],
+  // Comments name each module's file: below node_modules, wherever that really is.
+  preserveSymlinks: true,
+  metafile: true,
+  logLevel: 'warning',
+} satisfies BuildOptions;
+const { metafile } = await build({
+  ...common,
+  entryPoints: ['src/main.ts'],
+  splitting: true,
+  format: 'esm',
   chunkNames: '[name]-[hash]',
   // CommonJS packages ask for Node's own modules with require.
   banner: {
     js: "import { createRequire } from 'node:module';const require = createRequire(import.meta.url);",
   },
-  // Comments name each module's file: below node_modules, wherever that really is.
-  preserveSymlinks: true,
-  metafile: true,
-  logLevel: 'warning',
 });
+// In one file and without Node's loader of modules, which takes a fifth of a worker's start.
+const worker = await build({
+  ...common,
+  entryPoints: ['src/file-worker.ts'],
+  outExtension: { '.js': '.cjs' },
+  format: 'cjs',
+});
+const inputs = { ...metafile.inputs, ...worker.metafile.inputs };
 writeFileSync(
   join(aside, 'THIRD-PARTY-LICENSES.txt'),
-  licenses(packageDirectories(Object.keys(metafile.inputs))),
+  licenses(packageDirectories(Object.keys(inputs))),
 );
 // Whoever runs the tool meanwhile finds the old build or the new one.
 const old = `${aside}.old`;

@@ -69,12 +69,15 @@ export function mutantTool(
   const tool = copyTool(folder);
   const dist = join(folder, 'dist');
   for (const [find, replacement] of changes) {
-    const file = readdirSync(dist).find(
-      (name) => name.endsWith('.js') && readFileSync(join(dist, name), 'utf8').includes(find),
+    // The program of the file workers has its own copy of what they share with the tool.
+    const files = readdirSync(dist).filter(
+      (name) => /\.c?js$/.test(name) && readFileSync(join(dist, name), 'utf8').includes(find),
     );
-    if (file === undefined) throw new Error(`the code is written differently now: ${find}`);
-    const text = readFileSync(join(dist, file), 'utf8');
-    writeFileSync(join(dist, file), text.replaceAll(find, replacement));
+    if (files.length === 0) throw new Error(`the code is written differently now: ${find}`);
+    for (const file of files) {
+      const text = readFileSync(join(dist, file), 'utf8');
+      writeFileSync(join(dist, file), text.replaceAll(find, replacement));
+    }
   }
   return tool;
 }
