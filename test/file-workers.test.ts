@@ -23,7 +23,7 @@ function withWorker(stack: OwnStack, code: string): { readonly tool: string; mar
   const mark = stack.path('started');
   writeFileSync(
     join(folder, 'dist/file-worker.cjs'),
-    `import { writeFileSync } from 'node:fs';\nwriteFileSync(${JSON.stringify(mark)}, '');\n${code}`,
+    `const { writeFileSync } = require('node:fs');\nwriteFileSync(${JSON.stringify(mark)}, '');\n${code}`,
   );
   return { tool, mark: () => existsSync(mark) };
 }
