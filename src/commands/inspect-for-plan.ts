@@ -5,7 +5,7 @@ import { NO_WORKERS } from '../report/types.ts';
 import type { Failure, Kind, ServiceCensus } from '../report/types.ts';
 import { countResults } from './count-results.ts';
 import { inspectService } from './inspect-service.ts';
-import type { InspectProgress } from './inspect-service.ts';
+import type { InspectOptions } from './inspect-service.ts';
 import { missedFailure, nothingMatchedWarning, suspectPrefixes } from './judge-prefixes.ts';
 import { onLink } from './links.ts';
 import { inspectWorkers } from './look-at-workers.ts';
@@ -23,16 +23,9 @@ export async function inspectForPlan(
   kinds: readonly Kind[],
   results: 'count results' | 'without results',
   signal: AbortSignal,
-  progress?: InspectProgress,
+  options: Pick<InspectOptions, 'progress' | 'seenNames'>,
 ): Promise<ServiceCensus> {
-  const census = await inspectService(
-    service,
-    kinds,
-    signal,
-    progress,
-    undefined,
-    'with obstacles',
-  );
+  const census = await inspectService(service, kinds, signal, { ...options, obstacles: true });
   const failures = collectFailures();
   for (const failure of census.failures.first) failures.add(failure);
   const unlisted = census.failures.total - census.failures.first.length;

@@ -23,21 +23,27 @@ export type InspectProgress = (files: number, bytes: number) => void;
 /** Called for everything that a look finds: a job's key, a task, a file, a directory of files. */
 export type Found = (kind: Kind | 'directories', name: () => string) => void;
 
+export interface InspectOptions {
+  readonly progress?: InspectProgress;
+  /** Gets the name of everything that is there, where somebody wants to know. */
+  readonly found?: Found;
+  /** Also tells which directories this user will not be able to empty. */
+  readonly obstacles?: boolean;
+  /** How many names of a file with several were seen, in the other services too; grows. */
+  readonly seenNames?: Map<string, number>;
+}
+
 /**
  * What a service holds now of the chosen kinds; the plan, the dry run, `stats` and the proof after a
  * wipe all look through this. It does not count results nor ask workers, see `inspectForPlan`.
  * Changes nothing. What could not be looked at is among the failures.
- * @param toldBefore also says which directories this user will not be able to empty.
- * @param found gets the name of everything that is there, where somebody wants to know.
  * @throws the signal's reason.
  */
 export async function inspectService(
   service: OpenService,
   kinds: readonly Kind[],
   signal: AbortSignal,
-  progress?: InspectProgress,
-  found?: Found,
-  toldBefore?: 'with obstacles',
+  options: InspectOptions = {},
 ): Promise<ServiceCensus> {
   const failures = collectFailures();
   for (const failure of service.failures) failures.add(failure);
@@ -51,7 +57,7 @@ export async function inspectService(
     report,
     warnings,
     signal,
-    found,
+    options.found,
   );
   const obstacles: DirectoryObstacle[] = [];
   const directories = await countDirectories(
@@ -59,9 +65,8 @@ export async function inspectService(
     report,
     warnings,
     signal,
-    progress,
-    found,
-    toldBefore === undefined ? undefined : obstacles,
+    options,
+    options.obstacles === true ? obstacles : undefined,
   );
   warnings.push(...obstacleWarnings(service.config.name, obstacles));
   const total = (kind: 'files' | 'models'): number =>
@@ -142,13 +147,11 @@ async function countDirectories(
   report: (failure: Failure) => void,
   warnings: string[],
   signal: AbortSignal,
-  progress: InspectProgress | undefined,
-  found: Found | undefined,
+  // One file can have names in several directories; it frees its blocks once.
+  { progress, found, seenNames = new Map<string, number>() }: InspectOptions,
   obstacles: DirectoryObstacle[] | undefined,
 ): Promise<DirectoryCensus[]> {
   const census: DirectoryCensus[] = [];
-  // One file can have names in several directories; it frees its blocks once.
-  const seenNames = new Map<string, number>();
   for (const { located, open, boundaries, pending, asides } of service.directories) {
     const { name, path, kind, state } = located;
     const empty = { name, path, kind, files: 0, bytes: 0, subdirectories: 0, inodes: 0 };

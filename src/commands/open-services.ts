@@ -126,9 +126,10 @@ function openDirectory(
   before: number | undefined,
   failures: Failure[],
 ): OpenedDirectory {
-  const { state, path } = located;
+  const { state, path, kind } = located;
   const { marker, keep } = located.config;
-  const rules: Rules = { marker, keep, mounts: mountsBelow(path, readMounts()), before };
+  const mounts = mountsBelow(path, readMounts());
+  const rules: Rules = { marker, keep, mounts, before, whole: kind === 'models' };
   const boundaries = boundariesOf(rules);
   const pending = new Set<string>();
   const asides: Asides = new Map();

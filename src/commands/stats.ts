@@ -26,8 +26,11 @@ export async function stats(
   for (const target of targets) located.set(target.name, await locateDirectories(target));
   const services = await openServices(config.services, targets, located, KINDS, signal);
   try {
+    const options = { seenNames: new Map<string, number>() };
     return await Promise.all(
-      services.map(async (service) => inspectForPlan(service, KINDS, 'without results', signal)),
+      services.map(async (service) =>
+        inspectForPlan(service, KINDS, 'without results', signal, options),
+      ),
     );
   } finally {
     closeServices(services);

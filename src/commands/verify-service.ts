@@ -133,15 +133,12 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
     });
   }
   const names = collectNames();
-  const census = await inspectService(
-    { ...service, failures: [], warnings: [] },
-    kinds,
-    signal,
-    (done, bytes) => {
+  const census = await inspectService({ ...service, failures: [], warnings: [] }, kinds, signal, {
+    progress: (done, bytes) => {
       observer.progress({ service: service.config.name, step: 'verify', done, bytes });
     },
-    names.add,
-  );
+    found: names.add,
+  });
   for (const failure of newFailures(census, tally)) tally.failures.add(failure);
   const remaining = remainingOf(census);
   const results = await countAllResults(service, kinds, tally, signal);

@@ -36,7 +36,7 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
   const { item } = observer;
   const erased = await eraseDirectory(
     open,
-    { rules, wholeEntries: kind === 'models', asides, ...step.erasing },
+    { rules, asides, ...step.erasing },
     {
       failure(at, code, lies) {
         step.report(directoryFailure(located, printable(at) || '.', code, lies));

@@ -13,6 +13,7 @@ import { wipeAllResults, wipeInFlight, wipeJobs, wipeQueue } from './wipe-redis.
  */
 export async function wipeService(step: StepContext, kinds: readonly Kind[]): Promise<void> {
   step.tally.pass += 1;
+  if (step.tally.pass > 1) step.erasing.ledger.forget();
   step.tally.passStarted = performance.now();
   if (kinds.includes('queue') && step.keys.queues.length > 0) {
     await wipeQueue(step);

@@ -256,10 +256,14 @@ async function makePlan(
   { observer, signal }: WipeIo,
 ): Promise<Plan> {
   const results = request.dryRun ? 'count results' : 'without results';
+  const seenNames = new Map<string, number>();
   const census = await Promise.all(
     services.map(async (service) =>
-      inspectForPlan(service, request.kinds, results, signal, (done, bytes) => {
-        observer.progress({ service: service.config.name, step: 'inspect', done, bytes });
+      inspectForPlan(service, request.kinds, results, signal, {
+        seenNames,
+        progress: (done, bytes) => {
+          observer.progress({ service: service.config.name, step: 'inspect', done, bytes });
+        },
       }),
     ),
   );

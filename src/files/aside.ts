@@ -25,6 +25,11 @@ export function isAside(name: Name): boolean {
     : name.subarray(0, PREFIX.length).toString('latin1') === PREFIX;
 }
 
+/** The path that something aside had, as far as its name tells; any other is the same. */
+export function nameBefore(path: Buffer): Buffer {
+  return isAside(path) ? path.subarray(PREFIX.length) : path;
+}
+
 /** The name aside for a try: it tells people what it was. Cut where it would be too long. */
 export function asideName(name: string, attempt: number): string {
   const end = attempt === 0 ? '' : `.${attempt}`;

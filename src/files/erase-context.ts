@@ -82,9 +82,9 @@ export interface Sharing {
 }
 
 /** A piece of work in one directory: one of the two. */
-export interface Work {
+export interface Work<N extends Name = string> {
   /** Subdirectories, to be removed with all that is in them. */
-  readonly trees: readonly string[];
+  readonly trees: readonly N[];
   /** Files that have been looked at: only their names are to be removed. */
   readonly names: readonly string[];
 }

@@ -46,8 +46,7 @@ async function erase(path: string, options: Options = {}) {
     const erased = await eraseDirectory(
       top,
       {
-        rules: { ...NO_RULES, keep: options.keep ?? [] },
-        wholeEntries: options.whole ?? false,
+        rules: { ...NO_RULES, keep: options.keep ?? [], whole: options.whole ?? false },
         workers: options.workers,
       },
       {

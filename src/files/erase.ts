@@ -40,8 +40,6 @@ export interface EraseObserver {
 
 export interface EraseOptions {
   readonly rules: Rules;
-  /** A directory in it goes as a whole: it is renamed aside before anything in it is deleted. */
-  readonly wholeEntries: boolean;
   /** What was renamed aside, also by passes before; grows. */
   readonly asides?: Asides;
   /** Of all directories of the run. */
@@ -102,15 +100,17 @@ export async function eraseDirectory(
     slice: () => options.workers?.slice() ?? WORKING_MS,
     window: () => options.workers?.window() ?? 1,
     sharing: undefined,
-    setAside: options.wholeEntries ? setAside : undefined,
+    setAside: rules.whole ? setAside : undefined,
     meter: options.workers?.meter,
   };
   // Between a look by one process and the removal by another a file could be replaced by a young one.
   const isShared = observer.item === undefined && top.byDescriptor && rules.before === undefined;
   const help = isShared ? options.workers : undefined;
-  if (options.wholeEntries && boundaries.before !== undefined) {
+  if (rules.whole && boundaries.before !== undefined) {
     // What an earlier run left half done goes whatever its age.
-    const trees = entriesAside(top);
+    const trees = entriesAside(top).filter(
+      (name) => boundaries.stays?.(() => Buffer.from(name)) !== true,
+    );
     const ageless = { ...boundaries, before: undefined };
     const alone = { ...context, boundaries: ageless, setAside: undefined, meter: undefined };
     await erase(alone, { trees, names: [] });
@@ -166,14 +166,12 @@ export async function eraseDirectory(
   }
 }
 
-function entriesAside(top: OpenDirectory): string[] {
-  const found: string[] = [];
+function entriesAside(top: OpenDirectory): Name[] {
+  const found: Name[] = [];
   const listing = startListing(top);
   try {
     for (let part = listing.next(); part !== undefined; part = listing.next()) {
-      for (const name of part.directories) {
-        if (typeof name === 'string' && isAside(name)) found.push(name);
-      }
+      found.push(...part.directories.filter(isAside));
     }
   } catch (error) {
     // The run itself will say so.

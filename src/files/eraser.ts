@@ -15,6 +15,8 @@ import {
   enterAndLocate,
   enterDirectory,
   entryForLater,
+  isAncestor,
+  isUnlinked,
   openChild,
   statChild,
 } from './open-directory.ts';
@@ -44,6 +46,8 @@ const FEWEST_SHARED = 128;
 const MOST_SHARED = 500;
 /** Of a directory, for a few files: `st_size` of one block. */
 const SMALL_BYTES = 4096;
+/** Some file systems call every directory that large. */
+const SMALL_ENTRIES = 500;
 /** Removing one takes long enough for a thread of its own. */
 const LARGE_BYTES = 32 * 2 ** 20;
 const LARGE_AT_ONCE = 4;
@@ -59,7 +63,7 @@ const NFS_NAME = /^\.nfs[0-9a-fA-F]{8,}$/;
  * go on. Never follows a link, never enters another mount, never leaves a descriptor.
  * @returns what stays of the root's entries, and the trees that are not done when it was stopped.
  */
-export async function erase(context: EraseContext, work: Work | undefined): Promise<Answer> {
+export async function erase(context: EraseContext, work: Work<Name> | undefined): Promise<Answer> {
   const { boundaries, listener, removal, sharing } = context;
   const root = nodeOf(undefined, '', context.root);
   const runnable: TreeNode[] = [root];
@@ -148,10 +152,12 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       const wanted = (name: Name): boolean => {
         if (stays?.(() => pathOf(node, name)) !== true) return true;
         node.left += 1;
+        node.stayed += 1;
         return false;
       };
-      const directories = stays === undefined ? part.directories : part.directories.filter(wanted);
-      node.pending.push(...directories);
+      for (const name of part.directories) {
+        if (wanted(name) && !isMounted(node, name)) node.pending.push(name);
+      }
       await removeFiles(node, stays === undefined ? part.others : part.others.filter(wanted));
     } catch (error) {
       blind(node, error);
@@ -166,7 +172,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     node.listing = undefined;
     node.listed = true;
     // Someone else removed it.
-    if (code === 'ENOENT') return;
+    if (code === 'ENOENT' && (node.directory === undefined || isUnlinked(node.directory))) return;
     // What is in a directory that was moved away is not ours any more.
     if (error instanceof MovedError) node.pending.length = 0;
     node.left += 1;
@@ -214,8 +220,9 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     const isSmall = directory.size > 0 && directory.size <= SMALL_BYTES;
     if (!isSmall || context.window() > 1 || !isPlain) return false;
     try {
-      if (!isBelowTop(enterAndLocate(directory))) checkStayed(directory);
+      if (!isBelowTop(enterAndLocate(directory))) checkStayed(parent, directory, 1);
       const entries = readdirSync('.', { withFileTypes: true });
+      if (entries.length > SMALL_ENTRIES) return false;
       sharing?.seen(entries.length);
       for (const found of entries) {
         if (found.isDirectory() || found.name.includes(REPLACEMENT)) return false;
@@ -252,8 +259,10 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       const at = reopen(parent);
       if (at === undefined) return;
       enterDirectory(at);
+      const stat = lstatSync(name, OR_UNDEFINED);
       rmdirSync(name);
       parent.touched = true;
+      removal.bytesFreed += (stat?.blocks ?? 0) * 512;
       removal.inodesFreed += 1;
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return;
@@ -269,9 +278,11 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       // Some file systems skip names when entries go while a directory is read, so an emptied one is
       // read until nothing turns up; what failed once is not tried again.
       node.attempt += 1;
-      if (work === undefined && node.left === 0 && node.touched && node.attempt < ATTEMPTS) {
+      const isDone = node.left > node.stayed || !node.touched || node.attempt >= ATTEMPTS;
+      if (work === undefined && !isDone) {
         node.listed = false;
         node.touched = false;
+        node.left = node.stayed = 0;
         runnable.push(node);
       } else state.done = true;
       return;
@@ -285,8 +296,11 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     }
     close(node);
     begun.delete(node);
-    if (fate === 'left') parent.left += 1;
-    else parent.touched = true;
+    if (fate === 'gone') parent.touched = true;
+    else {
+      parent.left += 1;
+      if (node.left > 0 && node.left === node.stayed) parent.stayed += 1;
+    }
     settle(parent);
   }
 
@@ -296,7 +310,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       const at = reopen(parent);
       if (at === undefined) return 'left';
       namesSinceLook += 1;
-      if (namesSinceLook >= NAMES_BETWEEN_LOOKS) checkStayed(at);
+      if (namesSinceLook >= NAMES_BETWEEN_LOOKS) checkStayed(parent, at);
       if (context.window() > 1 && at.byDescriptor) await rmdir(entryForLater(at, node.name));
       else {
         enterDirectory(at);
@@ -311,7 +325,8 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       if ((code === 'ENOTEMPTY' || code === 'EEXIST') && node.attempt + 1 < ATTEMPTS)
         return 'again';
       if (code === 'ENOTDIR') return 'left';
-      listener.failure(pathOf(node), code);
+      if (code === 'EBUSY') listener.busy(pathOf(node));
+      else listener.failure(pathOf(node), code);
       return 'left';
     }
   }
@@ -336,7 +351,10 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
       if (directory === undefined) return;
       share();
       const shared =
-        names.length - from >= FEWEST_SHARED && spareTrees() === 0 && sharing?.wanted() === true;
+        names.length - from >= FEWEST_SHARED &&
+        spareTrees() === 0 &&
+        sharing?.wanted() === true &&
+        hasKnownPlace(directory);
       from = shared
         ? lookAndGive(node, directory, names, from)
         : await removeSome(node, directory, names, from);
@@ -353,7 +371,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   ): number {
     const files: FileFound[] = [];
     const end = Math.min(names.length, from + MOST_SHARED);
-    checkStayed(directory);
+    checkStayed(node, directory);
     enterDirectory(directory);
     for (let at = from; at < end; at += 1) {
       const file = look(node, names[at] as Name);
@@ -378,7 +396,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     enterDirectory(directory);
     let at = from;
     for (; at < end; at += 1) {
-      if (namesSinceLook >= NAMES_BETWEEN_LOOKS) checkStayed(directory);
+      if (namesSinceLook >= NAMES_BETWEEN_LOOKS) checkStayed(node, directory);
       namesSinceLook += 1;
       const file = look(node, names[at] as Name);
       if (file === undefined) continue;
@@ -402,13 +420,17 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     return at;
   }
 
+  /** As mountinfo said at the beginning: not every kernel tells it of a descriptor. */
+  function isMounted(node: TreeNode, name: Name): boolean {
+    if (boundaries.isMountPoint?.(() => pathOf(node, name)) !== true) return false;
+    node.left += 1;
+    listener.mount(pathOf(node, name));
+    return true;
+  }
+
   /** In the entered directory; undefined when there is nothing to remove under this name. */
   function look(node: TreeNode, name: Name): FileFound | undefined {
-    if (boundaries.isMountPoint?.(() => pathOf(node, name)) === true) {
-      node.left += 1;
-      listener.mount(pathOf(node, name));
-      return undefined;
-    }
+    if (isMounted(node, name)) return undefined;
     try {
       const stat = lstatSync(name, OR_UNDEFINED);
       if (stat === undefined) return undefined;
@@ -471,29 +493,59 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     directory: OpenDirectory,
     files: readonly FileFound[],
   ): Promise<void> {
-    checkStayed(directory);
     goHome();
     waited = true;
     let next = 0;
+    let under = 0;
+    let failed: { readonly error: unknown } | undefined;
+    const attempt = (something: () => void): void => {
+      try {
+        something();
+      } catch (error) {
+        failed ??= { error };
+      }
+    };
+    const remove = ({ name, stat }: FileFound): void => {
+      // It may have been looked at long ago.
+      checkStayed(node, directory);
+      if (isYoungNow(node, directory, name)) return;
+      under += 1;
+      unlink(entryForLater(directory, name), (error) => {
+        under -= 1;
+        attempt(() => {
+          if (error === null) removed(node, name, stat);
+          else notRemoved(node, name, systemCode(error));
+        });
+        proceed();
+      });
+    };
+    let proceed = (): void => undefined;
     await new Promise<void>((resolve) => {
-      let under = 0;
-      const start = (): void => {
+      proceed = () => {
         const most = Math.max(context.window() * 2, LARGE_AT_ONCE);
-        while (under < most && next < files.length && !context.stopped()) {
-          const { name, stat } = files[next] as FileFound;
+        while (under < most && failed === undefined && !context.stopped()) {
+          const file = files[next];
+          if (file === undefined) break;
           next += 1;
-          under += 1;
-          unlink(entryForLater(directory, name), (error) => {
-            under -= 1;
-            if (error === null) removed(node, name, stat);
-            else notRemoved(node, name, systemCode(error));
-            start();
+          attempt(() => {
+            remove(file);
           });
         }
         if (under === 0) resolve();
       };
-      start();
+      proceed();
     });
+    if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
+  }
+
+  function isYoungNow(node: TreeNode, directory: OpenDirectory, name: Name): boolean {
+    const { before } = boundaries;
+    if (before === undefined) return false;
+    const now = statChild(directory, name);
+    if (now === undefined || now.mtimeMs < before) return false;
+    node.left += 1;
+    removal.young += 1;
+    return true;
   }
 
   /** @param below the subdirectory of the node that it was in. */
@@ -518,11 +570,15 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
   }
 
   function pending(node: TreeNode, name: Name): void {
-    const directory = reopen(node);
-    const stat = directory && statChild(directory, name);
-    if (stat === undefined) return;
-    const { blocks, ctimeMs } = stat;
-    listener.pending({ path: pathOf(node, name), bytes: blocks * 512, changed: ctimeMs });
+    try {
+      const directory = reopen(node);
+      const stat = directory && statChild(directory, name);
+      if (stat === undefined) return;
+      const { blocks, ctimeMs } = stat;
+      listener.pending({ path: pathOf(node, name), bytes: blocks * 512, changed: ctimeMs });
+    } catch (error) {
+      listener.failure(pathOf(node, name), systemCode(error));
+    }
   }
 
   function removeOne(node: TreeNode, name: Name): void {
@@ -551,7 +607,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
 
   function isInPlace(node: TreeNode, directory: OpenDirectory): boolean {
     try {
-      checkStayed(directory);
+      checkStayed(node, directory);
       return true;
     } catch (error) {
       blind(node, error);
@@ -564,17 +620,52 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
     return topText !== undefined && path?.startsWith(topText) === true;
   }
 
-  /** A descriptor follows a directory that is moved away, and what is there is not ours any more. */
-  function checkStayed(directory: OpenDirectory): void {
+  /**
+   * A descriptor follows a directory that is moved away, and what is there is not ours any more.
+   * @param levels how far the directory is below the node's.
+   */
+  function checkStayed(node: TreeNode, directory: OpenDirectory, levels = 0): void {
     namesSinceLook = 0;
     checkPlace(directory);
-    const { topPath } = context;
-    const now = topPath && currentPath(directory);
-    if (now === undefined) return;
-    if (now.equals(topPath as Buffer)) return;
-    if (now.indexOf(Buffer.concat([topPath as Buffer, SLASH])) !== 0) {
+    if (context.topPath === undefined) return;
+    const now = currentPath(directory) ?? pathAbove(node, directory, levels);
+    if (now === undefined || !isOurs(now, context.topPath)) {
       throw new MovedError('the directory was moved away');
     }
+  }
+
+  /** A path longer than PATH_MAX cannot be asked for: then that of the nearest one that can. */
+  function pathAbove(node: TreeNode, directory: OpenDirectory, levels: number): Buffer | undefined {
+    let below = directory;
+    let up = levels;
+    for (let at: TreeNode | undefined = node; at !== undefined; at = at.parent, up += 1) {
+      if (at.directory === undefined || at.directory === below) continue;
+      if (!isAncestor(at.directory, below, up)) return undefined;
+      const path = currentPath(at.directory);
+      if (path !== undefined) return path;
+      below = at.directory;
+      up = 0;
+    }
+    return undefined;
+  }
+
+  /** Below the top, and not in what stays of it. */
+  function isOurs(path: Buffer, topPath: Buffer): boolean {
+    if (path.equals(topPath)) return true;
+    if (path.indexOf(Buffer.concat([topPath, SLASH])) !== 0) return false;
+    const { stays } = boundaries;
+    if (stays === undefined) return true;
+    const inner = path.subarray(topPath.length + 1);
+    for (let end = inner.indexOf(SLASH); ; end = inner.indexOf(SLASH, end + 1)) {
+      const part = end < 0 ? inner : inner.subarray(0, end);
+      if (stays(() => part)) return false;
+      if (end < 0) return true;
+    }
+  }
+
+  /** Somebody else could not tell whether it has been moved. */
+  function hasKnownPlace(directory: OpenDirectory): boolean {
+    return context.topPath === undefined || currentPath(directory) !== undefined;
   }
 
   /** Subdirectories that others may have. */
@@ -617,7 +708,7 @@ export async function erase(context: EraseContext, work: Work | undefined): Prom
 
   function giveTrees(node: TreeNode, trees: readonly string[]): boolean {
     const directory = openOrNot(node);
-    if (directory === undefined) {
+    if (directory === undefined || !hasKnownPlace(directory)) {
       node.pending.push(...trees);
       return false;
     }

@@ -63,6 +63,8 @@ interface Worker {
   readonly child: ChildProcess;
   readonly pieces: Map<number, Piece>;
   asked: boolean;
+  /** It could not take over a directory: it gets no more. */
+  refuses: boolean;
 }
 
 interface Piece {
@@ -176,11 +178,13 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
   /** Several pieces at once where the device is waited for: small directories have few files. */
   function hasRoom(worker: Worker): boolean {
     // Who was called back answers first: until then it would give back at once what it gets.
-    return !worker.asked && worker.pieces.size < (waits ? windowOfWorker() / 2 : 1) + AHEAD;
+    if (worker.asked || worker.refuses) return false;
+    return worker.pieces.size < (waits ? windowOfWorker() / 2 : 1) + AHEAD;
   }
 
   function leastBusy(): Worker | undefined {
-    return workers.toSorted((one, other) => one.pieces.size - other.pieces.size)[0];
+    const willing = workers.filter(({ refuses }) => !refuses);
+    return willing.toSorted((one, other) => one.pieces.size - other.pieces.size)[0];
   }
 
   function considerHelp(): void {
@@ -206,7 +210,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
         env: { ...env, UV_THREADPOOL_SIZE: String(Math.max(fixedWindow ?? 0, WAITING_WINDOW)) },
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       });
-      const worker: Worker = { child, pieces: new Map(), asked: false };
+      const worker: Worker = { child, pieces: new Map(), asked: false, refuses: false };
       child.on('message', (report: Report) => hear(worker, report));
       child.on('error', () => lose(worker));
       // And not 'exit', which can come before the last messages.
@@ -231,12 +235,13 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     if (piece === undefined) return;
     piece.listen(report);
     if (report.refused === true) {
-      lose(worker, 'it did nothing');
+      worker.refuses = true;
+      end(worker, report.id);
+      piece.resolve(lost(piece.work));
       return;
     }
     if (report.end === undefined) return;
-    worker.pieces.delete(report.id);
-    if (worker.pieces.size === 0) worker.asked = false;
+    end(worker, report.id);
     const { trees } = piece.work;
     const done = trees.length - report.end.unfinished.length;
     if (done > 0) {
@@ -245,9 +250,16 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     piece.resolve(report.end);
   }
 
+  function end(worker: Worker, id: number): void {
+    worker.pieces.delete(id);
+    if (worker.pieces.size > 0) return;
+    worker.asked = false;
+    if (worker.refuses) lose(worker);
+  }
+
   /** It has ended, or cannot work: others do what it had. */
-  function lose(worker: Worker, known?: 'it did nothing'): void {
-    if (known === undefined && state !== 'closed') lostPieces += worker.pieces.size;
+  function lose(worker: Worker): void {
+    if (state !== 'closed') lostPieces += worker.pieces.size;
     workers = workers.filter((other) => other !== worker);
     if (worker.child.connected) worker.child.disconnect();
     for (const [id, { work, resolve }] of worker.pieces) {

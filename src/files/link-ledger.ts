@@ -10,6 +10,11 @@ export interface LinkLedger {
    * @returns whether it was the last.
    */
   removed(device: bigint, inode: number, links: number): boolean;
+  /**
+   * Between two passes: what has names left is counted anew, since its number may by then be that of
+   * another file.
+   */
+  forget(): void;
 }
 
 export function createLinkLedger(): LinkLedger {
@@ -30,6 +35,9 @@ export function createLinkLedger(): LinkLedger {
       }
       files.set(inode, most * MOST_LINKS + gone);
       return false;
+    },
+    forget: () => {
+      devices.clear();
     },
   };
 }

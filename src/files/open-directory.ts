@@ -6,10 +6,9 @@ import {
   fstatSync,
   lstatSync,
   openSync,
-  opendirSync,
   readlinkSync,
 } from 'node:fs';
-import type { Dir, Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { mountIdOf } from './mounts.ts';
 import { errorCode } from '../errors.ts';
 import { changeDirectory, goHome, isIn, workingPath } from './process-wide.ts';
@@ -143,6 +142,22 @@ export function currentPath(directory: OpenDirectory): Buffer | undefined {
   }
 }
 
+/** Whether an opened directory has been removed. */
+export function isUnlinked({ descriptor }: OpenDirectory): boolean {
+  return fstatSync(descriptor).nlink === 0;
+}
+
+/** Whether the directory so many levels above an opened one is this, by device and inode. */
+export function isAncestor(
+  { device, inode }: Pick<OpenDirectory, 'device' | 'inode'>,
+  below: OpenDirectory,
+  levels: number,
+): boolean {
+  const up = Buffer.concat([below.base, Buffer.from('../'.repeat(levels))]);
+  const stat = lstatSync(up, { throwIfNoEntry: false, bigint: true });
+  return stat?.dev === device && stat.ino === inode;
+}
+
 /** Whether an opened directory is not at `path` any more, as far as that can be told. */
 export function isMoved(directory: OpenDirectory, path: string): boolean {
   const now = currentPath(directory);
@@ -151,15 +166,6 @@ export function isMoved(directory: OpenDirectory, path: string): boolean {
 
 export function closeDirectory(directory: OpenDirectory): void {
   closeSync(directory.descriptor);
-}
-
-/** An iterator over the names, as bytes. The caller closes it. */
-export function readNames(directory: OpenDirectory): Dir {
-  return opendirSync(pathOf(directory, '').toString(), {
-    // Typed for strings only; the bytes matter, since names need not be UTF-8.
-    encoding: 'buffer' as unknown as BufferEncoding,
-    bufferSize: 512,
-  });
 }
 
 /** Undefined when there is no such name any more. */

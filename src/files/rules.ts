@@ -1,3 +1,4 @@
+import { nameBefore } from './aside.ts';
 import { keepMatcher } from './keep.ts';
 import type { Boundaries, PathTest } from './walk.ts';
 
@@ -9,13 +10,23 @@ export interface Rules {
   readonly mounts: readonly string[];
   /** Only what was last modified before goes, in milliseconds since 1970; undefined: everything. */
   readonly before: number | undefined;
+  /** A directory in it goes as a whole: it is renamed aside before anything in it is deleted. */
+  readonly whole: boolean;
 }
 
-export const NO_RULES: Rules = { marker: undefined, keep: [], mounts: [], before: undefined };
+export const NO_RULES: Rules = {
+  marker: undefined,
+  keep: [],
+  mounts: [],
+  before: undefined,
+  whole: false,
+};
 
 export function boundariesOf(rules: Rules): Boundaries {
+  const keeps = keepMatcher(rules.marker, rules.keep);
   return {
-    stays: keepMatcher(rules.marker, rules.keep),
+    // `keep` means the names that people gave, and not those that this tool gives.
+    stays: keeps && rules.whole ? (path) => keeps(() => nameBefore(path())) : keeps,
     isMountPoint: mountTest(rules.mounts),
     before: rules.before,
   };

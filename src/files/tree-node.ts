@@ -24,6 +24,8 @@ export interface TreeNode {
   /** Waits for what is outstanding. */
   parked: boolean;
   left: number;
+  /** Of `left`, what is to stay: looking again would not change that. */
+  stayed: number;
   /** What was removed since it was listed, as far as it matters whether there was anything. */
   touched: boolean;
   attempt: number;
@@ -64,6 +66,7 @@ export function nodeOf(
     shared: 0,
     parked: false,
     left: 0,
+    stayed: 0,
     touched: false,
     attempt: 0,
   };

@@ -217,7 +217,8 @@ test('a branch that is moved while its upper directories are closed is given up'
       return 'gone';
     },
   });
-  expect(seen.every((line) => line.startsWith('leave d/'))).toBe(true);
+  const others = seen.filter((line) => !line.startsWith('leave d/'));
+  expect(others).toEqual([expect.stringMatching(/^unreadable .*EMOVED/)]);
 });
 
 test('an abort ends it after the item at hand, with every descriptor closed', async () => {

@@ -1,7 +1,13 @@
-import type { Dirent } from 'node:fs';
 import { errorCode } from '../errors.ts';
-import { MovedError, closeDirectory, currentPath, openChild, readNames } from './open-directory.ts';
-import type { OpenDirectory } from './open-directory.ts';
+import { startListing } from './listing.ts';
+import {
+  MovedError,
+  closeDirectory,
+  currentPath,
+  isUnlinked,
+  openChild,
+} from './open-directory.ts';
+import type { Name, OpenDirectory } from './open-directory.ts';
 import { goHome } from './process-wide.ts';
 import { createPace } from './pace.ts';
 
@@ -89,8 +95,11 @@ export async function walk(
       const frame = stack[stack.length - 1] as Frame;
       const directory = reopen(stack, stack.length - 1);
       if (directory === undefined) {
-        // Someone moved or removed it meanwhile: not ours to look for; the next look tells.
-        stack.pop();
+        // Someone moved or removed it meanwhile: not ours to look for.
+        visitor.unreadable('EMOVED', pathTo(stack));
+        do stack.pop();
+        while (reopen(stack, stack.length - 1) === undefined);
+        (stack[stack.length - 1] as Frame).left += 1;
         continue;
       }
       if (!frame.listed) {
@@ -130,38 +139,44 @@ export async function walk(
     frame.listed = true;
     let name: Buffer = Buffer.alloc(0);
     const path = (): Buffer => Buffer.concat([pathTo(frames)(), ...slash(frames), name]);
+    const isOurs = (next: Name): boolean => {
+      name = Buffer.from(next);
+      if (visitor.stays?.(path) === true) frame.left += 1;
+      else if (visitor.isMountPoint?.(path) !== true) return true;
+      else if (visitor.blocked(directory, name, 'EXDEV', path) === 'left') frame.left += 1;
+      return false;
+    };
+    let seen = 0;
+    /** Whether others are to have their turn first. */
+    const look = (): boolean => {
+      if (seen % NAMES_BETWEEN_LOOKS === 0) checkStayed(directory);
+      seen += 1;
+      return pace.due();
+    };
+    const listing = startListing(directory);
     try {
-      const names = readNames(directory);
-      try {
-        for (let seen = 0; ; seen += 1) {
-          if (seen % NAMES_BETWEEN_LOOKS === 0) checkStayed(directory);
-          const entry = names.readSync() as Dirent<Buffer> | null;
-          if (entry === null) return;
-          name = entry.name;
-          if (visitor.stays?.(path) === true) {
-            frame.left += 1;
-          } else if (entry.isDirectory()) {
-            frame.pending.push(name.toString('latin1'));
-          } else if (visitor.isMountPoint?.(path) === true) {
-            if (visitor.blocked(directory, name, 'EXDEV', path) === 'left') frame.left += 1;
-          } else {
-            file(frame, directory, name, path);
-          }
-          if (pace.due()) {
-            await rest();
-            signal.throwIfAborted();
-          }
+      checkStayed(directory);
+      for (let part = listing.next(); part !== undefined; part = listing.next()) {
+        for (const next of part.others) {
+          if (look()) await rest();
+          signal.throwIfAborted();
+          if (isOurs(next)) file(frame, directory, name, path);
         }
-      } finally {
-        names.closeSync();
+        for (const next of part.directories) {
+          if (look()) await rest();
+          signal.throwIfAborted();
+          if (isOurs(next)) frame.pending.push(name.toString('latin1'));
+        }
       }
     } catch (error) {
       const code = errorCode(error);
       if (signal.aborted || code === undefined) throw error;
       // Someone else removed it.
-      if (code === 'ENOENT') return;
+      if (code === 'ENOENT' && isUnlinked(directory)) return;
       frame.left += 1;
       visitor.unreadable(code, pathTo(frames));
+    } finally {
+      listing.close();
     }
   }
 
