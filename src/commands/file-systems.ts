@@ -1,6 +1,8 @@
 import { spaceOf } from '../files/space.ts';
 import type { Space } from '../files/space.ts';
 import { readMounts } from '../files/mounts.ts';
+import { userId } from '../files/process-wide.ts';
+import { counted } from '../report/text.ts';
 import type { Mount } from '../files/mounts.ts';
 import { megabytes } from '../report/totals.ts';
 import type { DirectoryReport, FileSystemReport } from '../report/types.ts';
@@ -33,22 +35,27 @@ export function measureSpace(services: readonly OpenService[]): SpaceBefore {
   }
   const fileSystems = [...members.values()].flatMap((directories) => {
     const [member] = directories;
-    const space = member?.open && spaceOf(member.open);
-    if (member === undefined || space === undefined) return [];
+    if (member?.open === undefined) return [];
     const { point = member.located.path, type = '' } = mountOf(member.located.path, mounts) ?? {};
+    const space = spaceOf(member.open, type);
+    if (space === undefined) return [];
     const paths = new Set(directories.map(({ located }) => located.path));
     return [{ mount: point, type, member, paths, space }];
   });
   return { fileSystems };
 }
 
-/** What the wipe freed there by its own count, beside what the file system says. */
+/**
+ * What the wipe freed there by its own count, beside what the file system says.
+ * @param unseen processes that may hold deleted files and could not be looked at.
+ */
 export function compareSpace(
   { fileSystems }: SpaceBefore,
   directories: readonly DirectoryReport[],
+  unseen: number,
 ): readonly FileSystemReport[] {
   return fileSystems.flatMap(({ mount, type, member, paths, space }) => {
-    const now = member.open && spaceOf(member.open);
+    const now = member.open && spaceOf(member.open, type);
     if (now === undefined) return [];
     const own = directories.filter(({ path }) => paths.has(path));
     const sum = (figure: (directory: DirectoryReport) => number): number =>
@@ -62,30 +69,37 @@ export function compareSpace(
       freeBefore: space,
       freeAfter: now,
     };
-    return [{ ...report, note: explain(report) }];
+    return [{ ...report, note: explain(report, unseen) }];
   });
 }
 
-function explain(report: Omit<FileSystemReport, 'note'>): string | undefined {
+function explain(report: Omit<FileSystemReport, 'note'>, unseen: number): string | undefined {
   const { bytesFreed, bytesHeldOpen, type } = report;
   const missing = bytesFreed - (report.freeAfter.bytes - report.freeBefore.bytes);
   if (bytesFreed === 0) return undefined;
   if (Math.abs(missing) <= Math.max(LARGE_BYTES, bytesFreed * LARGE_SHARE)) return undefined;
   const size = `${megabytes(Math.abs(missing))} MB`;
   if (missing < 0)
-    return `${size} more are free than were deleted here: something else freed space too`;
-  const why = REASONS[type] ?? 'something else wrote meanwhile';
+    return `${size} more are free than were deleted here: probably something else freed space too`;
+  const why = REASONS[type] ?? USUAL;
   const held = bytesHeldOpen > 0 ? `, beside the ${megabytes(bytesHeldOpen)} MB held open` : '';
-  return `${size} less are free than were deleted${held}: ${why}`;
+  const hidden =
+    unseen > 0 && userId() !== 0
+      ? `perhaps held open by ${counted(unseen, 'process', 'processes')} that only root can look at; if not, `
+      : '';
+  return `${size} less are free than were deleted${held}: ${hidden}${why}`;
 }
+
+const OTHERS = 'something else wrote meanwhile';
+const USUAL = `probably ${OTHERS}; a loop device or swap space may also use a deleted file`;
 
 const REASONS: Readonly<Record<string, string>> = {
   btrfs: 'snapshots or reflinks still use the blocks, or btrfs frees them in the background',
   zfs: 'snapshots still use the blocks, or zfs frees them in the background',
-  xfs: 'reflinks still use the blocks, xfs frees them in the background, or something else wrote meanwhile',
-  overlay: 'the files are still in a lower layer of the overlay, or something else wrote meanwhile',
-  nfs: 'the server frees them later, keeps snapshots, or something else wrote meanwhile',
-  nfs4: 'the server frees them later, keeps snapshots, or something else wrote meanwhile',
+  xfs: `reflinks still use the blocks, xfs frees them in the background, or ${OTHERS}`,
+  overlay: `the files are still in a lower layer of the overlay, or ${OTHERS}`,
+  nfs: `the server frees them later, keeps snapshots, or ${OTHERS}`,
+  nfs4: `the server frees them later, keeps snapshots, or ${OTHERS}`,
 };
 
 function mountOf(path: string, mounts: readonly Mount[]): Mount | undefined {

@@ -1,7 +1,8 @@
 import { findHeldOpen } from '../files/held-open.ts';
-import type { HeldFile } from '../files/held-open.ts';
+import type { HeldFile, HeldOpen } from '../files/held-open.ts';
 import { counted } from '../report/text.ts';
 import { megabytes } from '../report/totals.ts';
+import type { DirectoryReport } from '../report/types.ts';
 import type { OpenService } from './open-services.ts';
 import type { StepContext } from './step.ts';
 
@@ -18,24 +19,28 @@ export async function heldBefore(
 }
 
 /**
- * Deleted files of these directories that a process holds now. None where nothing was removed.
- * Undefined: interrupted, so that it has to be asked again.
+ * Deleted files of these directories that a process holds now. None where nothing was removed, now
+ * or before. Undefined: interrupted, so that it has to be asked again.
+ * @param before those that were held before the wipe.
  */
 export async function findHeld(
   steps: readonly StepContext[],
-): Promise<readonly HeldFile[] | undefined> {
+  before: ReadonlySet<string>,
+): Promise<HeldOpen | undefined> {
   const [first] = steps;
   const removed = steps.some(({ tally }) => tally.directories.some(({ deleted }) => deleted > 0));
-  if (first === undefined || !removed) return [];
+  if (first === undefined || (!removed && before.size === 0)) return NOTHING_HELD;
   const { signal } = first;
   const limit = signal.aborted ? AbortSignal.timeout(INTERRUPTED_MS) : signal;
   try {
-    return (await findHeldOpen(directoriesOf(steps), { signal: limit })).files;
+    return await findHeldOpen(directoriesOf(steps), { signal: limit });
   } catch (error) {
     if (!limit.aborted) throw error;
-    return limit === signal ? undefined : [];
+    return limit === signal ? undefined : NOTHING_HELD;
   }
 }
+
+export const NOTHING_HELD: HeldOpen = { files: [], unseen: 0 };
 
 /**
  * Notes the deleted files that a process still holds: they free nothing until it closes them. What
@@ -47,6 +52,7 @@ export function noteHeldOpen(
   before: ReadonlySet<string>,
   files: readonly HeldFile[],
 ): void {
+  const owed: Owed[] = [];
   for (const [index, { step, located }] of directoriesOf(steps).entries()) {
     const own = files.filter(({ directory }) => directory === index);
     if (own.length === 0) continue;
@@ -59,14 +65,53 @@ export function noteHeldOpen(
     const byUs = own.filter(
       ({ identity, ctimeMs }) => !before.has(identity) && ctimeMs >= tally.began - CLOCK_TICK_MS,
     );
-    tally.directories[at] = {
-      ...report,
-      bytesFreed: Math.max(0, report.bytesFreed - bytesOf(byUs)),
-      inodesFreed: Math.max(0, report.inodesFreed - byUs.length),
-      bytesHeldOpen: report.bytesHeldOpen + bytesOf(own),
-    };
+    const freed = take(report, { bytes: bytesOf(byUs), inodes: byUs.length });
+    tally.directories[at] = { ...freed.report, bytesHeldOpen: report.bytesHeldOpen + bytesOf(own) };
+    const [file] = own;
+    if (file !== undefined) owed.push({ ...freed.left, device: deviceOf(file) });
     for (const text of warnings(located.name, own)) step.warn(text);
   }
+  for (const one of owed) settle(steps, one);
+}
+
+interface Owed {
+  readonly bytes: number;
+  readonly inodes: number;
+  readonly device: string | undefined;
+}
+
+/** A file with several names is held by one of them and was counted where its last one went. */
+function settle(steps: readonly StepContext[], owed: Owed): void {
+  let left: Omit<Owed, 'device'> = owed;
+  for (const { service, tally } of steps) {
+    for (const [at, report] of tally.directories.entries()) {
+      const { open } =
+        service.directories.find(({ located }) => located.path === report.path) ?? {};
+      if (left.bytes <= 0 || String(open?.device) !== owed.device) continue;
+      const freed = take(report, left);
+      tally.directories[at] = freed.report;
+      ({ left } = freed);
+    }
+  }
+}
+
+function take(report: DirectoryReport, { bytes, inodes }: Omit<Owed, 'device'>) {
+  const taken = {
+    bytes: Math.min(report.bytesFreed, bytes),
+    inodes: Math.min(report.inodesFreed, inodes),
+  };
+  return {
+    report: {
+      ...report,
+      bytesFreed: report.bytesFreed - taken.bytes,
+      inodesFreed: report.inodesFreed - taken.inodes,
+    },
+    left: { bytes: bytes - taken.bytes, inodes: inodes - taken.inodes },
+  };
+}
+
+function deviceOf({ identity }: HeldFile): string | undefined {
+  return identity.split(':')[0];
 }
 
 /** The kernel stamps files by a clock that is so much behind. */

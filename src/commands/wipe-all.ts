@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createFileWorkers } from '../files/file-workers.ts';
-import type { HeldFile } from '../files/held-open.ts';
+import type { HeldOpen } from '../files/held-open.ts';
 import { createLinkLedger } from '../files/link-ledger.ts';
 import { createPace, FULL_PACE } from '../redis/pace.ts';
 import { errorLine } from '../report/failures.ts';
@@ -10,7 +10,7 @@ import { settleAll } from '../settle-all.ts';
 import { reportStragglers } from './catch-up.ts';
 import { createCrew } from './crew.ts';
 import { compareSpace, measureSpace } from './file-systems.ts';
-import { findHeld, heldBefore, noteHeldOpen } from './held-open.ts';
+import { NOTHING_HELD, findHeld, heldBefore, noteHeldOpen } from './held-open.ts';
 import { holdConsumers } from './hold-consumers.ts';
 import type { OpenService } from './open-services.ts';
 import { compareServers, measureServers, persistServers } from './redis-servers.ts';
@@ -61,7 +61,7 @@ export async function wipeAll(
   const space = measureSpace(services);
   let before: ReadonlySet<string> = new Set();
   let servers: MeasuredServers = [];
-  let heldFiles: readonly HeldFile[] | undefined;
+  let heldOpen: HeldOpen | undefined;
   try {
     for (const { service } of runs) announce(service, observer);
     await untilAborted(signal, async () => {
@@ -72,8 +72,8 @@ export async function wipeAll(
       before = await heldBefore(services, signal);
       for (const { step } of runs) await wipeService(step, request.kinds);
       // While the look waits for the dust to settle.
-      const looking = findHeld(all).then((files) => {
-        heldFiles = files;
+      const looking = findHeld(all, before).then((found) => {
+        heldOpen = found;
       });
       await settleAll([
         looking,
@@ -99,10 +99,11 @@ export async function wipeAll(
     );
   }
   // What a second pass removed may be held as well; an interrupted run has not looked yet.
-  if (heldFiles === undefined || all.some(({ tally }) => tally.pass > 1)) {
-    heldFiles = (await findHeld(all)) ?? [];
+  if (heldOpen === undefined || all.some(({ tally }) => tally.pass > 1)) {
+    heldOpen = (await findHeld(all, before)) ?? NOTHING_HELD;
   }
-  noteHeldOpen(all, before, heldFiles);
+  const { files, unseen } = heldOpen;
+  noteHeldOpen(all, before, files);
   const directories = runs.flatMap(({ step }) => step.tally.directories);
   const reports = await Promise.all(
     runs.map(async ({ service, step: { tally } }) =>
@@ -113,7 +114,7 @@ export async function wipeAll(
       ),
     ),
   );
-  return { services: reports, fileSystems: compareSpace(space, directories), redisServers };
+  return { services: reports, fileSystems: compareSpace(space, directories, unseen), redisServers };
 }
 
 /** An abort ends the work and keeps what was done; anything else thrown is a bug and goes on. */
