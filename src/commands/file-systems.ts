@@ -102,7 +102,7 @@ const REASONS: Readonly<Record<string, string>> = {
   nfs4: `the server frees them later, keeps snapshots, or ${OTHERS}`,
 };
 
-function mountOf(path: string, mounts: readonly Mount[]): Mount | undefined {
+export function mountOf(path: string, mounts: readonly Mount[]): Mount | undefined {
   let found: Mount | undefined;
   for (const mount of mounts) {
     const { point } = mount;

@@ -1,15 +1,14 @@
 import { constants } from 'node:fs';
-import { systemCode } from '../errors.ts';
 import type { OnFailure } from './inspect.ts';
-import { accessChild, accessDirectory, statChild } from './open-directory.ts';
+import { createObstacleFinder, deniedBy } from './obstacle.ts';
+import { accessDirectory, statChild } from './open-directory.ts';
 import type { OpenDirectory } from './open-directory.ts';
 import { walk } from './walk.ts';
 import type { Boundaries } from './walk.ts';
 
 /**
- * Looks for what this user could not remove: directories below that may not be written or searched,
- * read-only and immutable things. Changes nothing. What only the attempt shows (append-only files,
- * sticky directories of others) is not found.
+ * Looks for what this user could not remove: what obstacles there are, and what cannot be looked at.
+ * Changes nothing.
  * @throws the signal's reason.
  */
 export async function checkWritable(
@@ -25,45 +24,37 @@ export async function checkWritable(
     onFailure(Buffer.alloc(0), here);
     return;
   }
+  const obstacles = createObstacleFinder(({ path, code }) => {
+    onFailure(path, code);
+  }, Number.POSITIVE_INFINITY);
+  const unread = new Set<string>();
+  const fail = (path: Buffer, code: string): void => {
+    unread.add(path.toString('latin1'));
+    onFailure(path, code);
+  };
   await walk(
     top,
     {
       ...boundaries,
       file(at, name, path) {
-        const code = deniedBy(() => {
-          if (statChild(at, name)?.isSymbolicLink() === false)
-            accessChild(at, name, constants.W_OK);
-        });
-        // Whether a file can be removed is its directory's matter (EACCES), unless it is immutable.
-        if (code === 'EPERM') onFailure(path(), code);
+        const stat = statChild(at, name);
+        if (stat?.isDirectory() === true) return 'directory';
+        if (stat !== undefined) obstacles.entry(at, name, stat, path);
         return 'left';
       },
       blocked(_at, _name, code, path) {
-        if (code !== 'EXDEV') onFailure(path(), code);
+        if (code !== 'EXDEV') fail(path(), code);
         return 'left';
       },
-      leave(_parent, _name, directory, left, _attempt, path) {
-        const code = deniedBy(() => {
-          accessDirectory(directory, constants.W_OK | constants.X_OK);
-        });
-        // An empty directory is its parent's matter.
-        if (code !== undefined && left > 0) onFailure(path(), code);
+      leave(parent, name, directory, _left, _attempt, path) {
+        obstacles.entry(parent, name, directory, path);
+        if (!unread.has(path().toString('latin1'))) obstacles.left(directory, path);
         return 'left';
       },
       unreadable(code, path) {
-        onFailure(path(), code);
+        fail(path(), code);
       },
     },
     signal,
   );
-}
-
-function deniedBy(access: () => void): string | undefined {
-  try {
-    access();
-    return undefined;
-  } catch (error) {
-    const code = systemCode(error);
-    return code === 'ENOENT' || code === 'ELOOP' ? undefined : code;
-  }
 }

@@ -1,8 +1,7 @@
 import { systemCode } from '../errors.ts';
-import type { Stats } from 'node:fs';
 import { isAside } from './aside.ts';
 import { holdsWhatStays } from './holds-what-stays.ts';
-import { obstacleOf } from './obstacle.ts';
+import { createObstacleFinder } from './obstacle.ts';
 import type { Obstacle } from './obstacle.ts';
 import { identityOfChild, statChild } from './open-directory.ts';
 import type { OpenDirectory } from './open-directory.ts';
@@ -13,6 +12,8 @@ import type { Boundaries } from './walk.ts';
 export type OnFailure = (item: Buffer, code: string) => void;
 
 const FILES_BETWEEN_REPORTS = 500;
+/** In each directory, whether they are immutable: it costs a call each. */
+const FILES_ASKED = 100;
 
 export interface DirectoryContents {
   /** Everything but directories, at every depth, except what stays. */
@@ -45,7 +46,7 @@ export async function inspectDirectory(
     readonly onFailure: OnFailure;
     /** Running totals, every few hundred files. */
     readonly progress?: (files: number, bytes: number) => void;
-    /** Called once for a directory whose entries this user cannot remove. */
+    /** Called for what this user cannot remove; for a directory that keeps its entries once. */
     readonly onObstacle?: ((obstacle: Obstacle) => void) | undefined;
     /** Paths, as latin1, of files that are deleted already and cannot go yet. */
     readonly pending?: ReadonlySet<string>;
@@ -66,7 +67,7 @@ export async function inspectDirectory(
   let inodes = 0;
   let directories = 0;
   const mounts: Buffer[] = [];
-  const asked = new WeakSet<OpenDirectory>();
+  const obstacles = how.onObstacle && createObstacleFinder(how.onObstacle, FILES_ASKED);
   await walk(
     top,
     // 'gone' here means: a wipe would remove it.
@@ -80,7 +81,7 @@ export async function inspectDirectory(
           if (isTooYoung(stat.mtimeMs, path)) return 'left';
           if (how.pending?.has(path().toString('latin1')) === true) return 'left';
           files += 1;
-          askAbout(at, stat, path, name);
+          obstacles?.entry(at, name, stat, path);
           how.found?.(path);
           if (files % FILES_BETWEEN_REPORTS === 0) how.progress?.(files, bytes);
           if (isLastName(at, name, stat.nlink)) {
@@ -100,7 +101,8 @@ export async function inspectDirectory(
       },
       leave(parent, name, directory, left, _attempt, path) {
         if (left > 0) return 'left';
-        askAbout(parent, undefined, path, name);
+        obstacles?.entry(parent, name, directory, path);
+        obstacles?.left(directory, path);
         if (isTooYoung(directory.modified, path)) return 'left';
         inodes += 1;
         directories += 1;
@@ -115,22 +117,6 @@ export async function inspectDirectory(
     signal,
   );
   return { files, bytes, directories, inodes, mounts };
-
-  /** With the first entry that is seen of a directory: an empty one is its parent's matter. */
-  function askAbout(
-    at: OpenDirectory,
-    stat: Stats | undefined,
-    path: () => Buffer,
-    name: Buffer,
-  ): void {
-    if (how.onObstacle === undefined || asked.has(at)) return;
-    asked.add(at);
-    const code = obstacleOf(at, stat);
-    if (code === undefined) return;
-    const below = path();
-    const end = Math.max(0, below.length - name.length - 1);
-    how.onObstacle({ path: below.subarray(0, end), code, owner: at.owner });
-  }
 
   /** Whether this is the last of a file's names, so that its blocks would go with it. */
   function isLastName(at: OpenDirectory, name: Buffer, names: number): boolean {

@@ -185,7 +185,7 @@ export function accessDirectory(directory: OpenDirectory, mode: number): void {
 }
 
 /** access(2) of a name; one that is a link is asked about what it leads to. */
-export function accessChild(directory: OpenDirectory, name: Buffer, mode: number): void {
+export function accessChild(directory: OpenDirectory, name: Name, mode: number): void {
   accessSync(pathOf(directory, name), mode);
 }
 
