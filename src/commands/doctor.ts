@@ -4,7 +4,7 @@ import { openMailbox, removeLeftovers } from '../celery/mailbox.ts';
 import { countQueued, findQueueKeys } from '../celery/queue.ts';
 import { findConfigFile } from '../config/find.ts';
 import { loadConfig } from '../config/load.ts';
-import { locateDirectories } from '../files/resolve.ts';
+import type { Config, ServiceConfig } from '../config/types.ts';
 import { worst } from '../report/diagnosis.ts';
 import type { Check, Diagnosis, QueueDiagnosis, ServiceDiagnosis } from '../report/diagnosis.ts';
 import { stateDirectory } from '../runs/state-directory.ts';
@@ -12,7 +12,9 @@ import { collectFailures, errorLine } from '../report/failures.ts';
 import { counted } from '../report/text.ts';
 import type { Failure, Workers } from '../report/types.ts';
 import { tellToResume } from './resume-consumers.ts';
+import { judgeTargets } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
+import { FILE_KINDS, diagnoseDirectories, refusalChecks } from './diagnose-directories.ts';
 import { diagnoseLocks } from './diagnose-locks.ts';
 import { diagnoseRedis } from './diagnose-redis.ts';
 import { inspectService } from './inspect-service.ts';
@@ -30,7 +32,7 @@ const REDIS_KINDS = ['jobs', 'queue'] as const;
 const FIX = 'media-cleanup doctor --fix';
 
 /**
- * Whether all is well with config, connections, queues and workers. Changes nothing, but with `fix`
+ * Whether all is well with config, connections, queues, workers and directories. Changes nothing, but with `fix`
  * tells consumers to go on that are held.
  * @throws CannotStart for a config or usage error, or the signal's reason.
  */
@@ -42,14 +44,20 @@ export async function doctor(
   const { env, workingDirectory: cwd } = surroundings;
   const config = loadConfig({ file: findConfigFile({ flag: request.configFile, env, cwd }), env });
   const targets = chooseServices(config, request.targets);
-  const located = new Map<string, Located>();
-  for (const target of targets) located.set(target.name, await locateDirectories(target));
   const state = stateDirectory({
     flag: undefined,
     env,
     workingDirectory: cwd,
     home: surroundings.home,
   });
+  const places = [{ flag: 'The state directory', path: state }];
+  const files = new Map<string, readonly Check[]>();
+  const located = new Map<string, Located>();
+  for (const target of targets) {
+    const judged = await judgeTargets(config, [target], surroundings, places);
+    for (const [name, one] of judged.located) located.set(name, one);
+    files.set(target.name, await fileChecks(config, target, judged, signal));
+  }
   const services = await openServices(config.services, targets, located, REDIS_KINDS, signal);
   try {
     const resumed: Hold[] = [];
@@ -59,10 +67,29 @@ export async function doctor(
       const held = request.fix ? heldConsumers(first) : [];
       const fixed = held.length === 0 ? [] : await resumeHeld(service, held, signal);
       resumed.push(...fixed);
-      diagnoses.push(fixed.length === 0 ? first : await diagnose(service, state, signal));
+      const last = fixed.length === 0 ? first : await diagnose(service, state, signal);
+      const ofFiles = files.get(service.config.name) ?? [];
+      diagnoses.push({ ...last, checks: [...last.checks, ...ofFiles] });
     }
     const status = worst(diagnoses.flatMap(({ checks }) => checks));
     return { configFile: config.file, status, services: diagnoses, resumed };
+  } finally {
+    closeServices(services);
+  }
+}
+
+/** What is refused is not looked into: it may be the whole machine. */
+async function fileChecks(
+  config: Config,
+  target: ServiceConfig,
+  { located, problems }: Awaited<ReturnType<typeof judgeTargets>>,
+  signal: AbortSignal,
+): Promise<readonly Check[]> {
+  if (problems.length > 0) return refusalChecks(problems);
+  const services = await openServices(config.services, [target], located, FILE_KINDS, signal);
+  try {
+    const [service] = services;
+    return service === undefined ? [] : await diagnoseDirectories(service, signal);
   } finally {
     closeServices(services);
   }

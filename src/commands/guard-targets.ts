@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Config, ServiceConfig } from '../config/types.ts';
 import { CannotStart } from '../errors.ts';
+import type { Problem } from '../errors.ts';
 import type { OwnPlace } from '../files/guards.ts';
 import { refusals } from '../files/guards.ts';
 import { readMounts } from '../files/mounts.ts';
@@ -19,6 +20,23 @@ export async function guardTargets(
   surroundings: Surroundings,
   outputs: readonly OwnPlace[],
 ): Promise<ReadonlyMap<string, Located>> {
+  const { located, problems } = await judgeTargets(config, targets, surroundings, outputs);
+  if (problems.length > 0) {
+    throw new CannotStart('refused', problems.map(({ message }) => message).join('\n'), problems);
+  }
+  return located;
+}
+
+/** Where the directories are, and why those of `targets` would be refused. */
+export async function judgeTargets(
+  config: Config,
+  targets: readonly ServiceConfig[],
+  surroundings: Surroundings,
+  outputs: readonly OwnPlace[],
+): Promise<{
+  readonly located: ReadonlyMap<string, Located>;
+  readonly problems: readonly Problem[];
+}> {
   const located = new Map<string, Located>();
   for (const service of config.services) {
     located.set(service.name, await locateDirectories(service));
@@ -38,10 +56,7 @@ export async function guardTargets(
       mounts: readMounts(),
     },
   );
-  if (problems.length > 0) {
-    throw new CannotStart('refused', problems.map(({ message }) => message).join('\n'), problems);
-  }
-  return located;
+  return { located, problems };
 }
 
 export type Located = Awaited<ReturnType<typeof locateDirectories>>;

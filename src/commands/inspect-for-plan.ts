@@ -25,7 +25,11 @@ export async function inspectForPlan(
   signal: AbortSignal,
   options: Pick<InspectOptions, 'progress' | 'seenNames'>,
 ): Promise<ServiceCensus> {
-  const census = await inspectService(service, kinds, signal, { ...options, obstacles: true });
+  const obstacles: string[] = [];
+  const census = await inspectService(service, kinds, signal, {
+    ...options,
+    obstacle: (text) => obstacles.push(text),
+  });
   const failures = collectFailures();
   for (const failure of census.failures.first) failures.add(failure);
   const unlisted = census.failures.total - census.failures.first.length;
@@ -35,7 +39,7 @@ export async function inspectForPlan(
   const keys = serviceKeys(service);
   const counted =
     results === 'count results' ? await countResults({ service, keys, report, signal }, kinds) : 0;
-  const warnings = [...census.warnings];
+  const warnings = [...census.warnings, ...obstacles];
   if (kinds.includes('jobs') && keys.jobs.prefixes.length > 0) {
     await lookForMissed(service, census, report, warnings, signal);
   }

@@ -27,8 +27,8 @@ export interface InspectOptions {
   readonly progress?: InspectProgress;
   /** Gets the name of everything that is there, where somebody wants to know. */
   readonly found?: Found;
-  /** Also tells which directories this user will not be able to empty. */
-  readonly obstacles?: boolean;
+  /** Told in a sentence what this user will not be able to empty or remove. */
+  readonly obstacle?: (text: string) => void;
   /** How many names of a file with several were seen, in the other services too; grows. */
   readonly seenNames?: Map<string, number>;
 }
@@ -66,9 +66,9 @@ export async function inspectService(
     warnings,
     signal,
     options,
-    options.obstacles === true ? obstacles : undefined,
+    options.obstacle === undefined ? undefined : obstacles,
   );
-  warnings.push(...obstacleWarnings(service.config.name, obstacles));
+  for (const text of obstacleWarnings(service.config.name, obstacles)) options.obstacle?.(text);
   const total = (kind: 'files' | 'models'): number =>
     directories.reduce((sum, one) => sum + (one.kind === kind ? one.files : 0), 0);
   return {
