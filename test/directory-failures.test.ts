@@ -13,7 +13,7 @@ import { requireOrSkip } from './support/requirements.ts';
 import { fileList, treeHash } from './support/witness.ts';
 
 const NOBODY = { uid: 65534, gid: 65534 };
-const OWNER_HINT = 'run as the owner or with sudo';
+const OWNER_HINT = 'run as the owner (chmod u+rwx its directory) or with sudo';
 
 /** `uploads` to be made difficult, and `temp` with 2 files, which always goes. */
 function scene(more: object = {}): { folder: string; config: string } {

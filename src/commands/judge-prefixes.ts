@@ -256,7 +256,7 @@ const SHOWN = 6;
 /** `job:* 312 strings (58 %), celery-task-meta-* 40 strings (7 %), …` */
 export function familiesText({ families, keys, isComplete }: PrefixVerdict): string {
   const shown = families.slice(0, SHOWN).map(familyText);
-  const more = families.length > shown.length ? [`… ${families.length - shown.length} more`] : [];
+  const more = families.length > shown.length ? [`and ${families.length - shown.length} more`] : [];
   const of = isComplete ? '' : ` (of the first ${grouped(keys)} keys)`;
   return [...shown, ...more].join(', ') + of;
 }

@@ -184,7 +184,7 @@ function collectNames(): {
         .filter(([, count]) => count > 0)
         .map(([kind, count, noun]) => {
           const names = [...(first.get(kind) ?? [])].toSorted();
-          const more = kind !== 'queue' && count > names.length ? ', …' : '';
+          const more = kind !== 'queue' && count > names.length ? ' and more' : '';
           return `${counted(count, noun, noun === 'directory' ? 'directories' : undefined)} (${names.join(', ')}${more})`;
         })
         .join(', '),

@@ -61,7 +61,7 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
   noteDirectory(tally, { name, path, kind, deleted, bytesFreed, inodesFreed, bytesHeldOpen });
   if (erased.young > 0 && tally.pass === 1) {
     step.warn(
-      `${name}: ${counted(erased.young, 'younger file')} not removed: --older-than`,
+      `${name}: ${counted(erased.young, `younger ${kind === 'models' ? 'model' : 'file'}`)} not removed: --older-than`,
       'note',
     );
   }

@@ -91,7 +91,9 @@ export async function eraseDirectory(
         if (isMountPoint(path)) note(mounts, path);
         else context.listener.failure(path, 'EBUSY');
       },
-      nameOfSeveral: (name) => countName(removal, ledger, top.device, name),
+      nameOfSeveral: (name) => {
+        countName(removal, ledger, name);
+      },
       item: observer.item && ((path) => observer.item?.(ownPath(asides, path) ?? path)),
       progress: () => observer.progress(removal.deleted, removal.bytesFreed),
     },

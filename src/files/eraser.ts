@@ -1,5 +1,4 @@
 import { lstatSync, readdirSync, rmdirSync, unlink, unlinkSync } from 'node:fs';
-import type { Stats } from 'node:fs';
 import { rmdir, unlink as unlinkLater } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { errorCode, systemCode } from '../errors.ts';
@@ -23,6 +22,7 @@ import {
 import type { Name, OpenDirectory } from './open-directory.ts';
 import { goHome } from './process-wide.ts';
 import { countRemoved } from './removal.ts';
+import type { Weight } from './removal.ts';
 import { createSliceClock } from './slice-clock.ts';
 import { WINDOW, close, closeOpen, joined, nodeOf, pathOfNode, reopen } from './tree-node.ts';
 import type { TreeNode } from './tree-node.ts';
@@ -31,9 +31,6 @@ interface FileFound {
   readonly name: Name;
   readonly stat: Weight;
 }
-
-/** All that is kept of a Stats while others remove the file. */
-type Weight = Pick<Stats, 'blocks' | 'ino' | 'nlink'>;
 
 /** How often a directory that fills up while it is emptied is read again. */
 const ATTEMPTS = 4;
@@ -376,8 +373,8 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
     for (let at = from; at < end; at += 1) {
       const file = look(node, names[at] as Name);
       if (file === undefined) continue;
-      const { blocks, ino, nlink } = file.stat;
-      files.push({ name: file.name, stat: { blocks, ino, nlink } });
+      const { blocks, dev, ino, nlink } = file.stat;
+      files.push({ name: file.name, stat: { blocks, dev, ino, nlink } });
     }
     giveNames(node, files);
     return end;
@@ -495,47 +492,23 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
   ): Promise<void> {
     goHome();
     waited = true;
-    let next = 0;
-    let under = 0;
-    let failed: { readonly error: unknown } | undefined;
-    const attempt = (something: () => void): void => {
-      try {
-        something();
-      } catch (error) {
-        failed ??= { error };
+    const queue = files.values();
+    const lane = async (): Promise<void> => {
+      for (const { name, stat } of queue) {
+        if (context.stopped()) return;
+        // It may have been looked at long ago.
+        checkStayed(node, directory);
+        if (isYoungNow(node, directory, name)) continue;
+        const error = await unlinkByThread(entryForLater(directory, name));
+        if (error === null) removed(node, name, stat);
+        else notRemoved(node, name, systemCode(error));
       }
     };
-    const remove = ({ name, stat }: FileFound): void => {
-      // It may have been looked at long ago.
-      checkStayed(node, directory);
-      if (isYoungNow(node, directory, name)) return;
-      under += 1;
-      unlink(entryForLater(directory, name), (error) => {
-        under -= 1;
-        attempt(() => {
-          if (error === null) removed(node, name, stat);
-          else notRemoved(node, name, systemCode(error));
-        });
-        proceed();
-      });
-    };
-    let proceed = (): void => undefined;
-    await new Promise<void>((resolve) => {
-      proceed = () => {
-        const most = Math.max(context.window() * 2, LARGE_AT_ONCE);
-        while (under < most && failed === undefined && !context.stopped()) {
-          const file = files[next];
-          if (file === undefined) break;
-          next += 1;
-          attempt(() => {
-            remove(file);
-          });
-        }
-        if (under === 0) resolve();
-      };
-      proceed();
-    });
-    if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
+    const most = Math.max(context.window() * 2, LARGE_AT_ONCE);
+    const lanes = Array.from({ length: Math.min(most, files.length) }, lane);
+    for (const end of await Promise.allSettled(lanes)) {
+      if (end.status === 'rejected') throw end.reason;
+    }
   }
 
   function isYoungNow(node: TreeNode, directory: OpenDirectory, name: Name): boolean {
@@ -820,6 +793,12 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
   function pathOf(node: TreeNode, name?: Name): Buffer {
     return pathOfNode(node, context.rootPath, name);
   }
+}
+
+async function unlinkByThread(path: Name): Promise<NodeJS.ErrnoException | null> {
+  return await new Promise((resolve) => {
+    unlink(path, resolve);
+  });
 }
 
 /** With a slash, to compare the starts of paths with; undefined where it is no UTF-8. */

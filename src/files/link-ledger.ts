@@ -9,7 +9,7 @@ export interface LinkLedger {
    * @param links what stat said just before: at least 2.
    * @returns whether it was the last.
    */
-  removed(device: bigint, inode: number, links: number): boolean;
+  removed(device: number, inode: number, links: number): boolean;
   /**
    * Between two passes: what has names left is counted anew, since its number may by then be that of
    * another file.
@@ -18,7 +18,7 @@ export interface LinkLedger {
 }
 
 export function createLinkLedger(): LinkLedger {
-  const devices = new Map<bigint, Map<number, number>>();
+  const devices = new Map<number, Map<number, number>>();
   return {
     removed(device, inode, links) {
       let files = devices.get(device);

@@ -85,11 +85,18 @@ export function openChild(parent: OpenDirectory, name: Name): OpenDirectory {
   const at = isIn(parent) ? name : pathOf(parent, name);
   const path = byDescriptor ? EMPTY : Buffer.concat([parent.base, Buffer.from(name)]);
   const child = describe(openSync(at, OPEN_FLAGS), path, byDescriptor);
-  if (child.device !== parent.device || child.mountId !== parent.mountId) {
+  if (isOtherMount(parent, child)) {
     closeDirectory(child);
     throw new MountPointError('a file system is mounted here');
   }
   return child;
+}
+
+/** By the device only where there is nothing better: a subvolume of btrfs has one of its own. */
+function isOtherMount(parent: OpenDirectory, child: OpenDirectory): boolean {
+  return parent.mountId === undefined || child.mountId === undefined
+    ? child.device !== parent.device
+    : child.mountId !== parent.mountId;
 }
 
 /**

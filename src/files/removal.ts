@@ -24,19 +24,21 @@ export function addRemoval(sum: Removal, more: Readonly<Removal>): void {
 
 /** One of several names of a file was removed: its blocks may be free now. */
 export interface NameOfSeveral {
+  /** Of the file: on btrfs each subvolume has one, and numbers of its own. */
+  readonly device: number;
   readonly inode: number;
   readonly links: number;
   readonly bytes: number;
 }
 
+/** All that is kept of a Stats while others remove the file. */
+export type Weight = Pick<Stats, 'blocks' | 'dev' | 'ino' | 'nlink'>;
+
 /** @param stat of just before the removal. @returns what is left to find out. */
-export function countRemoved(
-  removal: Removal,
-  stat: Pick<Stats, 'blocks' | 'ino' | 'nlink'>,
-): NameOfSeveral | undefined {
+export function countRemoved(removal: Removal, stat: Weight): NameOfSeveral | undefined {
   removal.deleted += 1;
   const bytes = stat.blocks * 512;
-  if (stat.nlink > 1) return { inode: stat.ino, links: stat.nlink, bytes };
+  if (stat.nlink > 1) return { device: stat.dev, inode: stat.ino, links: stat.nlink, bytes };
   removal.bytesFreed += bytes;
   removal.inodesFreed += 1;
   return undefined;
@@ -45,8 +47,7 @@ export function countRemoved(
 export function countName(
   removal: Removal,
   ledger: LinkLedger,
-  device: bigint,
-  { inode, links, bytes }: NameOfSeveral,
+  { device, inode, links, bytes }: NameOfSeveral,
 ): void {
   if (!ledger.removed(device, inode, links)) return;
   removal.bytesFreed += bytes;

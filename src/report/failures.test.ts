@@ -47,7 +47,7 @@ test('joined lists keep 100 in their order', () => {
 });
 
 test.each([
-  ['EACCES', 'Permission denied', 'run as the owner or with sudo'],
+  ['EACCES', 'Permission denied', 'run as the owner (chmod u+rwx its directory) or with sudo'],
   ['EPERM', 'Operation not permitted', 'look at lsattr: chattr -i / -a, or a sticky directory'],
   ['EROFS', 'Read-only file system', 'remount it read-write'],
   ['EIO', 'Input/output error', 'look at dmesg: the disk or the network mount fails'],

@@ -10,7 +10,10 @@ interface Explanation {
 
 const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   E2BIG: { reason: 'Argument list too long', hint: '' },
-  EACCES: { reason: 'Permission denied', hint: 'run as the owner or with sudo' },
+  EACCES: {
+    reason: 'Permission denied',
+    hint: 'run as the owner (chmod u+rwx its directory) or with sudo',
+  },
   EAGAIN: { reason: 'Resource temporarily unavailable', hint: 'run it again' },
   EBADF: { reason: 'Bad file descriptor', hint: '' },
   EBUSY: {
