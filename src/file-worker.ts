@@ -14,7 +14,7 @@ import type { PendingMessage, Report, ToWorker, WorkMessage } from './files/work
  */
 
 /** So that a call back, or the tool's death, is noticed soon. */
-const SLICE_MS = 8;
+const SLICE_MS = 25;
 const BETWEEN_REPORTS_MS = 150;
 const MOST_IN_A_REPORT = 500;
 

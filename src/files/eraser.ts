@@ -27,6 +27,11 @@ import { createSliceClock } from './slice-clock.ts';
 import { WINDOW, close, closeOpen, joined, nodeOf, pathOfNode, reopen } from './tree-node.ts';
 import type { TreeNode } from './tree-node.ts';
 
+interface Opened {
+  readonly name: Name;
+  readonly directory: OpenDirectory;
+}
+
 interface FileFound {
   readonly name: Name;
   readonly stat: Weight;
@@ -40,11 +45,12 @@ const NAMES_BETWEEN_CLOCKS = 32;
 /** Fewer files are not worth a message. */
 const FEWEST_SHARED = 128;
 /** Names in one message. */
-const MOST_SHARED = 500;
+const MOST_SHARED = 1000;
 /** Of a directory, for a few files: `st_size` of one block. */
 const SMALL_BYTES = 4096;
 /** Some file systems call every directory that large. */
 const SMALL_ENTRIES = 500;
+const SMALL_AT_ONCE = 16;
 /** Removing one takes long enough for a thread of its own. */
 const LARGE_BYTES = 32 * 2 ** 20;
 const LARGE_AT_ONCE = 4;
@@ -109,8 +115,8 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
   async function step(node: TreeNode): Promise<void> {
     if (node.pending.length > 0) {
       share();
-      const name = node.pending.pop();
-      if (name !== undefined) enter(node, name);
+      if (node.hasSmall) enterSmallOnes(node);
+      else enterNext(node);
       return;
     }
     if (!node.listed) {
@@ -176,14 +182,20 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
     listener.failure(pathOf(node), code);
   }
 
-  function enter(parent: TreeNode, wanted: Name): void {
-    const name = aside(parent, wanted);
+  function enterNext(parent: TreeNode): void {
+    const wanted = parent.pending.pop();
+    const name = wanted === undefined ? undefined : aside(parent, wanted);
     if (name === undefined) return;
     try {
       const at = reopen(parent);
       if (at === undefined) return;
       const directory = openChild(at, name);
-      if (removeSmall(parent, at, name, directory)) return;
+      const opened = { name, directory };
+      if (emptySmall(parent, opened) && removeEmpty(parent, [opened]).length === 0) {
+        // What is set aside is so one by one.
+        parent.hasSmall = parent !== root || context.setAside === undefined;
+        return;
+      }
       const child = nodeOf(parent, name, directory);
       parent.outstanding += 1;
       begun.add(child);
@@ -204,15 +216,40 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
   }
 
   /**
-   * The usual case, a directory with a few files in it that all go, in one go and without the
-   * bookkeeping. Whatever is unusual is left to the rest, which then finds what is still there.
+   * The usual case, directories with a few files in them that all go, in one go and without the
+   * bookkeeping. Several, so that their parent is entered once for all. Whatever is unusual is left
+   * to the rest, which then finds what is still there.
    */
-  function removeSmall(
-    parent: TreeNode,
-    at: OpenDirectory,
-    name: Name,
-    directory: OpenDirectory,
-  ): boolean {
+  function enterSmallOnes(parent: TreeNode): void {
+    const opened: Opened[] = [];
+    const unusual: Opened[] = [];
+    parent.hasSmall = false;
+    try {
+      const at = reopen(parent);
+      if (at === undefined) return;
+      for (let name = parent.pending.at(-1); name !== undefined; name = parent.pending.at(-1)) {
+        if (opened.length >= SMALL_AT_ONCE) break;
+        opened.push({ name, directory: openChild(at, name) });
+        parent.pending.pop();
+      }
+      parent.hasSmall = true;
+    } catch (error) {
+      systemCode(error);
+    }
+    const empty = opened.filter((one) => {
+      const isLeft = clock.due() || context.stopped() || !emptySmall(parent, one);
+      if (isLeft) unusual.push(one);
+      return !isLeft;
+    });
+    unusual.push(...removeEmpty(parent, empty));
+    for (const { name, directory } of unusual) {
+      parent.hasSmall = false;
+      closeDirectory(directory);
+      parent.pending.push(name);
+    }
+  }
+
+  function emptySmall(parent: TreeNode, { name, directory }: Opened): boolean {
     // Some network file systems call every directory 0 bytes large.
     const isSmall = directory.size > 0 && directory.size <= SMALL_BYTES;
     if (!isSmall || context.window() > 1 || !isPlain) return false;
@@ -229,17 +266,31 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
         unlinkSync(found.name);
         removed(parent, found.name, stat, name);
       }
-      enterDirectory(at);
-      rmdirSync(name);
-      parent.touched = true;
+      return true;
     } catch (error) {
       systemCode(error);
       return false;
     }
-    removal.bytesFreed += directory.ownBytes;
-    removal.inodesFreed += 1;
-    closeDirectory(directory);
-    return true;
+  }
+
+  /** @returns those that are still there. */
+  function removeEmpty(parent: TreeNode, empty: readonly Opened[]): readonly Opened[] {
+    return empty.filter(({ name, directory }) => {
+      try {
+        const at = reopen(parent);
+        if (at === undefined) return true;
+        enterDirectory(at);
+        rmdirSync(name);
+      } catch (error) {
+        systemCode(error);
+        return true;
+      }
+      parent.touched = true;
+      removal.bytesFreed += directory.ownBytes;
+      removal.inodesFreed += 1;
+      closeDirectory(directory);
+      return false;
+    });
   }
 
   function aside(parent: TreeNode, name: Name): Name | undefined {

@@ -42,15 +42,15 @@ const OWN_WAITING_WINDOW = 4;
 const NAMES_WORTH_HELP = 1_500;
 const MILLISECONDS_WORTH_HELP = 100;
 /** A piece of work is to take so long, so that the last ones end together. */
-const PIECE_MS = 12;
-const MOST_TREES = 200;
+const PIECE_MS = 50;
+const MOST_TREES = 1000;
 const FIRST_TREE_MS = 3;
 const LEARNING = 0.3;
 /** Signals, Redis and the spinner wait so long. */
 export const WORKING_MS = 25;
-const HEARING_MS = 6;
+const HEARING_MS = 15;
 /** Pieces that lie ready for a worker while it does another. */
-const AHEAD = 2;
+const AHEAD = 3;
 /**
  * Removals wait for the device when so little is computed meanwhile; and when the process gives way so
  * often, since a busy machine takes the processor away as well.

@@ -28,6 +28,8 @@ export interface TreeNode {
   stayed: number;
   /** What was removed since it was listed, as far as it matters whether there was anything. */
   touched: boolean;
+  /** The last subdirectory had few files and nothing else: the next ones are like that, mostly. */
+  hasSmall: boolean;
   attempt: number;
 }
 
@@ -68,6 +70,7 @@ export function nodeOf(
     left: 0,
     stayed: 0,
     touched: false,
+    hasSmall: false,
     attempt: 0,
   };
 }
