@@ -334,7 +334,7 @@ function addDoctor(program: Command, take: (request: Request) => void): void {
   program
     .command('doctor')
     .description(
-      'Look whether all is well: config, connections, queues, workers and held consumers. Changes nothing, but for --fix.',
+      'Look whether all is well: config, connections, queues, workers, held consumers and directories. Changes nothing, but for --fix.',
     )
     .usage('[options] [target...]')
     .helpOption('-h, --help', 'print this page')

@@ -102,6 +102,24 @@ describe('other processes', () => {
     },
   );
 
+  test('of which one cannot take a directory over: counts stay right', async () => {
+    const stack = ownStack();
+    stack.config({ directories: ['data'] });
+    fill(stack, 30, 800);
+    const take = 'const taken = openHandedOver(owner, directory.descriptor);';
+    const tool = mutantTool(testFolder(), [
+      [
+        take,
+        `globalThis.taken = (globalThis.taken ?? 0) + 1; if (globalThis.taken === 6) throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' }); ${take}`,
+      ],
+    ]);
+    const args = ['media', '--yes', '--json', '--concurrency', '24'];
+    const { code, stdout } = await stack.run(args, { tool });
+    expect(entryList(stack.path('data'))).toEqual([]);
+    expect(JSON.parse(stdout)).toMatchObject({ files_deleted: 24_000, warnings: [] });
+    expect(code).toBe(0);
+  });
+
   test.each(['0', '-1', '1.5', 'many', '2000'])('--concurrency %s is a usage error', async (n) => {
     const stack = ownStack();
     stack.config({ directories: ['data'] });

@@ -172,6 +172,18 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('a file system', () => {
     );
   });
 
+  test('is planned as it is freed where services share a file', async () => {
+    const stack = ownStack();
+    stack.configAll({ one: { directories: ['one'] }, two: { directories: ['two'] } });
+    for (const name of ['one', 'two']) mkdirSync(stack.path(name));
+    writeFileSync(stack.path('one/a'), Buffer.alloc(MB, 1));
+    linkSync(stack.path('one/a'), stack.path('two/a'));
+    const mb = ({ stdout }: { readonly stdout: string }): unknown =>
+      (JSON.parse(stdout) as { readonly space_freed_mb: number }).space_freed_mb;
+    expect(mb(await stack.run(['all', '--dry-run', '--json']))).toBe(1);
+    expect(mb(await stack.run(['all', '--yes', '--json']))).toBe(1);
+  });
+
   test('on which much less came free than was deleted is explained', async () => {
     const stack = ownStack();
     mountAt(stack.path('disk'), ['-t', 'tmpfs', '-o', 'size=128m', 'none']);

@@ -274,7 +274,37 @@ test('an abort in the middle keeps the count of what went', async () => {
   expect(none).toMatchObject({ deleted: 0, failures: [] });
 }, 30_000);
 
+test('what is moved into a kept directory stays', async () => {
+  const { top } = scene();
+  for (const name of ['kept', 'sub']) mkdirSync(join(top, name));
+  for (let index = 0; index < 2000; index += 1) writeFileSync(join(top, 'sub', String(index)), '');
+  let seen = 0;
+  const onItem = (): void => {
+    seen += 1;
+    if (seen === 100) renameSync(join(top, 'sub'), join(top, 'kept/sub'));
+  };
+  const erased = await erase(top, { keep: ['kept'], onItem });
+  // Up to 64 names lie between two looks.
+  expect(readdirSync(join(top, 'kept/sub')).length).toBeGreaterThanOrEqual(2000 - 100 - 64);
+  expect(erased.failures).toEqual(['sub EMOVED']);
+});
+
 describe.skipIf(!requireOrSkip('root', 'mount'))('mounts below', () => {
+  test('what is mounted on while it is emptied is told as a mount point', async () => {
+    const { folder, top } = scene();
+    for (const path of [join(top, 'sub'), join(folder, 'other')]) mkdirSync(path);
+    for (let index = 0; index < 500; index += 1) writeFileSync(join(top, 'sub', String(index)), '');
+    writeFileSync(join(folder, 'other/precious'), '');
+    let seen = 0;
+    const onItem = (): void => {
+      seen += 1;
+      if (seen === 100) mountAt(join(top, 'sub'), ['--bind', join(folder, 'other')]);
+    };
+    const { mounts, failures } = await erase(top, { onItem });
+    expect(readdirSync(join(folder, 'other'))).toEqual(['precious']);
+    expect({ mounts, failures }).toEqual({ mounts: ['sub'], failures: [] });
+  });
+
   test('tmpfs, bind mounts and a mounted file are reported and left, siblings go', async () => {
     const { top, victim } = scene();
     const hash = treeHash(victim);
