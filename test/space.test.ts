@@ -110,7 +110,7 @@ describe.skipIf(process.platform !== 'linux')('a deleted file that is held open'
         readonly file_systems: readonly FileSystem[];
       };
       expect(fileSystems[0]?.note).toMatch(
-        /^40 MB less are free than were deleted: perhaps held open by \d+ process(es)? that only root can look at; if not, probably/,
+        /^40 MB less are free than were deleted: perhaps held open by \d+ other process(es)? that only root can look at; if not, probably/,
       );
     },
   );

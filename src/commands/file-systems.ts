@@ -85,7 +85,7 @@ function explain(report: Omit<FileSystemReport, 'note'>, unseen: number): string
   const held = bytesHeldOpen > 0 ? `, beside the ${megabytes(bytesHeldOpen)} MB held open` : '';
   const hidden =
     unseen > 0 && userId() !== 0
-      ? `perhaps held open by ${counted(unseen, 'process', 'processes')} that only root can look at; if not, `
+      ? `perhaps held open by ${counted(unseen, 'other process', 'other processes')} that only root can look at; if not, `
       : '';
   return `${size} less are free than were deleted${held}: ${hidden}${why}`;
 }
