@@ -87,7 +87,9 @@ async function runWith(
 
 /** Wipes with this config, and does one other thing beside it. @returns the wipe's result. */
 async function wipeWith(text: string): Promise<Result> {
-  const [wiped] = await Promise.all([runWith(text, WIPE), runWith(text, other())]);
+  // Whichever of the two is first at the Redis has its lock.
+  const patient = [...WIPE, '--lock-wait', '20s'];
+  const [wiped] = await Promise.all([runWith(text, patient), runWith(text, other())]);
   return wiped;
 }
 
