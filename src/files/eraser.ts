@@ -45,7 +45,7 @@ const NAMES_BETWEEN_CLOCKS = 32;
 /** Fewer files are not worth a message. */
 const FEWEST_SHARED = 128;
 /** Names in one message. */
-const MOST_SHARED = 1000;
+const MOST_SHARED = 500;
 /** Of a directory, for a few files: `st_size` of one block. */
 const SMALL_BYTES = 4096;
 /** Some file systems call every directory that large. */

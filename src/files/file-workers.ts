@@ -48,7 +48,7 @@ const FIRST_TREE_MS = 3;
 const LEARNING = 0.3;
 /** Signals, Redis and the spinner wait so long. */
 export const WORKING_MS = 25;
-const HEARING_MS = 15;
+const HEARING_MS = 10;
 /** Pieces that lie ready for a worker while it does another. */
 const AHEAD = 3;
 /**
