@@ -48,9 +48,9 @@ const FIRST_TREE_MS = 3;
 const LEARNING = 0.3;
 /** Signals, Redis and the spinner wait so long. */
 export const WORKING_MS = 25;
-const HEARING_MS = 10;
+const HEARING_MS = 15;
 /** Pieces that lie ready for a worker while it does another. */
-const AHEAD = 3;
+const AHEAD = 5;
 /**
  * Removals wait for the device when so little is computed meanwhile; and when the process gives way so
  * often, since a busy machine takes the processor away as well.
