@@ -76,9 +76,11 @@ function copyKeys(from: string, to: string): void {
 /** What belongs to others in the service's database, and how much there is in the next one. */
 function neighbours(): string {
   const lua = `
+    -- Neither has an order: a hash table that Redis shrinks meanwhile lists them anew.
+    local function sorted(list) table.sort(list) return list end
     local bindings = {}
-    for _, key in ipairs(redis.call('KEYS', '_kombu.binding.*')) do
-      table.insert(bindings, {key, redis.call('SMEMBERS', key)})
+    for _, key in ipairs(sorted(redis.call('KEYS', '_kombu.binding.*'))) do
+      table.insert(bindings, {key, sorted(redis.call('SMEMBERS', key))})
     end
     local found = cjson.encode({
       redis.call('MGET', 'other_job:1', 'celery-task-meta-foreign'),
