@@ -18,11 +18,17 @@ const SLICE_MS = 25;
 const BETWEEN_REPORTS_MS = 150;
 const MOST_IN_A_REPORT = 500;
 
+interface Piece {
+  readonly work: WorkMessage;
+  isAtWork: boolean;
+  isCalledBack: boolean;
+}
+
 const owner = process.ppid;
 let stopped = false;
-let calledBack = false;
-let working = 0;
 let boundaries: { readonly of: string; readonly are: Boundaries } | undefined;
+/** In the order in which they came, those at work first. */
+const pieces: Piece[] = [];
 /** One directory often comes in many pieces: the last one stays open. */
 const open = new Map<string, { readonly directory: OpenDirectory; users: number }>();
 
@@ -31,21 +37,43 @@ for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(name, ()
 process.on('disconnect', () => process.exit());
 process.on('message', (message: ToWorker) => {
   if (message.is === 'stop') stopped = true;
-  else if (message.is === 'call back') calledBack = working > 0;
-  else void start(message.work);
+  else if (message.is === 'call back') callBack();
+  else pieces.push({ work: message.work, isAtWork: false, isCalledBack: false });
+  startNext();
 });
 
-async function start(work: WorkMessage): Promise<void> {
-  working += 1;
-  try {
-    await run(work);
-  } finally {
-    working -= 1;
-    if (working === 0) calledBack = false;
+/** One after the other where that is the fastest, else all at once. */
+function startNext(): void {
+  for (const piece of pieces) {
+    if (piece.isAtWork) {
+      if (piece.work.window > 1) continue;
+      return;
+    }
+    piece.isAtWork = true;
+    void run(piece).finally(() => {
+      pieces.splice(pieces.indexOf(piece), 1);
+      startNext();
+    });
   }
 }
 
-async function run(work: WorkMessage): Promise<void> {
+/** Half of what is left goes back, what came last first, and the last piece when there is one only. */
+function callBack(): void {
+  const withTrees = pieces.filter(
+    ({ work, isCalledBack }) => work.trees.length > 0 && !isCalledBack,
+  );
+  for (const piece of withTrees.slice(Math.floor(withTrees.length / 2))) {
+    piece.isCalledBack = true;
+    if (piece.isAtWork) continue;
+    pieces.splice(pieces.indexOf(piece), 1);
+    const { id, trees } = piece.work;
+    const answer = { left: 0, unfinished: trees, begun: [], tried: undefined, refused: [] };
+    send({ ...nothing(id), end: { ...answer, milliseconds: 0 } });
+  }
+}
+
+async function run(piece: Piece): Promise<void> {
+  const { work } = piece;
   const directory = takeOver(work);
   if (directory === undefined) {
     send({ ...nothing(work.id), refused: true });
@@ -88,7 +116,7 @@ async function run(work: WorkMessage): Promise<void> {
     removal,
     listener,
     stopped: () => stopped,
-    calledBack: () => calledBack,
+    calledBack: () => piece.isCalledBack,
     slice: () => SLICE_MS,
     window: () => work.window,
     sharing: undefined,

@@ -1,6 +1,6 @@
 /** Other processes that help to remove: when they are started, what they count, and what if they die. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { testFolder } from './support/folder.ts';
@@ -117,6 +117,41 @@ describe('other processes', () => {
     const { code, stdout } = await stack.run(args, { tool });
     expect(entryList(stack.path('data'))).toEqual([]);
     expect(JSON.parse(stdout)).toMatchObject({ files_deleted: 24_000, warnings: [] });
+    expect(code).toBe(0);
+  });
+
+  test('get no more than this process keeps, and what comes back is not lost', async () => {
+    const stack = ownStack();
+    stack.config({ directories: ['data'] });
+    fill(stack, 120, 200);
+    const log = stack.path('given');
+    // Holds everything until it is called back.
+    const { tool } = withWorker(
+      stack,
+      `const held = [];
+      const { appendFileSync } = require('node:fs');
+      process.on('disconnect', () => process.exit());
+      process.on('message', (message) => {
+        if (message.is === 'work') held.push(message.work);
+        const trees = held.reduce((sum, work) => sum + work.trees.length, 0);
+        appendFileSync(${JSON.stringify(log)}, trees + '\\n');
+        const back = message.is === 'work' && message.work.trees.length > 0 ? [] : held.splice(0);
+        for (const { id, trees: unfinished } of back) {
+          process.send({
+            id, failures: [], mounts: [], pending: [], busy: [], several: [],
+            removal: { deleted: 0, bytesFreed: 0, inodesFreed: 0, young: 0 },
+            end: { left: 0, unfinished, begun: [], tried: undefined, refused: [], milliseconds: 0 },
+          });
+        }
+      });`,
+    );
+    const args = ['media', '--yes', '--json', '--concurrency', '2'];
+    const { code, stdout } = await stack.run(args, { tool });
+    const held = readFileSync(log, 'utf8').trim().split('\n').map(Number);
+    expect(Math.max(...held)).toBeGreaterThan(0);
+    expect(Math.max(...held)).toBeLessThanOrEqual(60);
+    expect(entryList(stack.path('data'))).toEqual([]);
+    expect(JSON.parse(stdout)).toMatchObject({ files_deleted: 24_000, verified: true });
     expect(code).toBe(0);
   });
 

@@ -69,16 +69,21 @@ export interface Slice {
 
 /** Gives work away: to whom and how is not this file's matter. */
 export interface Sharing {
-  /** Whether somebody would take more. */
-  readonly wanted: () => boolean;
-  /** How many directories make a piece of work that is worth the message. */
-  readonly treesAtOnce: () => number;
+  /** Whether somebody would take names, having no directories to do. */
+  readonly wantsNames: () => boolean;
+  /**
+   * How many directories somebody would take, of so many that are left here: no more than what ends
+   * at the same time as the rest of them.
+   */
+  readonly wantsTrees: (left: number) => number;
   /** The directory stays open until the answer; `path` is relative to the configured directory. */
   readonly give: (directory: OpenDirectory, path: Buffer, work: Work) => Promise<Answer>;
   /** Asks for trees that were given away and not begun: there is nothing else to do. */
   readonly callBack: () => void;
-  /** A name or a directory was seen: how much there is to do decides whether help is fetched. */
+  /** Names were seen: how much there is to do decides whether help is fetched. */
   readonly seen: (names: number) => void;
+  /** A directory was removed here: how long one takes decides how many make a piece of work. */
+  readonly treeDone: () => void;
 }
 
 /** A piece of work in one directory: one of the two. */
@@ -94,6 +99,8 @@ export interface Answer {
   readonly left: number;
   /** Trees that are not done yet. */
   readonly unfinished: readonly string[];
+  /** Those of them that were entered: large, or stuck. */
+  readonly begun: readonly string[];
   /** How many of the names were tried, and those that were not removed. Undefined: nobody knows. */
   readonly tried: number | undefined;
   readonly refused: readonly { readonly index: number; readonly code: string }[];

@@ -81,8 +81,6 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
   const refused: { readonly index: number; readonly code: string }[] = [];
   let broken: unknown;
   const begun = new Set<TreeNode>();
-  /** Trees that others had and gave back: they have been set aside. */
-  const returned = new Set<Name>();
   const topText = textOf(context.topPath);
   /** Nothing in it stays but what cannot be removed. */
   const isPlain =
@@ -110,7 +108,8 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
     root.listing?.close();
     goHome();
   }
-  return { left: root.left, unfinished: state.done ? [] : unfinishedTrees(), tried, refused };
+  const unfinished = state.done ? { unfinished: [], begun: [] } : unfinishedTrees();
+  return { left: root.left, ...unfinished, tried, refused };
 
   async function step(node: TreeNode): Promise<void> {
     if (node.pending.length > 0) {
@@ -288,13 +287,14 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
       parent.touched = true;
       removal.bytesFreed += directory.ownBytes;
       removal.inodesFreed += 1;
+      sharing?.treeDone();
       closeDirectory(directory);
       return false;
     });
   }
 
   function aside(parent: TreeNode, name: Name): Name | undefined {
-    if (parent !== root || context.setAside === undefined || returned.has(name)) return name;
+    if (parent !== root || context.setAside === undefined || root.returned.has(name)) return name;
     const now = context.setAside(name);
     if (typeof now === 'string' || Buffer.isBuffer(now)) return now;
     if (now.is === 'staying') parent.left += 1;
@@ -366,6 +366,7 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
       }
       removal.bytesFreed += node.entered.ownBytes;
       removal.inodesFreed += 1;
+      sharing?.treeDone();
       return 'gone';
     } catch (error) {
       const code = systemCode(error);
@@ -401,7 +402,7 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
       const shared =
         names.length - from >= FEWEST_SHARED &&
         spareTrees() === 0 &&
-        sharing?.wanted() === true &&
+        sharing?.wantsNames() === true &&
         hasKnownPlace(directory);
       from = shared
         ? lookAndGive(node, directory, names, from)
@@ -699,12 +700,12 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
 
   /** Hands subdirectories over, those nearest to the root first, as long as some are left for us. */
   function share(): void {
-    if (sharing === undefined || !sharing.wanted()) return;
+    if (sharing === undefined) return;
     // One is for us: a chain of directories is nobody's to share.
     let spare = spareTrees() - 1;
     for (const node of runnable) {
-      while (spare > 0 && node.pending.length > 0 && sharing.wanted()) {
-        const names = takeSpare(node, Math.min(sharing.treesAtOnce(), Math.ceil(spare / 2)));
+      while (spare > 0 && node.pending.length > 0) {
+        const names = takeSpare(node, sharing.wantsTrees(spare));
         if (names.length === 0) break;
         spare -= names.length;
         const bytes = names.filter((name) => typeof name !== 'string');
@@ -719,12 +720,11 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
     }
   }
 
-  /** What came back is large or stuck: this process goes on with it. */
   function takeSpare(node: TreeNode, most: number): Name[] {
     const taken: Name[] = [];
     for (let at = 0; at < node.pending.length && taken.length < most;) {
       const name = node.pending[at] as Name;
-      if (returned.has(name)) at += 1;
+      if (node.stuck.has(name)) at += 1;
       else taken.push(...node.pending.splice(at, 1));
     }
     return taken;
@@ -739,7 +739,11 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
     give(node, directory, { trees, names: [] }, (answer) => {
       node.left += answer.left;
       node.touched = true;
-      for (const name of answer.unfinished) returned.add(name);
+      for (const name of answer.begun) node.stuck.add(name);
+      for (const name of answer.unfinished) {
+        if (node.returned.has(name)) node.stuck.add(name);
+        node.returned.add(name);
+      }
       node.pending.push(...answer.unfinished);
     });
     return true;
@@ -836,9 +840,12 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
     clock.restart();
   }
 
-  function unfinishedTrees(): string[] {
-    const open = [...begun].filter(({ parent }) => parent === root).map(({ name }) => name);
-    return [...root.pending, ...open].filter((name) => typeof name === 'string');
+  function unfinishedTrees(): Pick<Answer, 'unfinished' | 'begun'> {
+    const entered = [...begun].flatMap(({ parent, name }) =>
+      parent === root && typeof name === 'string' ? [name] : [],
+    );
+    const pending = root.pending.filter((name) => typeof name === 'string');
+    return { unfinished: [...pending, ...entered], begun: entered };
   }
 
   function pathOf(node: TreeNode, name?: Name): Buffer {

@@ -44,7 +44,8 @@ const MILLISECONDS_WORTH_HELP = 100;
 /** A piece of work is to take so long, so that the last ones end together. */
 const PIECE_MS = 50;
 const MOST_TREES = 1000;
-const FIRST_TREE_MS = 3;
+/** Less is not worth a message to one who has something to do. */
+const LEAST_MS = 2;
 const LEARNING = 0.3;
 /** Signals, Redis and the spinner wait so long. */
 export const WORKING_MS = 25;
@@ -63,6 +64,8 @@ interface Worker {
   readonly child: ChildProcess;
   readonly pieces: Map<number, Piece>;
   asked: boolean;
+  /** In its pieces. */
+  trees: number;
   /** It could not take over a directory: it gets no more. */
   refuses: boolean;
 }
@@ -87,7 +90,10 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
   let workers: Worker[] = [];
   let waits = fixedWindow !== undefined;
   let lastId = 0;
-  let millisecondsATree = FIRST_TREE_MS;
+  /** As the workers say; before, as long as one takes here. */
+  let learned: number | undefined;
+  let treesDone = 0;
+  let sharingSince: number | undefined;
   let namesSeen = 0;
   let lostPieces = 0;
   const began = performance.now();
@@ -125,13 +131,24 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
 
   function sharing(context: EraseContext, rules: Rules): Sharing {
     const topPath = (currentPath(context.root) ?? Buffer.alloc(0)).toString('latin1');
+    sharingSince ??= performance.now();
     return {
-      wanted() {
+      wantsNames() {
         if (state === 'none') considerHelp();
-        return !signal.aborted && workers.some(hasRoom);
+        return !signal.aborted && workers.some((worker) => worker.trees === 0 && hasRoom(worker));
       },
-      treesAtOnce: () =>
-        Math.min(MOST_TREES, Math.max(1, Math.round(PIECE_MS / millisecondsATree))),
+      wantsTrees(left) {
+        if (state === 'none') considerHelp();
+        const worker = leastBusy();
+        if (signal.aborted || worker === undefined || !hasRoom(worker)) return 0;
+        // As much for it, with what it has, as for this process, each after its speed.
+        const speed = waits ? windowOfWorker() / OWN_WAITING_WINDOW : 1;
+        const fair = Math.floor((left * speed - worker.trees) / (1 + speed));
+        const milliseconds = millisecondsATree();
+        if (worker.pieces.size > 0 && fair * milliseconds < LEAST_MS) return 0;
+        const piece = Math.min(MOST_TREES, Math.max(1, Math.round(PIECE_MS / milliseconds)));
+        return Math.max(0, Math.min(piece, fair));
+      },
       async give(directory, path, work) {
         const worker = leastBusy();
         if (worker === undefined) return lost(work);
@@ -140,6 +157,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
         return await new Promise<Answer>((resolve) => {
           const listen = (report: Report): void => take(context, report);
           worker.pieces.set(id, { work, listen, resolve });
+          worker.trees += work.trees.length;
           send(worker, {
             is: 'work',
             work: {
@@ -156,11 +174,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
       },
       callBack() {
         for (const worker of workers) {
-          if (
-            worker.asked ||
-            ![...worker.pieces.values()].some(({ work }) => work.trees.length > 0)
-          )
-            continue;
+          if (worker.asked || worker.trees === 0) continue;
           worker.asked = true;
           send(worker, { is: 'call back' });
         }
@@ -168,7 +182,15 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
       seen(names) {
         namesSeen += names;
       },
+      treeDone() {
+        treesDone += 1;
+      },
     };
+  }
+
+  function millisecondsATree(): number {
+    if (learned !== undefined) return learned;
+    return (performance.now() - (sharingSince ?? began)) / (treesDone + 1);
   }
 
   function windowOfWorker(): number {
@@ -183,8 +205,16 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
   }
 
   function leastBusy(): Worker | undefined {
-    const willing = workers.filter(({ refuses }) => !refuses);
-    return willing.toSorted((one, other) => one.pieces.size - other.pieces.size)[0];
+    let best: Worker | undefined;
+    for (const worker of workers) {
+      if (worker.refuses) continue;
+      const isBetter =
+        best === undefined ||
+        worker.trees < best.trees ||
+        (worker.trees === best.trees && worker.pieces.size < best.pieces.size);
+      if (isBetter) best = worker;
+    }
+    return best;
   }
 
   function considerHelp(): void {
@@ -210,7 +240,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
         env: { ...env, UV_THREADPOOL_SIZE: String(Math.max(fixedWindow ?? 0, WAITING_WINDOW)) },
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       });
-      const worker: Worker = { child, pieces: new Map(), asked: false, refuses: false };
+      const worker = { child, pieces: new Map(), trees: 0, asked: false, refuses: false };
       child.on('message', (report: Report) => hear(worker, report));
       child.on('error', () => lose(worker));
       // And not 'exit', which can come before the last messages.
@@ -236,25 +266,25 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     piece.listen(report);
     if (report.refused === true) {
       worker.refuses = true;
-      end(worker, report.id);
+      end(worker, report.id, piece);
       piece.resolve(lost(piece.work));
       return;
     }
     if (report.end === undefined) return;
-    end(worker, report.id);
-    const { trees } = piece.work;
-    const done = trees.length - report.end.unfinished.length;
+    end(worker, report.id, piece);
+    const done = piece.work.trees.length - report.end.unfinished.length;
     if (done > 0) {
-      millisecondsATree += (report.end.milliseconds / done - millisecondsATree) * LEARNING;
+      const took = report.end.milliseconds / done;
+      learned = learned === undefined ? took : learned + (took - learned) * LEARNING;
     }
     piece.resolve(report.end);
   }
 
-  function end(worker: Worker, id: number): void {
+  function end(worker: Worker, id: number, { work }: Piece): void {
     worker.pieces.delete(id);
-    if (worker.pieces.size > 0) return;
+    worker.trees -= work.trees.length;
     worker.asked = false;
-    if (worker.refuses) lose(worker);
+    if (worker.refuses && worker.pieces.size === 0) lose(worker);
   }
 
   /** It has ended, or cannot work: others do what it had. */
@@ -262,16 +292,15 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     if (state !== 'closed') lostPieces += worker.pieces.size;
     workers = workers.filter((other) => other !== worker);
     if (worker.child.connected) worker.child.disconnect();
-    for (const [id, { work, resolve }] of worker.pieces) {
-      worker.pieces.delete(id);
-      resolve(lost(work));
-    }
+    for (const { work, resolve } of worker.pieces.values()) resolve(lost(work));
+    worker.pieces.clear();
+    worker.trees = 0;
   }
 }
 
 /** Nobody knows what became of it. */
 function lost({ trees }: Work): Answer {
-  return { left: 0, unfinished: trees, tried: undefined, refused: [] };
+  return { left: 0, unfinished: trees, begun: [], tried: undefined, refused: [] };
 }
 
 /** Little memory: a worker holds a thousand names and no more. */

@@ -17,6 +17,10 @@ export interface TreeNode {
   listed: boolean;
   /** Subdirectories still to be entered. */
   readonly pending: Name[];
+  /** Of these, what others had and gave back. */
+  readonly returned: Set<Name>;
+  /** It came back begun, or again: large or stuck, and no longer given away. */
+  readonly stuck: Set<Name>;
   /** Subdirectories and pieces of work that are not finished. */
   outstanding: number;
   /** Pieces of work that others have of it: they need the descriptor. */
@@ -64,6 +68,8 @@ export function nodeOf(
     listing: undefined,
     listed: false,
     pending: [],
+    returned: new Set(),
+    stuck: new Set(),
     outstanding: 0,
     shared: 0,
     parked: false,
