@@ -119,6 +119,7 @@ async function run(piece: Piece): Promise<void> {
     calledBack: () => piece.isCalledBack,
     slice: () => SLICE_MS,
     window: () => work.window,
+    isFar: () => work.isFar,
     sharing: undefined,
     setAside: undefined,
     meter: undefined,

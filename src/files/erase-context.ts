@@ -47,6 +47,8 @@ export interface EraseContext {
   readonly slice: () => number;
   /** Removals under way at once in this process; 1: one after the other, which needs no thread. */
   readonly window: () => number;
+  /** Whether a few files are worth threads as well: the device answers that late. */
+  readonly isFar: () => boolean;
   /** What others do of the work. */
   readonly sharing: Sharing | undefined;
   /** Asked before a directory in the root is entered. */

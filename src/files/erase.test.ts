@@ -356,6 +356,7 @@ function helpers(give: (directory: OpenDirectory, work: Work) => Promise<Answer>
   return {
     window: () => 1,
     slice: () => 25,
+    isFar: () => false,
     meter: undefined,
     sharing: () => ({
       wantsNames: () => true,

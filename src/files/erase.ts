@@ -101,6 +101,7 @@ export async function eraseDirectory(
     calledBack: () => false,
     slice: () => options.workers?.slice() ?? WORKING_MS,
     window: () => options.workers?.window() ?? 1,
+    isFar: () => options.workers?.isFar() ?? false,
     sharing: undefined,
     setAside: rules.whole ? setAside : undefined,
     meter: options.workers?.meter,

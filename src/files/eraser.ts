@@ -251,7 +251,7 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
   function emptySmall(parent: TreeNode, { name, directory }: Opened): boolean {
     // Some network file systems call every directory 0 bytes large.
     const isSmall = directory.size > 0 && directory.size <= SMALL_BYTES;
-    if (!isSmall || context.window() > 1 || !isPlain) return false;
+    if (!isSmall || context.isFar() || !isPlain) return false;
     try {
       if (!isBelowTop(enterAndLocate(directory))) checkStayed(parent, directory, 1);
       const entries = readdirSync('.', { withFileTypes: true });

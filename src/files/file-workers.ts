@@ -9,8 +9,10 @@ import type { Report, ToWorker } from './worker-messages.ts';
 
 /** Processes that remove beside this one, started when there is enough to do. */
 export interface FileWorkers {
-  /** Removals that this process itself keeps under way at once. */
+  /** Removals that this process itself keeps under way at once in one directory. */
   readonly window: () => number;
+  /** Whether the device is so slow that even a few small files are worth threads. */
+  readonly isFar: () => boolean;
   /** Milliseconds between two turns of the event loop: answers want to be heard. */
   readonly slice: () => number;
   readonly meter: ((slice: Slice) => void) | undefined;
@@ -35,8 +37,16 @@ export interface FileWorkersOptions {
 
 /** A process takes 50 MB, and all of them together shall stay below 250. */
 const MOST_PROCESSES = 4;
+/** In one large directory more are in each other's way; and there they take more memory. */
+const MOST_FOR_NAMES = 2;
+/** After so many pieces of names in a row those that have no part in it end. */
+const PIECES_OF_NAMES = 40;
+/** Many small directories on a device that is waited for are worth more processes than processors. */
+const TREES_WORTH_MORE = 100;
+const SMALL_TREE_MS = 10;
 /** At once in a worker, where the device is what is waited for. */
-const WAITING_WINDOW = 16;
+const WAITING_WINDOW = 8;
+const FAR_WINDOW = 16;
 const OWN_WAITING_WINDOW = 4;
 /** So much is removed before another process has started. */
 const NAMES_WORTH_HELP = 1_500;
@@ -57,8 +67,12 @@ const AHEAD = 5;
  * often, since a busy machine takes the processor away as well.
  */
 const WAITING_SHARE = 0.7;
+/** A server far away, or a disk that turns. */
+const FAR_SHARE = 0.1;
 const WAITS_A_REMOVAL = 0.3;
 const MEASURED_MS = 40;
+/** A commit of the journal holds everything up for a tenth of a second. */
+const FAR_MEASURED_MS = 1000;
 
 interface Worker {
   readonly child: ChildProcess;
@@ -79,22 +93,23 @@ interface Piece {
 export function createFileWorkers(options: FileWorkersOptions): FileWorkers | undefined {
   const { concurrency, signal } = options;
   if (concurrency === 1) return undefined;
-  const most = Math.min(options.cores, MOST_PROCESSES, concurrency ?? Infinity);
-  // One core is enough where it mostly waits.
-  const helpers = Math.max(most - 1, 1);
-  const fixedWindow =
-    concurrency === undefined || concurrency <= helpers + 1
-      ? undefined
-      : Math.ceil((concurrency - 1) / helpers);
+  const isWindowFixed = concurrency !== undefined && concurrency > MOST_PROCESSES;
+  const helpers = isWindowFixed
+    ? MOST_FOR_NAMES
+    : Math.min(concurrency ?? Math.max(options.cores, 2), MOST_PROCESSES) - 1;
+  const fixedWindow = isWindowFixed ? Math.ceil((concurrency - 1) / helpers) : undefined;
   let state: 'none' | 'starting' | 'ready' | 'closed' = 'none';
   let workers: Worker[] = [];
+  let started = 0;
   let waits = fixedWindow !== undefined;
+  let isFar = false;
   let lastId = 0;
   /** As the workers say; before, as long as one takes here. */
   let learned: number | undefined;
   let treesDone = 0;
   let sharingSince: number | undefined;
   let namesSeen = 0;
+  let piecesOfNames = 0;
   let lostPieces = 0;
   const began = performance.now();
   const measured = { milliseconds: 0, processor: 0, waits: 0, removals: 0 };
@@ -102,7 +117,8 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
   return {
     window: () => (waits && fixedWindow === undefined ? OWN_WAITING_WINDOW : 1),
     slice: () => (workers.length > 0 ? HEARING_MS : WORKING_MS),
-    meter: concurrency === undefined ? meter : undefined,
+    isFar: () => isFar,
+    meter: concurrency === undefined || isWindowFixed ? meter : undefined,
     sharing,
     lost: () => lostPieces,
     close() {
@@ -117,15 +133,17 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
   }
 
   function meter(slice: Slice): void {
-    if (waits) return;
+    if (isFar) return;
     measured.milliseconds += slice.milliseconds;
     measured.processor += slice.processor;
     measured.waits += slice.waits;
     measured.removals += slice.removals;
-    if (measured.milliseconds < MEASURED_MS) return;
-    waits =
-      measured.processor < WAITING_SHARE * measured.milliseconds &&
-      measured.waits > WAITS_A_REMOVAL * measured.removals;
+    if (measured.milliseconds < (waits ? FAR_MEASURED_MS : MEASURED_MS)) return;
+    const share = measured.processor / measured.milliseconds;
+    if (measured.waits > WAITS_A_REMOVAL * measured.removals) {
+      isFar = waits && share < FAR_SHARE;
+      waits ||= share < WAITING_SHARE;
+    }
     measured.milliseconds = measured.processor = measured.waits = measured.removals = 0;
   }
 
@@ -134,23 +152,33 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     sharingSince ??= performance.now();
     return {
       wantsNames() {
-        if (state === 'none') considerHelp();
-        return !signal.aborted && workers.some((worker) => worker.trees === 0 && hasRoom(worker));
+        considerHelp(Math.min(helpers, MOST_FOR_NAMES));
+        const worker = leastBusy(MOST_FOR_NAMES);
+        return !signal.aborted && worker?.trees === 0 && hasRoom(worker);
       },
       wantsTrees(left) {
-        if (state === 'none') considerHelp();
+        const milliseconds = millisecondsATree();
+        considerHelp(
+          concurrency === undefined &&
+            waits &&
+            left > TREES_WORTH_MORE &&
+            milliseconds < SMALL_TREE_MS
+            ? MOST_PROCESSES - 1
+            : helpers,
+        );
         const worker = leastBusy();
         if (signal.aborted || worker === undefined || !hasRoom(worker)) return 0;
-        // As much for it, with what it has, as for this process, each after its speed.
-        const speed = waits ? windowOfWorker() / OWN_WAITING_WINDOW : 1;
-        const fair = Math.floor((left * speed - worker.trees) / (1 + speed));
-        const milliseconds = millisecondsATree();
+        // Not more for it, with what it has, than for this process.
+        const fair = Math.floor((left - worker.trees) / 2);
         if (worker.pieces.size > 0 && fair * milliseconds < LEAST_MS) return 0;
         const piece = Math.min(MOST_TREES, Math.max(1, Math.round(PIECE_MS / milliseconds)));
         return Math.max(0, Math.min(piece, fair));
       },
       async give(directory, path, work) {
-        const worker = leastBusy();
+        const isOfNames = work.trees.length === 0;
+        piecesOfNames = isOfNames ? piecesOfNames + 1 : 0;
+        if (piecesOfNames === PIECES_OF_NAMES) endIdle();
+        const worker = leastBusy(isOfNames ? MOST_FOR_NAMES : undefined);
         if (worker === undefined) return lost(work);
         lastId += 1;
         const id = lastId;
@@ -167,6 +195,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
               topPath,
               rules,
               window: windowOfWorker(),
+              isFar,
               ...work,
             },
           });
@@ -194,7 +223,9 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
   }
 
   function windowOfWorker(): number {
-    return fixedWindow ?? (waits ? WAITING_WINDOW : 1);
+    if (fixedWindow !== undefined) return fixedWindow;
+    if (isFar) return FAR_WINDOW;
+    return waits ? WAITING_WINDOW : 1;
   }
 
   /** Several pieces at once where the device is waited for: small directories have few files. */
@@ -204,9 +235,10 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     return worker.pieces.size < (waits ? windowOfWorker() / 2 : 1) + AHEAD;
   }
 
-  function leastBusy(): Worker | undefined {
+  /** @param most only so many of them. */
+  function leastBusy(most?: number): Worker | undefined {
     let best: Worker | undefined;
-    for (const worker of workers) {
+    for (const worker of workers.slice(0, most)) {
       if (worker.refuses) continue;
       const isBetter =
         best === undefined ||
@@ -217,27 +249,32 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     return best;
   }
 
-  function considerHelp(): void {
+  function endIdle(): void {
+    for (const worker of workers.slice(MOST_FOR_NAMES)) if (worker.pieces.size === 0) lose(worker);
+  }
+
+  function considerHelp(wanted: number): void {
+    if ((state !== 'none' && state !== 'ready') || started >= wanted) return;
     const enough =
       namesSeen > NAMES_WORTH_HELP || performance.now() - began > MILLISECONDS_WORTH_HELP;
     if (!enough) return;
     state = 'starting';
-    startAll().catch((error: unknown) => {
+    startHelpers(wanted).catch((error: unknown) => {
       // No memory, no more processes: it goes on without help.
       systemCode(error);
       state = 'closed';
     });
   }
 
-  async function startAll(): Promise<void> {
+  async function startHelpers(wanted: number): Promise<void> {
     const { spawn } = await import('node:child_process');
     // What is meant for the tool's own Node.js, a debugger's port for one, is not for its workers.
     const { NODE_OPTIONS: _, ...env } = options.env;
-    for (let index = 0; index < helpers; index += 1) {
+    for (; started < wanted; started += 1) {
       if (state !== 'starting' || signal.aborted) return;
       const child = spawn(options.interpreter, [...FLAGS, options.program], {
         cwd: '/',
-        env: { ...env, UV_THREADPOOL_SIZE: String(Math.max(fixedWindow ?? 0, WAITING_WINDOW)) },
+        env: { ...env, UV_THREADPOOL_SIZE: String(Math.max(fixedWindow ?? 0, FAR_WINDOW)) },
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       });
       const worker = { child, pieces: new Map(), trees: 0, asked: false, refuses: false };

@@ -30,6 +30,7 @@ export interface WorkMessage {
   readonly names: readonly string[];
   /** Removals under way at once. */
   readonly window: number;
+  readonly isFar: boolean;
 }
 
 export type PendingMessage = Omit<PendingFile, 'path'> & { readonly path: string };
