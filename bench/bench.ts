@@ -9,8 +9,10 @@ export interface Scale {
 
 export interface Contender {
   readonly name: string;
+  /** Makes the data of one run, for contests that make all of a round before anything is done. */
+  readonly make?: () => Promise<void>;
   /**
-   * Makes its data, does the job, checks that it is done.
+   * Makes its data where that is not done yet, does the job, checks that it is done.
    * @returns what the job alone took, in the contest's unit. @throws Error when it is not done.
    */
   readonly run: () => Promise<number>;

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { JsonReport } from '../test/support/config-file.ts';
@@ -21,7 +21,8 @@ interface Shape {
 
 interface Peer {
   readonly name: string;
-  readonly command: readonly string[];
+  /** @param path of the directory that has `data/below`. */
+  readonly command: (path: string) => readonly string[];
   /** Ours should take at most so many times its time. */
   readonly limit?: number;
 }
@@ -91,27 +92,43 @@ function shapesOn(place: Place, small: boolean): readonly Shape[] {
 function timeContest(folder: string, place: Place, shape: Shape): Contest {
   const contender = (
     name: string,
-    command: readonly string[],
+    command: (path: string) => readonly string[],
     checkOutput?: (stdout: string) => void,
-  ): Contender => ({
-    name,
-    run: async () => {
-      await makeFiles(place, shape);
-      const { milliseconds, stdout } = await timed(command, folder, toolEnvironment(folder));
-      checkGone(name, place);
-      checkOutput?.(stdout);
-      return milliseconds;
-    },
-  });
+  ): Contender => {
+    const path = join(place.path, name.replaceAll(/\W+/g, '-'));
+    const make = async (): Promise<void> => await makeFiles(path, shape);
+    return {
+      name,
+      ...(isMadeFirst(place, shape) ? { make } : {}),
+      run: async () => {
+        if (!isMadeFirst(place, shape)) await make();
+        const environment = toolEnvironment(folder);
+        const { milliseconds, stdout } = await timed(command(path), folder, environment);
+        checkGone(name, path);
+        checkOutput?.(stdout);
+        return milliseconds;
+      },
+    };
+  };
   const peers = peersOn(place, shape);
   return {
     title: `files on ${place.name}: ${nameOf(shape)}`,
-    ours: contender('media-cleanup', ourCommand(folder, place), (stdout) =>
-      checkReport(stdout, shape),
+    ours: contender(
+      'media-cleanup',
+      (path) => ourCommand(folder, path),
+      (stdout) => checkReport(stdout, shape),
     ),
     peers: peers.map(({ name, command }) => contender(name, command)),
     target: timeTarget(place, shape, peers),
   };
+}
+
+/**
+ * ext4 gives no number of a file that was just deleted to a new one, and looks for others for a
+ * millisecond: what is made between the deletions takes ten times as long as they do.
+ */
+function isMadeFirst({ kind }: Place, { bytes }: Shape): boolean {
+  return kind === 'disk' && bytes < LARGE;
 }
 
 function memoryContest(folder: string, place: Place, shape: Shape): Contest {
@@ -121,14 +138,14 @@ function memoryContest(folder: string, place: Place, shape: Shape): Contest {
     ours: {
       name: 'media-cleanup',
       run: async () => {
-        await makeFiles(place, shape);
-        const running = startConfined(ourCommand(folder, place), {
+        await makeFiles(place.path, shape);
+        const running = startConfined(ourCommand(folder, place.path), {
           folder,
           env: toolEnvironment(folder),
           timeout: 600_000,
         });
         const peak = await peakMemory(running);
-        checkGone('media-cleanup', place);
+        checkGone('media-cleanup', place.path);
         checkReport(running.stdout(), shape);
         return peak / 1e6;
       },
@@ -139,29 +156,37 @@ function memoryContest(folder: string, place: Place, shape: Shape): Contest {
 }
 
 /** Writes the config beside the data, which it is not allowed to be in. */
-function ourCommand(folder: string, place: Place): readonly [string, ...string[]] {
-  const config = join(folder, `${basename(dirname(place.path))}.json`);
-  const media = { root: place.path, directories: ['data'] };
+function ourCommand(folder: string, root: string): readonly [string, ...string[]] {
+  const config = join(folder, 'config.json');
+  const media = { root, directories: ['data'] };
   writeFileSync(config, JSON.stringify({ services: { media } }));
   const options = ['--yes', '--json', '--only', 'files', '--config', config];
   return [process.execPath, TOOL, 'media', ...options];
 }
 
 function peersOn(place: Place, shape: Shape): readonly Peer[] {
-  const data = join(place.path, 'data');
-  const below = join(data, 'below');
-  const node = (script: string, ...args: readonly string[]): readonly string[] => [
-    process.execPath,
-    join(REPOSITORY, 'node_modules', script),
-    ...args,
-  ];
+  const data = (path: string): string => join(path, 'data');
+  const below = (path: string): string => join(path, 'data/below');
+  const script = (name: string): string => join(REPOSITORY, 'node_modules', name);
+  const node = process.execPath;
   const rm = `require('node:fs').promises.rm(process.argv[1], { recursive: true })`;
   return [
-    { name: 'rm -rf', command: ['rm', '-rf', below], limit: limitToRm(place, shape) },
-    { name: 'find -delete', command: ['find', data, '-mindepth', '1', '-delete'] },
-    { name: 'rimraf', command: node('rimraf/dist/esm/bin.mjs', below), limit: 0.55 },
-    { name: 'del-cli', command: node('del-cli/cli.js', '--force', below) },
-    { name: 'fs.rm', command: [process.execPath, '-e', rm, below], limit: 0.55 },
+    {
+      name: 'rm -rf',
+      command: (path) => ['rm', '-rf', below(path)],
+      limit: limitToRm(place, shape),
+    },
+    { name: 'find -delete', command: (path) => ['find', data(path), '-mindepth', '1', '-delete'] },
+    {
+      name: 'rimraf',
+      command: (path) => [node, script('rimraf/dist/esm/bin.mjs'), below(path)],
+      limit: 0.55,
+    },
+    {
+      name: 'del-cli',
+      command: (path) => [node, script('del-cli/cli.js'), '--force', below(path)],
+    },
+    { name: 'fs.rm', command: (path) => [node, '-e', rm, below(path)], limit: 0.55 },
   ];
 }
 
@@ -193,23 +218,23 @@ function nameOf({ directories, files, bytes }: Shape): string {
  * All below one directory, so that `rm -rf` needs no list of names. In slices: tsx kills what does
  * not answer a signal at once, and then nobody removes the folder.
  */
-async function makeFiles(place: Place, { directories, files, bytes }: Shape): Promise<void> {
-  const below = join(place.path, 'data', 'below');
+async function makeFiles(path: string, { directories, files, bytes }: Shape): Promise<void> {
+  const below = join(path, 'data', 'below');
   mkdirSync(below, { recursive: true });
-  writeFileSync(join(place.path, 'neighbour'), 'stays');
+  writeFileSync(join(path, 'neighbour'), 'stays');
   const content = Buffer.alloc(bytes < LARGE ? bytes : 0, 'media');
   for (let index = 0; index < directories; index++) {
     const directory = directories === 1 ? below : join(below, `directory-${index}`);
     mkdirSync(directory, { recursive: true });
     for (let file = 0; file < files; file++) {
       if (file % SLICE === 0) await setImmediate();
-      const path = `${directory}/file-${file}.mp3`;
-      if (bytes < LARGE) writeFileSync(path, content);
-      else await allocateFile(path, bytes);
+      const name = `${directory}/file-${file}.mp3`;
+      if (bytes < LARGE) writeFileSync(name, content);
+      else await allocateFile(name, bytes);
     }
   }
   // What is not on the disk yet costs nothing to remove, and what is being written slows it down.
-  await execute('sync', ['--file-system', place.path]);
+  await execute('sync', ['--file-system', path]);
 }
 
 /** Takes the blocks without writing to them. */
@@ -219,7 +244,7 @@ async function allocateFile(path: string, bytes: number): Promise<void> {
   if (allocated < bytes) throw new Error(`${path} has ${allocated} of ${bytes} bytes`);
 }
 
-function checkGone(who: string, { path }: Place): void {
+function checkGone(who: string, path: string): void {
   const left = entryList(path);
   if (left.join(' ') === 'data neighbour') return;
   throw new Error(`${who}: ${path} has ${left.length} entries: ${left.slice(0, 10).join(' ')}`);

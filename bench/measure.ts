@@ -14,8 +14,11 @@ export async function measure(contest: Contest, rounds: number): Promise<readonl
   const first = rounds > 2 ? -1 : 0;
   for (let round = first; round < rounds; round++) {
     const start = Math.max(round, 0) % contenders.length;
-    for (const contender of [...contenders.slice(start), ...contenders.slice(0, start)]) {
-      if (!takesPart(contender, round)) continue;
+    const inTurn = [...contenders.slice(start), ...contenders.slice(0, start)].filter((contender) =>
+      takesPart(contender, round),
+    );
+    for (const { make } of inTurn) await make?.();
+    for (const contender of inTurn) {
       const value = await contender.run();
       if (round >= 0) values.get(contender)?.push(value);
     }
