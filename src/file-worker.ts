@@ -54,6 +54,7 @@ function startNext(): void {
       pieces.splice(pieces.indexOf(piece), 1);
       startNext();
     });
+    if (piece.work.window === 1) return;
   }
 }
 

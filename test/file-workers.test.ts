@@ -120,15 +120,10 @@ describe('other processes', () => {
     expect(code).toBe(0);
   });
 
-  test('get no more than this process keeps, and what comes back is not lost', async () => {
-    const stack = ownStack();
-    stack.config({ directories: ['data'] });
-    fill(stack, 120, 200);
+  /** A build whose workers hold what they get until they are called back; how many trees that was. */
+  function withHoldingWorker(stack: OwnStack): { readonly tool: string; held(): number[] } {
     const log = stack.path('given');
-    // Holds everything until it is called back.
-    const { tool } = withWorker(
-      stack,
-      `const held = [];
+    const code = `const held = [];
       const { appendFileSync } = require('node:fs');
       process.on('disconnect', () => process.exit());
       process.on('message', (message) => {
@@ -143,15 +138,29 @@ describe('other processes', () => {
             end: { left: 0, unfinished, begun: [], tried: undefined, refused: [], milliseconds: 0 },
           });
         }
-      });`,
-    );
+      });`;
+    const { tool } = withWorker(stack, code);
+    return { tool, held: () => readFileSync(log, 'utf8').trim().split('\n').map(Number) };
+  }
+
+  test.each([
+    ['many', 120, 200, 60],
+    ['three large', 3, 4000, 1],
+  ])('get their share of %s directories, and what comes back is not lost', async (...row) => {
+    const [, directories, files, share] = row;
+    const stack = ownStack();
+    stack.config({ directories: ['data'] });
+    fill(stack, directories, files);
+    const { tool, held } = withHoldingWorker(stack);
     const args = ['media', '--yes', '--json', '--concurrency', '2'];
     const { code, stdout } = await stack.run(args, { tool });
-    const held = readFileSync(log, 'utf8').trim().split('\n').map(Number);
-    expect(Math.max(...held)).toBeGreaterThan(0);
-    expect(Math.max(...held)).toBeLessThanOrEqual(60);
+    expect(Math.max(...held())).toBeGreaterThan(0);
+    expect(Math.max(...held())).toBeLessThanOrEqual(share);
     expect(entryList(stack.path('data'))).toEqual([]);
-    expect(JSON.parse(stdout)).toMatchObject({ files_deleted: 24_000, verified: true });
+    expect(JSON.parse(stdout)).toMatchObject({
+      files_deleted: directories * files,
+      verified: true,
+    });
     expect(code).toBe(0);
   });
 

@@ -398,7 +398,7 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
     for (let from = 0; from < names.length && !context.stopped();) {
       const directory = reopen(node);
       if (directory === undefined) return;
-      share();
+      share(0);
       const shared =
         names.length - from >= FEWEST_SHARED &&
         spareTrees() === 0 &&
@@ -699,10 +699,10 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
   }
 
   /** Hands subdirectories over, those nearest to the root first, as long as some are left for us. */
-  function share(): void {
+  /** @param own for this process, where it has nothing else: a chain of directories is nobody's to share. */
+  function share(own = 1): void {
     if (sharing === undefined) return;
-    // One is for us: a chain of directories is nobody's to share.
-    let spare = spareTrees() - 1;
+    let spare = spareTrees() - own;
     for (const node of runnable) {
       while (spare > 0 && node.pending.length > 0) {
         const names = takeSpare(node, sharing.wantsTrees(spare));
@@ -733,6 +733,7 @@ export async function erase(context: EraseContext, work: Work<Name> | undefined)
   function giveTrees(node: TreeNode, trees: readonly string[]): boolean {
     const directory = openOrNot(node);
     if (directory === undefined || !hasKnownPlace(directory)) {
+      for (const name of trees) node.returned.add(name);
       node.pending.push(...trees);
       return false;
     }

@@ -98,7 +98,8 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     ? MOST_FOR_NAMES
     : Math.min(concurrency ?? Math.max(options.cores, 2), MOST_PROCESSES) - 1;
   const fixedWindow = isWindowFixed ? Math.ceil((concurrency - 1) / helpers) : undefined;
-  let state: 'none' | 'starting' | 'ready' | 'closed' = 'none';
+  /** Failed: there is no memory, or no process more, and those that are there go on. */
+  let state: 'none' | 'starting' | 'ready' | 'failed' | 'closed' = 'none';
   let workers: Worker[] = [];
   let started = 0;
   let waits = fixedWindow !== undefined;
@@ -154,7 +155,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
       wantsNames() {
         considerHelp(Math.min(helpers, MOST_FOR_NAMES));
         const worker = leastBusy(MOST_FOR_NAMES);
-        return !signal.aborted && worker?.trees === 0 && hasRoom(worker);
+        return !signal.aborted && worker?.trees === 0;
       },
       wantsTrees(left) {
         const milliseconds = millisecondsATree();
@@ -167,9 +168,10 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
             : helpers,
         );
         const worker = leastBusy();
-        if (signal.aborted || worker === undefined || !hasRoom(worker)) return 0;
-        // Not more for it, with what it has, than for this process.
-        const fair = Math.floor((left - worker.trees) / 2);
+        if (signal.aborted || worker === undefined) return 0;
+        // Not more for it, with what it has, than for this process; but nobody shall stand by.
+        const fair =
+          worker.pieces.size === 0 ? Math.ceil(left / 2) : Math.floor((left - worker.trees) / 2);
         if (worker.pieces.size > 0 && fair * milliseconds < LEAST_MS) return 0;
         const piece = Math.min(MOST_TREES, Math.max(1, Math.round(PIECE_MS / milliseconds)));
         return Math.max(0, Math.min(piece, fair));
@@ -177,7 +179,7 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
       async give(directory, path, work) {
         const isOfNames = work.trees.length === 0;
         piecesOfNames = isOfNames ? piecesOfNames + 1 : 0;
-        if (piecesOfNames === PIECES_OF_NAMES) endIdle();
+        if (piecesOfNames >= PIECES_OF_NAMES) endIdle();
         const worker = leastBusy(isOfNames ? MOST_FOR_NAMES : undefined);
         if (worker === undefined) return lost(work);
         lastId += 1;
@@ -235,11 +237,11 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     return worker.pieces.size < (waits ? windowOfWorker() / 2 : 1) + AHEAD;
   }
 
-  /** @param most only so many of them. */
+  /** Of those that would take more. @param most only so many of the workers. */
   function leastBusy(most?: number): Worker | undefined {
     let best: Worker | undefined;
     for (const worker of workers.slice(0, most)) {
-      if (worker.refuses) continue;
+      if (!hasRoom(worker)) continue;
       const isBetter =
         best === undefined ||
         worker.trees < best.trees ||
@@ -260,9 +262,8 @@ export function createFileWorkers(options: FileWorkersOptions): FileWorkers | un
     if (!enough) return;
     state = 'starting';
     startHelpers(wanted).catch((error: unknown) => {
-      // No memory, no more processes: it goes on without help.
       systemCode(error);
-      state = 'closed';
+      state = 'failed';
     });
   }
 
