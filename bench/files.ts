@@ -132,20 +132,21 @@ function isMadeFirst({ kind }: Place, { bytes }: Shape): boolean {
 }
 
 function memoryContest(folder: string, place: Place, shape: Shape): Contest {
+  const path = join(place.path, 'memory');
   return {
     title: `files memory: ${nameOf(shape)}`,
     unit: 'MB',
     ours: {
       name: 'media-cleanup',
       run: async () => {
-        await makeFiles(place.path, shape);
-        const running = startConfined(ourCommand(folder, place.path), {
+        await makeFiles(path, shape);
+        const running = startConfined(ourCommand(folder, path), {
           folder,
           env: toolEnvironment(folder),
           timeout: 600_000,
         });
         const peak = await peakMemory(running);
-        checkGone('media-cleanup', place.path);
+        checkGone('media-cleanup', path);
         checkReport(running.stdout(), shape);
         return peak / 1e6;
       },
