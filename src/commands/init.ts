@@ -9,18 +9,18 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { configText } from '../config/config-text.ts';
-import type { ProjectPlaces } from '../config/data-directories.ts';
+import { configText } from '../init/config-text.ts';
+import type { ProjectPlaces } from '../init/data-directories.ts';
 import type { Environment } from '../config/find.ts';
-import { examine } from '../config/group-services.ts';
-import { KNOWN_SERVICES } from '../config/known-services.ts';
+import { examine } from '../init/group-services.ts';
+import { KNOWN_SERVICES } from '../init/known-services.ts';
 import { loadConfig } from '../config/load.ts';
-import { propose } from '../config/propose.ts';
-import type { NeededVariable, Note, Proposal, ProposedService } from '../config/propose.ts';
+import { propose } from '../init/propose.ts';
+import type { NeededVariable, Note, Proposal, ProposedService } from '../init/propose.ts';
 import { CannotStart, errorCode, errorMessage } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import type { InitOutcome } from '../report/initial-config.ts';
-import { findProjects, lookAtFolder } from './find-projects.ts';
+import { findProjects, lookAtFolder } from '../init/find-projects.ts';
 import type { InitRequest } from './request.ts';
 import { writeNewFile } from './write-new-file.ts';
 

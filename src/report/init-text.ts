@@ -1,4 +1,4 @@
-import type { ServiceEntry } from '../config/propose.ts';
+import type { ServiceEntry } from '../init/propose.ts';
 import type { InitOutcome } from './initial-config.ts';
 import type { Style } from './style.ts';
 import { counted, shown, wrap } from './text.ts';

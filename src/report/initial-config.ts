@@ -1,4 +1,4 @@
-import type { NeededVariable, Note, ProposedService } from '../config/propose.ts';
+import type { NeededVariable, Note, ProposedService } from '../init/propose.ts';
 import type { Problem } from '../errors.ts';
 
 /** What `init` did: plain data, without a password anywhere. */

@@ -4,8 +4,8 @@
  */
 import type { Document } from 'yaml';
 import { CannotStart } from '../errors.ts';
-import { interpolate } from './interpolate.ts';
-import type { Interpolated, Lookup } from './interpolate.ts';
+import { interpolate } from '../config/interpolate.ts';
+import type { Interpolated, Lookup } from '../config/interpolate.ts';
 
 export interface ComposeSource {
   /** As messages name it. */

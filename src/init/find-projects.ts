@@ -11,17 +11,17 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { parseCompose } from '../config/compose.ts';
-import type { ComposeService, ComposeSource } from '../config/compose.ts';
-import { judgeFolder } from '../config/data-directories.ts';
-import type { FolderState, ProjectPlaces } from '../config/data-directories.ts';
+import { parseCompose } from './compose.ts';
+import type { ComposeService, ComposeSource } from './compose.ts';
+import { judgeFolder } from './data-directories.ts';
+import type { FolderState, ProjectPlaces } from './data-directories.ts';
 import { expandEnvFile, parseDotenv } from '../config/dotenv.ts';
 import type { EnvFile } from '../config/dotenv.ts';
 import type { Environment } from '../config/find.ts';
-import type { Container, Project } from '../config/group-services.ts';
+import type { Container, Project } from './group-services.ts';
 import type { Interpolated } from '../config/interpolate.ts';
-import { knownService } from '../config/known-services.ts';
-import type { Note } from '../config/propose.ts';
+import { knownService } from './known-services.ts';
+import type { Note } from './propose.ts';
 import { CannotStart, errorCode, errorMessage } from '../errors.ts';
 import type { ReadFile } from '../report/initial-config.ts';
 

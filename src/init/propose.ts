@@ -12,7 +12,7 @@ import {
 import type { Group, Mount, Part } from './group-services.ts';
 import { databaseOf, labelOf } from './redis-in-environment.ts';
 import type { RedisFound } from './redis-in-environment.ts';
-import { RESERVED_NAMES, SERVICE_NAME } from './types.ts';
+import { RESERVED_NAMES, SERVICE_NAME } from '../config/types.ts';
 
 export interface DirectoryEntry {
   readonly path: string;
