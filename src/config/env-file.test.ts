@@ -14,7 +14,8 @@ function folder(files: Readonly<Record<string, string>>): string {
 
 test('variables as compose reads them, a later file first, the process before all', () => {
   const workingDirectory = folder({
-    '.env': 'export PASSWORD="se cret" # x\nHOST=one\nURL=redis://:${PASSWORD}@${HOST}\nKEPT=file\n',
+    '.env':
+      'export PASSWORD="se cret" # x\nHOST=one\nURL=redis://:${PASSWORD}@${HOST}\nKEPT=file\n',
     'b.env': "HOST=two\nLITERAL='$HOST'\nEMPTY=file\n",
   });
   const env = { KEPT: 'process', EMPTY: '' };

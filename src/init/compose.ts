@@ -20,6 +20,8 @@ export interface ComposePort {
 }
 
 export interface ComposeVolume {
+  /** As the file has it, to find its line. */
+  readonly written: string;
   readonly source: Interpolated;
   /** Path in the container. */
   readonly target: string;
@@ -271,6 +273,7 @@ function readVolume(
     const kind = scalar(long.get('type'));
     if (!long.has('source') || (kind !== 'bind' && kind !== 'volume')) return [];
     const volume = {
+      written: scalar(long.get('source')),
       source: expand(long.get('source')),
       target: expand(long.get('target')).text,
       readOnly: long.get('read_only') === true,
@@ -283,6 +286,7 @@ function readVolume(
   if (match === null) return [];
   const [, source = '', target = '', mode = ''] = match;
   const volume = {
+    written: scalar(entry),
     source: { ...whole, text: source },
     target,
     readOnly: mode.split(',').includes('ro'),
