@@ -4,6 +4,7 @@
  * that nobody runs, and a wipe of it would prove nothing.
  */
 import { relative } from 'node:path';
+import { isBelow } from './data-directories.ts';
 import type { LookAtFolder } from './data-directories.ts';
 import {
   brokerOf,
@@ -44,10 +45,13 @@ export async function chooseDeployments(
   },
 ): Promise<{ readonly candidates: readonly Candidate[]; readonly notes: readonly Note[] }> {
   const { base, look, ask } = options;
+  const isHere = (path: string): boolean => path === base || isBelow(path, base);
   const all = projects.flatMap((parts) =>
-    groupParts(parts).map((group): Candidate => {
+    groupParts(parts).flatMap((group): Candidate[] => {
       const home = homeOf(group, look);
-      return { group, home, name: nameOf(group, home) };
+      // The stack around the folder describes other services as well.
+      if (!isHere(group[0].project.folder) && !isHere(home)) return [];
+      return [{ group, home, name: nameOf(group, home) }];
     }),
   );
   const candidates: Candidate[] = [];
@@ -63,7 +67,7 @@ export async function chooseDeployments(
         : await ask({
             service: name,
             options: [chosen, ...different].map((one) => ({
-              file: filesOf(one),
+              file: ownFilesOf(one, chosen),
               says: said(one, base),
             })),
           });
@@ -71,7 +75,7 @@ export async function chooseDeployments(
     candidates.push(...taken);
     for (const other of [chosen, ...different].filter((one) => one !== taken)) {
       const says = differences(other, taken, base).join('; ');
-      const message = `settings are those of ${filesOf(taken)}; ${filesOf(other)} describes the service too and is not used: ${says === '' ? 'less' : says}`;
+      const message = `settings are those of ${filesOf(taken)}; ${ownFilesOf(other, taken)} describes the service too and is not used: ${says === '' ? 'less' : says}`;
       notes.push({ service: name, message });
     }
   }
@@ -86,6 +90,13 @@ function projectOf(deployment: Deployment): Project | undefined {
 
 function filesOf(deployment: Deployment): string {
   return projectOf(deployment)?.files.join(' with ') ?? '';
+}
+
+/** Of `base with override` beside the base alone: the override. */
+function ownFilesOf(deployment: Deployment, beside: Deployment): string {
+  const known = new Set(projectOf(beside)?.files);
+  const own = (projectOf(deployment)?.files ?? []).filter((file) => !known.has(file));
+  return own.length === 0 ? filesOf(deployment) : own.join(' with ');
 }
 
 /** Candidates of one service are together: by folder, by name, by what is known of the stack. */
@@ -197,7 +208,7 @@ function summaryOf(deployment: Deployment, base: string) {
   const groups = deployment.map(({ group }) => group);
   const unique = (texts: readonly string[]): readonly string[] => [...new Set(texts)].toSorted();
   const label = (found: ReturnType<typeof jobsOf>): readonly string[] =>
-    found === undefined ? [] : [labelOf(found)];
+    found === undefined ? [] : [labelOf(found).replace(/^localhost:/i, '127.0.0.1:')];
   const brokers = groups.map((group) => {
     const broker = brokerOf(group);
     return sameDatabase(broker, jobsOf(group)) ? undefined : broker;

@@ -65,7 +65,15 @@ export async function findProjects(place: string, search: Search): Promise<Found
   for (const context of projects.slice(0, own).flatMap(contextsOf)) {
     if (isBelow(context, place)) await take(context);
   }
-  return reader.found([...projects, ...(await surrounding(place, reader))]);
+  const isStack = SERVICE_FOLDERS.some(
+    (name) => lookAtFolder(join(place, name)).is === 'directory',
+  );
+  const services = projects.filter(({ kind, folder, file }) => {
+    const isOfStack = isStack && kind === 'env' && folder === place;
+    if (isOfStack) reader.note(`${file} is not read: nothing says which of the services use it`);
+    return !isOfStack;
+  });
+  return reader.found([...services, ...(await surrounding(place, reader))]);
 }
 
 /** Folders of one service each: of `services/*`, or of the place when that is `services` itself. */
@@ -142,7 +150,7 @@ function createReader({ env, envFiles, places }: Search): Reader {
   };
   const shownPath = (path: string): string => {
     const below = relative(places.base, path);
-    return below === '' || below.startsWith('..') ? path : below;
+    return below === '' || below.startsWith('../../../') ? path : below;
   };
   const known = new Map<string, ReadEnv | undefined>();
   const readEnv = (path: string): ReadEnv | undefined => {

@@ -97,7 +97,7 @@ async function readJobs(redis: RedisConnection, family: Family): Promise<readonl
 
 /** What any service may call its keys. */
 const GENERIC = new Set('job jobs task tasks item items queue data status'.split(' '));
-/** Transcriber and transcription are the same word. */
+/** Transcriber and transcription are the same word, clips and clip too. */
 const STEM = 6;
 
 export type Likeness = 'specific' | 'generic' | undefined;
@@ -111,6 +111,10 @@ export function likeness(prefix: string, name: string): Likeness {
       .filter((word) => word.length > 2);
   const specific = words(prefix).filter((word) => !GENERIC.has(word));
   if (specific.length === 0) return 'generic';
-  const stems = new Set(words(name).map((word) => word.slice(0, STEM)));
-  return specific.some((word) => stems.has(word.slice(0, STEM))) ? 'specific' : undefined;
+  const stems = words(name).map((word) => word.slice(0, STEM));
+  const isAlike = (word: string): boolean => {
+    const own = word.slice(0, STEM);
+    return stems.some((stem) => stem.startsWith(own) || own.startsWith(stem));
+  };
+  return specific.some(isAlike) ? 'specific' : undefined;
 }

@@ -161,7 +161,7 @@ function prefixFor(
   const seen =
     doubtful.length === 0 ? '' : `; Redis ${label} holds ${doubtful.join(' and ')}: is it that?`;
   note(
-    `\`keyPrefix\` must be filled in, or no job is removed; compose files do not tell it: run media-cleanup doctor while the service has jobs, it names the prefixes the database holds ("keyPrefix": [] says that there are no jobs in Redis)${hint}${seen}`,
+    `\`keyPrefix\` must be filled in: no file tells what the job keys begin with; media-cleanup doctor names the prefixes that the database holds, and "keyPrefix": [] says that there are no jobs in Redis${hint}${seen}`,
   );
   return undefined;
 }
