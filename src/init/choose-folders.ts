@@ -89,7 +89,8 @@ export function placeFolders(
 ): {
   readonly entry: Pick<ServiceEntry, 'root' | 'directories' | 'models'>;
   readonly sources: readonly Source[];
-  readonly missing: readonly string[];
+  /** Folders that do not exist, relative to the config, with what speaks for them. */
+  readonly missing: readonly { readonly path: string; readonly reason: string }[];
 } {
   const [first] = folders;
   if (first === undefined) return { entry: {}, sources: [], missing: [] };
@@ -142,7 +143,10 @@ export function placeFolders(
       .map((folder) => {
         const reason =
           folder.variable === undefined ? 'is mounted by' : `is named by ${folder.variable} in`;
-        return `${relative(configDirectory, folder.path)} does not exist yet; it ${reason} ${originText(folder.origin)}`;
+        return {
+          path: relative(configDirectory, folder.path),
+          reason: `${reason} ${originText(folder.origin)}`,
+        };
       }),
   };
 }

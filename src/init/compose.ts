@@ -51,6 +51,8 @@ export interface Compose {
   /** The project's name, where the file gives one. */
   readonly name: string | undefined;
   readonly services: readonly ComposeService[];
+  /** Variables that are not set and have no default, sorted. */
+  readonly unset: readonly string[];
   /** What was seen and not followed. */
   readonly notes: readonly string[];
 }
@@ -104,13 +106,7 @@ export async function parseCompose(
     for (const [key, node] of entriesOf(asMap(root.get('volumes')))) volumes.set(key, node);
   }
   const read = [...services].map(([key, node]) => readService(key, node, volumes, expand, lookup));
-  if (missing.size > 0) {
-    const names = [...missing].toSorted().join(', ');
-    notes.push(
-      `${sources[0]?.file ?? ''}: not set and without a default, so empty: ${names} (looked for in the environment and in .env)`,
-    );
-  }
-  return { name, services: read, notes };
+  return { name, services: read, unset: [...missing].toSorted(), notes };
 }
 
 async function readYaml({ file, text }: ComposeSource): Promise<unknown> {

@@ -2,10 +2,11 @@
 import { basename, join, relative, resolve } from 'node:path';
 import { judgeFolder } from './data-directories.ts';
 import type { LookAtFolder, ProjectPlaces, Verdict } from './data-directories.ts';
-import { directorySettings, isNeverData } from './directory-settings.ts';
+import { directorySettings } from './directory-settings.ts';
 import type { DirectorySetting } from './directory-settings.ts';
 import type { Container, Mount, Project } from './group-services.ts';
 import { hostPath } from './host-path.ts';
+import { isNeverData } from './never-data.ts';
 import type { Bind } from './host-path.ts';
 
 export function foldersOfContainer(
@@ -69,7 +70,11 @@ function namedFolder(
     project.kind === 'env'
       ? undefined
       : container.service.volumes.map((volume, index): Bind => {
-          const path = volume.kind === 'named' ? undefined : mounts[index]?.path;
+          const isKnown =
+            volume.kind === 'bind' &&
+            !volume.source.text.startsWith('~') &&
+            volume.source.missing.length === 0;
+          const path = isKnown ? mounts[index]?.path : undefined;
           return {
             target: volume.target,
             path,

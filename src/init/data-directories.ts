@@ -4,6 +4,7 @@
  * few is a line to add; one too many is somebody's work gone.
  */
 import { basename, relative, sep } from 'node:path';
+import { isNeverData, wordsOf } from './never-data.ts';
 
 export type FolderState =
   | { readonly is: 'missing' }
@@ -101,9 +102,8 @@ export function judgeFolder(
   }
   const source = state.names.find((name) => SOURCE_FILE.test(name));
   if (source !== undefined) return no(`it holds source code (${source})`);
-  const other =
-    ownKind === undefined ? state.names.find((name) => NOT_DATA_FILE.test(name)) : undefined;
-  if (other !== undefined) return no(`it holds a database or settings (${other})`);
+  const other = ownKind === undefined ? state.names.find(isNoData) : undefined;
+  if (other !== undefined) return no(`it holds something else than data (${other})`);
   const { real } = state;
   if (places.kept.some((other) => other === real || isBelow(other, real))) {
     return no('a symbolic link leads to source code or the configuration');
@@ -127,17 +127,15 @@ export function kindOf(path: string, base: string): 'directories' | 'models' | u
   return isModels ? 'models' : 'directories';
 }
 
+/** Folders have no dot in their names; of files what they end in is looked at. */
+function isNoData(name: string): boolean {
+  return NOT_DATA_FILE.test(name) || (!name.includes('.') && isNeverData(name));
+}
+
 function liesInCode(path: string, base: string): boolean {
   return relative(base, path)
     .split(sep)
     .some((part) => /^(?:src|source|lib|node_modules|\.git)$/i.test(part));
-}
-
-export function wordsOf(name: string): readonly string[] {
-  return name
-    .toLowerCase()
-    .split(/[-_. ]+/)
-    .filter((word) => word !== '');
 }
 
 export function isBelow(path: string, directory: string): boolean {

@@ -4,7 +4,8 @@
  * named here may be proposed for emptying. Pure.
  */
 import type { Interpolated } from '../config/interpolate.ts';
-import { DATA_WORDS, MODEL_WORDS, wordsOf } from './data-directories.ts';
+import { DATA_WORDS, MODEL_WORDS } from './data-directories.ts';
+import { isNeverData, wordsOf } from './never-data.ts';
 import type { Variables } from './redis-in-environment.ts';
 
 export interface DirectorySetting {
@@ -29,24 +30,6 @@ const ABOUT_DATA = new Set(
   ),
 );
 
-/** A variable or a folder with one of these words is never proposed because of a setting. */
-const NEVER = new Set(
-  (
-    'config conf configs configuration settings log logs logging static base app apps application project script scripts python pythonpath ' +
-    'module modules template templates view views font fonts asset assets cert certs certificate certificates ssl tls key keys secret secrets ' +
-    'credential credentials cookie cookies backup backups plugin plugins extension extensions migration migrations alembic source src code repo ' +
-    'repository home bin binary exec executable ffmpeg ffprobe ytdlp lib libs library libraries include cuda cudnn ld db database databases ' +
-    'sqlite postgres postgresql pg mysql redis mongo prometheus metrics pid run lock socket sock docs doc test tests fixture fixtures public ' +
-    'web www frontend node npm yarn pip venv virtual conda git ssh gnupg user users install package packages system etc proto locale locales ' +
-    'license music photos movies originals original masters archive archives import imports watch host docker compose workspace'
-  ).split(' '),
-);
-
-/** Whether a word of it says that it is no data of the service: `config_data`, `backup`. */
-export function isNeverData(name: string): boolean {
-  return wordsOf(name).some((word) => NEVER.has(word));
-}
-
 export function directorySettings(variables: Variables): readonly DirectorySetting[] {
   return [...variables].flatMap(([variable, value]) => {
     const text = value.text.trim();
@@ -54,7 +37,7 @@ export function directorySettings(variables: Variables): readonly DirectorySetti
     if (!isModelCache && !NAMED_AS_PATH.test(variable)) return [];
     if (text === '' || /:\/\/|[,;:\n]/.test(text)) return [];
     const words = subjectOf(variable);
-    if (!isModelCache && (words.length === 0 || words.some((word) => NEVER.has(word)))) return [];
+    if (!isModelCache && (words.length === 0 || isNeverData(words.join('_')))) return [];
     const isModels = isModelCache || words.some((word) => MODEL_WORDS.has(word));
     const isAboutData =
       isModels || words.some((word) => DATA_WORDS.has(word) || ABOUT_DATA.has(word));

@@ -46,24 +46,24 @@ export async function findProjects(place: string, search: Search): Promise<Found
   const reader = createReader(search);
   if (statSync(place).isFile()) {
     const folder = dirname(place);
-    const read = await reader.readCompose(folder, folder, [place]);
+    const read = await reader.readCompose(placeOf(folder, false), [place]);
     reader.keep(read);
     return reader.found([read.project]);
   }
   const projects: Project[] = [];
   const seen = new Set<string>();
-  const take = async (folder: string): Promise<void> => {
+  const take = async (folder: string, isOfService: boolean): Promise<void> => {
     const state = lookAtFolder(folder);
     if (state.is !== 'directory' || seen.has(state.real)) return;
     seen.add(state.real);
-    projects.push(...(await reader.readFolder(folder)));
+    projects.push(...(await reader.readFolder(folder, isOfService)));
   };
-  await take(place);
+  await take(place, SERVICE_FOLDERS.includes(basename(dirname(place))));
   const own = projects.length;
-  for (const folder of serviceFolders(place, own > 0, search.places)) await take(folder);
+  for (const folder of serviceFolders(place, own > 0, search.places)) await take(folder, true);
   // What the compose files build has settings of its own at times.
   for (const context of projects.slice(0, own).flatMap(contextsOf)) {
-    if (isBelow(context, place)) await take(context);
+    if (isBelow(context, place)) await take(context, true);
   }
   const isStack = SERVICE_FOLDERS.some(
     (name) => lookAtFolder(join(place, name)).is === 'directory',
@@ -109,7 +109,7 @@ async function surrounding(place: string, reader: Reader): Promise<readonly Proj
   if (holder === undefined) return [];
   const around = dirname(holder);
   try {
-    return (await reader.readFolder(around)).filter(({ kind }) => kind === 'compose');
+    return (await reader.readFolder(around, false)).filter(({ kind }) => kind === 'compose');
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error;
     reader.note(`${error.message}; what it says of the services here is missing`);
@@ -120,15 +120,23 @@ async function surrounding(place: string, reader: Reader): Promise<readonly Proj
 interface ReadProject {
   readonly project: Project;
   readonly read: readonly ReadFile[];
-  readonly notes: readonly string[];
+  readonly notes: readonly ReadNote[];
 }
 
+type ReadNote = Omit<Note, 'service'>;
+
 interface Reader {
-  readFolder(folder: string): Promise<readonly Project[]>;
-  readCompose(folder: string, directory: string, files: readonly string[]): Promise<ReadProject>;
+  readFolder(folder: string, isOfService: boolean): Promise<readonly Project[]>;
+  readCompose(place: Place, files: readonly string[]): Promise<ReadProject>;
   keep(read: ReadProject): void;
   note(message: string): void;
   found(projects: readonly Project[]): Found;
+}
+
+type Place = Pick<Project, 'folder' | 'directory' | 'isOfService'>;
+
+function placeOf(folder: string, isOfService: boolean): Place {
+  return { folder, directory: folder, isOfService };
 }
 
 interface ReadEnv {
@@ -139,14 +147,17 @@ interface ReadEnv {
 function createReader({ env, envFiles, places }: Search): Reader {
   const read = new Map<string, ReadFile>();
   const notes: Note[] = [];
-  const note = (message: string): void => {
-    if (!notes.some((other) => other.message === message)) {
-      notes.push({ service: undefined, message });
+  const add = (one: ReadNote): void => {
+    if (!notes.some(({ message }) => message === one.message)) {
+      notes.push({ service: undefined, ...one });
     }
+  };
+  const note = (message: string): void => {
+    add({ message });
   };
   const keep = ({ read: files, notes: texts }: ReadProject): void => {
     for (const file of files) read.set(file.path, read.get(file.path) ?? file);
-    for (const text of texts) note(text);
+    for (const text of texts) add(text);
   };
   const shownPath = (path: string): string => {
     const below = relative(places.base, path);
@@ -158,17 +169,18 @@ function createReader({ env, envFiles, places }: Search): Reader {
     return known.get(path);
   };
   const context: ReadContext = { env, envFiles, shownPath, readEnv };
-  const readCompose: Reader['readCompose'] = async (folder, directory, files) =>
-    readComposeProject(context, folder, directory, files);
+  const readCompose: Reader['readCompose'] = async (place, files) =>
+    readComposeProject(context, place, files);
   return {
     readCompose,
     keep,
     note,
-    async readFolder(folder) {
+    async readFolder(folder, isOfService) {
       const projects: Project[] = [];
       for (const directory of [folder, ...COMPOSE_FOLDERS.map((name) => join(folder, name))]) {
-        if (directory !== folder && isServiceHolder(directory)) continue;
-        const all = await readDeployments(readCompose, folder, directory, (text) => {
+        const place: Place = { folder, directory, isOfService };
+        const named = filesOfEnvironment(readEnv(join(directory, '.env')), directory, env);
+        const all = await readDeployments(readCompose, place, named, (text) => {
           note(text.replace(directory, () => shownPath(directory)));
         });
         for (const one of all) keep(one);
@@ -178,7 +190,8 @@ function createReader({ env, envFiles, places }: Search): Reader {
       const inPlace = projects.some(({ directory }) => directory === folder);
       const isUsed = projects.some((project) => project.envFiles.has(path));
       const file = inPlace || isUsed ? undefined : readEnv(path);
-      const alone = file === undefined ? undefined : ofEnvFileAlone(context, folder, file, places);
+      const own = placeOf(folder, isOfService);
+      const alone = file === undefined ? undefined : ofEnvFileAlone(context, own, file, places);
       if (alone === undefined) return projects;
       keep(alone);
       return [...projects, alone.project];
@@ -187,34 +200,46 @@ function createReader({ env, envFiles, places }: Search): Reader {
   };
 }
 
-/** `deploy/services/…` is not looked through. */
-function isServiceHolder(directory: string): boolean {
-  return SERVICE_FOLDERS.includes(basename(directory));
+/** COMPOSE_FILE of `.env`: the files that `docker compose` reads there, instead of the usual ones. */
+function filesOfEnvironment(
+  dotenv: ReadEnv | undefined,
+  directory: string,
+  env: Environment,
+): readonly string[] {
+  if (dotenv === undefined) return [];
+  const values = expandEnvFile(dotenv.file, (name) => env[name]);
+  const separator = values.get('COMPOSE_PATH_SEPARATOR')?.text ?? ':';
+  const text = values.get('COMPOSE_FILE')?.text ?? '';
+  const files = text === '' ? [] : text.split(separator).map((name) => resolve(directory, name));
+  return files.every(isThere) ? files : [];
 }
 
 /** The standard files with the variants that only add to them, then each other deployment. */
 async function readDeployments(
   readCompose: Reader['readCompose'],
-  folder: string,
-  directory: string,
+  place: Place,
+  named: readonly string[],
   note: (text: string) => void,
 ): Promise<readonly ReadProject[]> {
-  const { standard, variants, passedOver } = composeFilesIn(directory, namesIn(directory));
+  const { standard, variants, passedOver } = composeFilesIn(
+    place.directory,
+    namesIn(place.directory),
+  );
   for (const other of passedOver) {
     note(`${other} is not read: Compose takes ${basename(standard[0] ?? '')} before it`);
   }
-  let files = standard;
-  let base = files.length === 0 ? undefined : await readCompose(folder, directory, files);
+  let files = named.length > 0 ? named : standard;
+  let base = files.length === 0 ? undefined : await readCompose(place, files);
   const others: ReadProject[] = [];
-  for (const variant of variants) {
+  for (const variant of variants.filter((path) => !named.includes(path))) {
     try {
-      const alone = await readCompose(folder, directory, [variant]);
+      const alone = await readCompose(place, [variant]);
       if (base === undefined || isWhole(alone.project)) {
         others.push(alone);
         continue;
       }
-      const merged = await readCompose(folder, directory, [...files, variant]);
-      if (addsOnly(base.project, merged.project)) {
+      const merged = await readCompose(place, [...files, variant]);
+      if (named.length === 0 && addsOnly(base.project, merged.project)) {
         files = [...files, variant];
         base = merged;
       } else others.push(merged);
@@ -225,6 +250,10 @@ async function readDeployments(
   }
   return [...(base === undefined ? [] : [base]), ...others];
 }
+
+const UNSET = 'not set and without a default, so empty (looked for in the environment and in .env)';
+const PROFILE = 'runs only with the profile';
+const NO_ENV_FILE = 'is not there: what it says is missing here';
 
 interface ReadContext {
   readonly env: Environment;
@@ -239,12 +268,12 @@ interface ReadContext {
  */
 async function readComposeProject(
   { env, envFiles, shownPath, readEnv }: ReadContext,
-  folder: string,
-  directory: string,
+  place: Place,
   files: readonly string[],
 ): Promise<ReadProject> {
+  const { folder, directory } = place;
   const read: ReadFile[] = [];
-  const notes: string[] = [];
+  const notes: ReadNote[] = [];
   const outer: Lookup = (name) => env[name];
   const wanted =
     envFiles.length > 0
@@ -261,22 +290,26 @@ async function readComposeProject(
     return { file: shownPath(file), text };
   });
   const compose = await parseCompose(sources, lookup);
-  notes.push(...compose.notes);
   const main = sources[0]?.file ?? '';
+  notes.push(...compose.notes.map((message) => ({ message })));
+  for (const name of compose.unset) {
+    const item = `${name} (${main})`;
+    notes.push({ message: `${main}: ${name} is ${UNSET}`, group: { text: UNSET, item } });
+  }
   const used = new Map<string, ReadEnv>();
   const services = compose.services.map((service): Container => {
     if (service.profiles.length > 0) {
-      notes.push(
-        `${main}: ${service.name} runs only with the profile ${service.profiles.join(', ')}; it is taken into account`,
-      );
+      const item = `${service.name} (${service.profiles.join(', ')})`;
+      const message = `${main}: ${service.name} ${PROFILE} ${service.profiles.join(', ')}; it is taken into account`;
+      notes.push({ message, group: { text: `${PROFILE}, and taken into account`, item } });
     }
     const own: ReadEnv[] = [];
     for (const name of service.envFiles) {
       const file = readEnv(resolve(directory, name));
       if (file === undefined) {
-        notes.push(
-          `${main}: the env_file ${name} of ${service.name} is not there: what it says is missing here`,
-        );
+        const item = `${name} of ${service.name} (${main})`;
+        const message = `${main}: the env_file ${name} of ${service.name} ${NO_ENV_FILE}`;
+        notes.push({ message, group: { text: `an env_file ${NO_ENV_FILE}`, item } });
         continue;
       }
       read.push({ path: file.path, kind: 'env' });
@@ -286,7 +319,8 @@ async function readComposeProject(
     return container(service, sources, own, dotenvs, lookup, shownPath);
   });
   const project: Project = {
-    ...{ kind: 'compose', directory, folder, file: main, name: compose.name, services },
+    ...place,
+    ...{ kind: 'compose', file: main, name: compose.name, services },
     files: sources.map(({ file }) => file),
     envFiles: new Set(used.keys()),
   };
@@ -314,9 +348,9 @@ function container(
     variables.set(key, value);
     lines.delete(key);
   }
-  const locate = (needle: string): Origin => {
+  const locate = (...needles: readonly string[]): Origin => {
     for (const { file, text } of sources.toReversed()) {
-      const line = lineOf(text, service.name, needle);
+      const line = lineOf(text, service.name, needles);
       if (line !== undefined) return { file, line };
     }
     return { file: sources[0]?.file ?? '', line: undefined };
@@ -335,10 +369,11 @@ function container(
 /** A folder without a compose file, run by hand or by systemd: its `.env` and its subfolders. */
 function ofEnvFileAlone(
   { env, shownPath }: ReadContext,
-  folder: string,
+  place: Place,
   { path, file }: ReadEnv,
   places: ProjectPlaces,
 ): ReadProject | undefined {
+  const { folder } = place;
   const variables = expandEnvFile(file, (name) => env[name]);
   const isAboutRedis = [...variables].some(
     ([key, { text }]) => /REDIS|BROKER/.test(key) || /^rediss?:/.test(text),
@@ -365,7 +400,8 @@ function ofEnvFileAlone(
     envFileOf: (name) => (file.entries.has(name) ? path : undefined),
   };
   const project: Project = {
-    ...{ kind: 'env', directory: folder, folder, file: shown, files: [shown], name: undefined },
+    ...place,
+    ...{ kind: 'env', file: shown, files: [shown], name: undefined },
     ...{ services: [one], envFiles: new Set([path]) },
   };
   return { project, read: [{ path, kind: 'env' }], notes: [] };

@@ -20,6 +20,8 @@ export interface Project {
   readonly directory: string;
   /** Absolute: the folder of the stack or service; of `grabber/docker/compose.yaml` it is `grabber`. */
   readonly folder: string;
+  /** That folder is one service's, and not that of a whole stack. */
+  readonly isOfService: boolean;
   /** Its first file, and all, as messages name them. */
   readonly file: string;
   readonly files: readonly string[];
@@ -35,8 +37,8 @@ export interface Container {
   readonly service: ComposeService;
   /** Of its env files and its own entries. */
   readonly variables: Variables;
-  /** Where its part of the compose file holds a text. */
-  locate(needle: string): Origin;
+  /** Where its part of the compose file holds one of these texts. */
+  locate(...needles: readonly string[]): Origin;
   /** Where a variable is set. */
   originOf(variable: string): Origin;
   /** Absolute, of the env file that sets a variable; undefined: the compose file does. */

@@ -10,18 +10,32 @@ export function originText({ file, line }: Origin): string {
 }
 
 /**
- * The line of a compose file that holds `needle`: within the block of the service, else anywhere
- * (an anchor, a service that is extended). Text is searched and not the parsed document, because
- * merging anchors and overriding files loses the places. Undefined when no line holds it.
+ * The line of a compose file that holds one of `needles`, the first of them that is there: within the
+ * block of the service, else anywhere (an anchor, a service that is extended). Text is searched and
+ * not the parsed document, because merging anchors and overriding files loses the places. Undefined
+ * when no line holds any.
  */
-export function lineOf(text: string, service: string, needle: string): number | undefined {
+export function lineOf(
+  text: string,
+  service: string,
+  needles: readonly string[],
+): number | undefined {
   const lines = text.split('\n');
-  const wanted = new RegExp(`(?<![\\w.-])${escaped(needle)}(?![\\w])`);
   const [start, end] = blockOf(lines, service);
-  const inBlock = lines.slice(start, end).findIndex((line) => holds(line, wanted));
-  if (inBlock !== -1) return start + inBlock + 1;
-  const anywhere = lines.findIndex((line) => holds(line, wanted));
-  return anywhere === -1 ? undefined : anywhere + 1;
+  const parts: readonly (readonly [number, number])[] = [
+    // The first line names the service, and its queue may be called alike.
+    [start + 1, end],
+    [start, Math.min(start + 1, end)],
+    [0, lines.length],
+  ];
+  for (const [from, to] of parts) {
+    for (const needle of needles) {
+      const wanted = new RegExp(`(?<![\\w.-])${escaped(needle)}(?![\\w])`);
+      const index = lines.slice(from, to).findIndex((line) => holds(line, wanted));
+      if (index !== -1) return from + index + 1;
+    }
+  }
+  return undefined;
 }
 
 function holds(line: string, wanted: RegExp): boolean {

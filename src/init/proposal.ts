@@ -54,6 +54,8 @@ export interface Note {
   /** Undefined: about no service in particular. */
   readonly service: string | undefined;
   readonly message: string;
+  /** Notes with the same text are shown together, with the items of all. */
+  readonly group?: { readonly text: string; readonly item: string };
   /** A folder that is not proposed; such notes are shown together, by reason. */
   readonly folder?: { readonly label: string; readonly why: string };
 }

@@ -43,7 +43,11 @@ export function propose(candidates: readonly Candidate[], options: ProposeOption
     const chosen = chooseFolders(own, others, noteFolder);
     noteOthers(group, own, noteFolder);
     const placed = placeFolders(group, home, chosen, configDirectory, look);
-    for (const message of placed.missing) note(message);
+    for (const { path, reason } of placed.missing) {
+      const text = 'does not exist yet, and is proposed because it';
+      const message = `${path} ${text} ${reason}`;
+      add({ message, group: { text: `${text} is named or mounted`, item: `${path} (${reason})` } });
+    }
     const { jobs, broker } = redis;
     return {
       name,

@@ -259,7 +259,7 @@ function toldQueues(group: Group, note: (message: string) => void): Queues {
     sources: once.map(({ queue, variable, part }) => ({
       ...{ setting: 'queues', value: queue, how: variable },
       ...(variable === '-Q' || variable === 'command'
-        ? part.container.locate(queue)
+        ? part.container.locate(`-Q ${queue}`, `-Q, ${queue}`, `--queues=${queue}`, queue)
         : part.container.originOf(variable)),
     })),
   };

@@ -29,7 +29,7 @@ function stemOf({ service }: Part): string {
 export function homeOf(group: Group, look: LookAtFolder): string {
   const [{ project }] = group;
   const { folder } = project;
-  if (SERVICE_FOLDERS.includes(basename(dirname(folder)))) return folder;
+  if (project.isOfService) return folder;
   for (const { service } of group) {
     if (service.build === undefined) continue;
     const context = resolve(project.directory, service.build.context);
@@ -55,8 +55,7 @@ export function nameOf(group: Group, home: string): string {
   if (stem !== '' && stems.every((other) => other === stem)) {
     return group.length === 1 ? service.name : stem;
   }
-  const isOwn = home !== project.folder || SERVICE_FOLDERS.includes(basename(dirname(home)));
-  if (isOwn) return basename(home);
+  if (project.isOfService || home !== project.folder) return basename(home);
   return project.name ?? stems.find((other) => other !== '') ?? service.name;
 }
 

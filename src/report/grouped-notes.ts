@@ -15,7 +15,12 @@ const PLAIN: readonly (readonly [RegExp, RegExp, string])[] = [
 export function groupedNotes(notes: readonly Note[]): readonly string[] {
   const others = new Map<string, string[]>();
   const folders = new Map<string, string[]>();
-  for (const { service, message, folder } of notes) {
+  const topics = new Map<string, string[]>();
+  for (const { service, message, folder, group } of notes) {
+    if (group !== undefined) {
+      topics.set(group.text, [...(topics.get(group.text) ?? []), group.item]);
+      continue;
+    }
     if (folder === undefined) {
       const services = others.get(message) ?? [];
       others.set(message, service === undefined ? services : [...services, service]);
@@ -29,6 +34,7 @@ export function groupedNotes(notes: readonly Note[]): readonly string[] {
   const texts = [...others].map(([message, services]) =>
     services.length === 0 ? message : `${services.join(', ')}: ${message}`,
   );
+  for (const [text, items] of topics) texts.push(`${text}: ${items.join(', ')}`);
   const classes = [...folders].map(([reason, labels]) => `${reason}: ${labels.join(', ')}`);
   return classes.length === 0 ? texts : [...texts, `not proposed: ${classes.join('; ')}`];
 }
