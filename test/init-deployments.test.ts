@@ -500,3 +500,69 @@ describe('what is written', () => {
     expect(notes.filter(({ message }) => message.startsWith('not proposed'))).toHaveLength(8);
   });
 });
+
+describe('files that belong together', () => {
+  test('an .env that no env_file names, beside a compose file that names no Redis', async () => {
+    const { services, outcome } = await run({
+      'services/clips/compose.yaml':
+        'services: { api: { build: ., volumes: ["./uploads:/u"] }, redis: { image: redis, ports: ["6401:6379"] } }',
+      'services/clips/.env': 'REDIS_URL=redis://redis:6379/3\nCELERY_QUEUE=clips\n',
+    });
+    expect(services).toEqual({
+      clips: {
+        redis: 'redis://127.0.0.1:6401/3',
+        celery: { queues: ['clips'] },
+        root: 'services/clips',
+        directories: ['uploads'],
+      },
+    });
+    expect(outcome.services[0]?.sources[0]).toMatchObject({ file: 'services/clips/.env', line: 1 });
+  });
+
+  test('run in the folder of the compose files, the folder around is the project', async () => {
+    const folder = project({
+      'services/grabber/docker/compose.yaml':
+        'services: { app: { build: .., environment: { REDIS_URL: "redis://127.0.0.1/2" }, volumes: ["../temp:/t"] } }',
+      'services/grabber/main.py': '',
+    });
+    const { services } = await initIn(join(folder, 'services/grabber/docker'));
+    expect(services).toMatchObject({
+      grabber: { root: join(folder, 'services/grabber'), directories: ['temp'] },
+    });
+  });
+
+  test('COMPOSE_FILE of .env says which files are read', async () => {
+    const clips = (db: number): string =>
+      `services: { clips: { build: ., command: "celery -A a worker -Q c", environment: { REDIS_URL: "redis://127.0.0.1/${db}" } } }`;
+    const { services, outcome } = await run({
+      '.env': 'COMPOSE_FILE=compose.yaml:compose.prod.yaml\n',
+      'compose.yaml': clips(1),
+      'compose.prod.yaml': clips(2),
+    });
+    expect(services).toMatchObject({ clips: { redis: 'redis://127.0.0.1:6379/2' } });
+    expect(outcome.notes.map(({ message }) => message).join()).not.toContain('not used');
+  });
+
+  test('a relative setting of a program that is mounted with its folder', async () => {
+    const result = await run({
+      'compose.yaml':
+        'services: { clips: { build: ., environment: { CACHE_DIR: ./data/cache }, volumes: [".:/app"] } }',
+    });
+    expect(paths(result)).toEqual(['data/cache']);
+  });
+
+  test('a folder with logs or a database in it is not all data', async () => {
+    const result = await run({
+      'services/clips/.env': 'REDIS_URL=redis://127.0.0.1/2\nDATA_DIR=./data\n',
+      'services/clips/data/uploads/a': '',
+      'services/clips/data/logs/a': '',
+    });
+    expect(paths(result)).toEqual(['services/clips/data/uploads']);
+    expect(result.notes).toContain('it holds something else than data (logs)');
+    const whole = await run({
+      'services/clips/.env': 'REDIS_URL=redis://127.0.0.1/2\nDATA_DIR=./data\n',
+      'services/clips/data/uploads/a': '',
+    });
+    expect(paths(whole)).toEqual(['services/clips/data']);
+  });
+});

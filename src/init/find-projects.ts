@@ -45,8 +45,10 @@ const MAX_FOLDERS = 1000;
 export async function findProjects(place: string, search: Search): Promise<Found> {
   const reader = createReader(search);
   if (statSync(place).isFile()) {
-    const folder = dirname(place);
-    const read = await reader.readCompose(placeOf(folder, false), [place]);
+    const folder = baseOf(dirname(place));
+    const isOfService = SERVICE_FOLDERS.includes(basename(dirname(folder)));
+    const directory = dirname(place);
+    const read = await reader.readCompose({ folder, directory, isOfService }, [place]);
     reader.keep(read);
     return reader.found([read.project]);
   }
@@ -74,6 +76,11 @@ export async function findProjects(place: string, search: Search): Promise<Found
     return !isOfStack;
   });
   return reader.found([...services, ...(await surrounding(place, reader))]);
+}
+
+/** The folder that a folder with compose files belongs to: of `grabber/docker` it is `grabber`. */
+export function baseOf(folder: string): string {
+  return COMPOSE_FOLDERS.includes(basename(folder)) ? dirname(folder) : folder;
 }
 
 /** Folders of one service each: of `services/*`, or of the place when that is `services` itself. */
@@ -297,6 +304,7 @@ async function readComposeProject(
     notes.push({ message: `${main}: ${name} is ${UNSET}`, group: { text: UNSET, item } });
   }
   const used = new Map<string, ReadEnv>();
+  const isSilent = !compose.services.some(namesRedis);
   const services = compose.services.map((service): Container => {
     if (service.profiles.length > 0) {
       const item = `${service.name} (${service.profiles.join(', ')})`;
@@ -316,6 +324,12 @@ async function readComposeProject(
       used.set(file.path, file);
       own.push(file);
     }
+    // Copied into the image with the program: where nothing else names a Redis, this file does.
+    const [copied] = dotenvs;
+    if (isSilent && copied !== undefined && own.length === 0 && service.build !== undefined) {
+      used.set(copied.path, copied);
+      own.push(copied);
+    }
     return container(service, sources, own, dotenvs, lookup, shownPath);
   });
   const project: Project = {
@@ -325,6 +339,14 @@ async function readComposeProject(
     envFiles: new Set(used.keys()),
   };
   return { project, read, notes };
+}
+
+/** By its own entries; an env_file is enough to say that it has its settings. */
+function namesRedis({ environment, envFiles }: ComposeService): boolean {
+  return (
+    envFiles.length > 0 ||
+    [...environment].some(([key, { text }]) => /REDIS|BROKER/.test(key) || /^rediss?:/.test(text))
+  );
 }
 
 function container(

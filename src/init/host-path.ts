@@ -67,7 +67,12 @@ function inContainer(
   if (text.startsWith('/')) return throughMounts(posix.normalize(text), binds) ?? NOT_MOUNTED;
   const from =
     workingDirectory === undefined
-      ? [...new Set(binds.flatMap(({ target }) => ancestors(target)))]
+      ? [
+          ...new Set([
+            ...binds.flatMap(({ target }) => ancestors(target)),
+            ...programs(binds, folder),
+          ]),
+        ]
       : [workingDirectory];
   const mapped = from.flatMap(
     (directory) => throughMounts(posix.join(directory, text), binds) ?? [],
@@ -107,6 +112,15 @@ function throughMounts(path: string, binds: readonly Bind[]): HostPath | undefin
     path: rest === '' ? bind.path : join(bind.path, rest),
     readOnly: bind.readOnly,
   };
+}
+
+/** Where the folder of the setting is mounted as a whole, with the program in it. */
+function programs(binds: readonly Bind[], folder: string): readonly string[] {
+  return binds.flatMap(({ path, target }) =>
+    path !== undefined && (path === folder || isBelow(folder, path))
+      ? [posix.join(target, relative(path, folder))]
+      : [],
+  );
 }
 
 /** The nearest first. */

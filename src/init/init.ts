@@ -23,7 +23,7 @@ import { configText } from './config-text.ts';
 import type { ProjectPlaces } from './data-directories.ts';
 import { chooseDeployments } from './deployments.ts';
 import type { AskDeployment, Candidate } from './deployments.ts';
-import { findProjects } from './find-projects.ts';
+import { baseOf, findProjects } from './find-projects.ts';
 import type { Found } from './find-projects.ts';
 import { examine } from './group-services.ts';
 import { KNOWN_SERVICES } from './known-services.ts';
@@ -67,7 +67,7 @@ export async function init(
   const file = resolve(workingDirectory, request.file ?? 'cleanup.config.json');
   const isThere = checkTarget(file, request);
   const from = checkFrom(resolve(workingDirectory, request.from ?? '.'));
-  const base = statSync(from).isDirectory() ? from : dirname(from);
+  const base = baseOf(statSync(from).isDirectory() ? from : dirname(from));
   // Read before anything else is done: a file that cannot be read is a mistake in the command.
   withEnvFiles(request.envFiles, surroundings);
   const envFiles = request.envFiles.map((path) => resolve(workingDirectory, path));
@@ -77,7 +77,8 @@ export async function init(
     kept: withRealPaths([dirname(file), base, workingDirectory]),
     home: env['HOME'],
   };
-  const found = await findProjects(from, { env, envFiles, places });
+  const place = statSync(from).isDirectory() ? base : from;
+  const found = await findProjects(place, { env, envFiles, places });
   const chosen = await chosenServices(found, places, io.ask);
   const mayAsk = !request.offline;
   const asked = mayAsk ? await answersFor(chosen.candidates, request, io.signal) : NO_ANSWERS;
