@@ -3,7 +3,6 @@ import { availableParallelism, homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArguments, wantsJson } from './cli.ts';
-import { addedByNode } from './node-env-file.ts';
 import { firstLine } from './terminal/first-line.ts';
 import { leadsToJournal } from './terminal/line-format.ts';
 import { journalLine } from './report/log-line.ts';
@@ -62,7 +61,6 @@ process.stdout.on('error', (error: unknown) => {
   output.lost = true;
   complain(`media-cleanup: the report could not be written: ${errorMessage(error)}\n`);
 });
-for (const name of addedByNode(argv, process.env, initialEnvironment())) delete process.env[name];
 // ioredis' debug output contains the arguments of AUTH.
 delete process.env['DEBUG'];
 
@@ -219,15 +217,6 @@ function workingDirectory(): string {
   } catch (error) {
     const message = 'The working directory was removed: change to another one and run again.';
     throw new CannotStart('usage', message, [], error);
-  }
-}
-
-/** Undefined where the system does not tell. */
-function initialEnvironment(): string | undefined {
-  try {
-    return readFileSync('/proc/self/environ', 'utf8');
-  } catch {
-    return undefined;
   }
 }
 

@@ -218,6 +218,16 @@ describe('variants of a compose file', () => {
     expect(notes).not.toContain('/7');
   });
 
+  test('one that has a new service and a part of an old one is an override', async () => {
+    const { services, notes } = await run({
+      'compose.yaml': base,
+      'compose.more.yaml':
+        'services: { clips: { volumes: ["./models:/m"] }, beat: { build: ., command: "celery -A a beat", environment: { REDIS_URL: "redis://127.0.0.1/1" } } }',
+    });
+    expect(services).toMatchObject({ clips: { directories: ['uploads'], models: ['models'] } });
+    expect(notes).not.toContain('not used');
+  });
+
   test('a whole one stands by itself, also alone', async () => {
     const whole = base.replaceAll('.1/1', '.1/4').replace('uploads', 'output');
     const beside = await run({ 'compose.yaml': base, 'compose.dev.yaml': whole });

@@ -119,6 +119,17 @@ test('two services in one database: each gets the prefix with its name', async (
   });
 });
 
+test('a prefix that is like two services in one database is written for neither', async () => {
+  const folder = project({});
+  const redis = await redisIn(folder);
+  for (const name of ['audio-cut', 'audio-mix']) {
+    addFiles(folder, { [`services/${name}/.env`]: env(redis, 5, `CELERY_QUEUE=${name}_q\n`) });
+  }
+  saveJob(redis, 5, 'audio_job:1');
+  await initIn(folder);
+  for (const one of Object.values(written(folder))) expect(one).not.toHaveProperty('keyPrefix');
+});
+
 test('a worker that consumes something else than the file says is told, and not taken', async () => {
   const folder = project({});
   const redis = await redisIn(folder);

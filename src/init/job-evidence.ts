@@ -109,8 +109,9 @@ export function likeness(prefix: string, name: string): Likeness {
       .toLowerCase()
       .split(/[^a-z]+/)
       .filter((word) => word.length > 2);
-  const specific = words(prefix).filter((word) => !GENERIC.has(word));
-  if (specific.length === 0) return 'generic';
+  const own = words(prefix);
+  const specific = own.filter((word) => !GENERIC.has(word));
+  if (specific.length === 0) return own.length === 0 ? undefined : 'generic';
   const stems = words(name).map((word) => word.slice(0, STEM));
   const isAlike = (word: string): boolean => {
     const own = word.slice(0, STEM);
