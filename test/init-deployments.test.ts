@@ -561,6 +561,19 @@ describe('files that belong together', () => {
     expect(paths(result)).toEqual(['data/cache']);
   });
 
+  test('a folder of data in the folder of a mounted program is told', async () => {
+    const result = await run({
+      'compose.yaml':
+        'services: { clips: { build: ., environment: { OUTPUT_DIR: output }, volumes: [".:/app"] } }',
+      'output/a': '',
+      'cache/a': '',
+      'main.py': '',
+    });
+    expect(paths(result)).toEqual(['output']);
+    expect(result.notes).toContain('not proposed: cache: in the folder of the program');
+    expect(result.notes).not.toContain('not proposed: output');
+  });
+
   test('a folder with logs or a database in it is not all data', async () => {
     const result = await run({
       'services/clips/.env': 'REDIS_URL=redis://127.0.0.1/2\nDATA_DIR=./data\n',

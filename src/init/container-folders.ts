@@ -1,5 +1,5 @@
 /** The folders of this machine that a container writes: its mounts, and what its settings name. */
-import { basename, join, relative, resolve } from 'node:path';
+import { basename, join, posix, relative, resolve } from 'node:path';
 import { judgeFolder } from './data-directories.ts';
 import type { LookAtFolder, ProjectPlaces, Verdict } from './data-directories.ts';
 import { directorySettings } from './directory-settings.ts';
@@ -36,7 +36,12 @@ export function foldersOfContainer(
   const settings = directorySettings(container.variables).flatMap((setting) =>
     namedFolder(setting, container, project, places, look, mounts),
   );
-  return [...mounts, ...mounts.flatMap((mount) => foldersInside(mount, places, look)), ...settings];
+  return [
+    ...mounts,
+    ...mounts.flatMap((mount) => foldersInside(mount, places, look)),
+    ...settings,
+    ...mounts.flatMap((mount) => foldersInProgram(mount, places, look)),
+  ];
 }
 
 /** Folders whose content is looked at, because their own name does not say what is in them. */
@@ -54,6 +59,25 @@ function foldersInside(mount: Mount, places: ProjectPlaces, look: LookAtFolder):
     return verdict.is === 'no'
       ? []
       : [{ ...mount, label: `${mount.label}/${name}`, path, verdict }];
+  });
+}
+
+/** `.:/app`: what the program may write there is told, and not proposed by its name alone. */
+function foldersInProgram(
+  mount: Mount,
+  places: ProjectPlaces,
+  look: LookAtFolder,
+): readonly Mount[] {
+  const isProgram = places.kept.includes(mount.path);
+  const state = isProgram && !mount.readOnly ? look(mount.path) : undefined;
+  if (state?.is !== 'directory') return [];
+  return state.names.toSorted().flatMap((name): Mount[] => {
+    const path = join(mount.path, name);
+    if (judgeFolder(path, undefined, places, look).is === 'no') return [];
+    if (look(path).is !== 'directory') return [];
+    const why =
+      'in the folder of the program, and no mount and no setting names it: add it if the service writes it';
+    return [{ ...mount, label: posix.join(mount.label, name), path, verdict: { is: 'no', why } }];
   });
 }
 
