@@ -24,13 +24,13 @@ import type { ProjectPlaces } from './data-directories.ts';
 import { chooseDeployments } from './deployments.ts';
 import type { AskDeployment, Candidate } from './deployments.ts';
 import { baseOf, findProjects } from './find-projects.ts';
-import type { Found } from './find-projects.ts';
 import { examine } from './group-services.ts';
 import { KNOWN_SERVICES } from './known-services.ts';
 import type { NeededVariable, Note, Proposal, ProposedService } from './proposal.ts';
 import { propose } from './propose.ts';
 import { questionsFor } from './questions.ts';
 import { lookAtFolder } from './read-folder.ts';
+import type { Found } from './read-projects.ts';
 import type { RedisAnswer } from './redis-answer.ts';
 import { uniqueNames } from './service-names.ts';
 
