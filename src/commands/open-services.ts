@@ -8,7 +8,6 @@ import type { LocatedDirectory, PatternProblem } from '../files/resolve.ts';
 import type { Asides } from '../files/aside.ts';
 import { boundariesOf } from '../files/rules.ts';
 import type { Rules } from '../files/rules.ts';
-import { targetIdentity } from '../redis/target.ts';
 import type { Boundaries } from '../files/walk.ts';
 import { printable } from '../report/printable.ts';
 import { systemHint, systemReason } from '../report/system-reason.ts';
@@ -39,8 +38,8 @@ export interface OpenService {
   /** The same object as `redis` when both are one database. */
   readonly broker: Link | undefined;
   readonly directories: readonly OpenedDirectory[];
-  /** What keys of other services in the same databases begin with. */
-  readonly neighbours: readonly string[];
+  /** Every service of the config, targets or not. */
+  readonly all: readonly ServiceConfig[];
   /** Only what was made before goes, in milliseconds since 1970; undefined: all. */
   readonly before: number | undefined;
   /** What could not be reached or opened. */
@@ -81,7 +80,7 @@ export async function openServices(
         config,
         ...links,
         directories: opened,
-        neighbours: neighboursOf(config, all),
+        all,
         before,
         failures,
         warnings,
@@ -157,18 +156,6 @@ function openDirectory(
     failures.push(directoryFailure(located, '.', systemCode(error)));
     return { located, open: undefined, rules, boundaries, pending, asides };
   }
-}
-
-function neighboursOf(config: ServiceConfig, all: readonly ServiceConfig[]): readonly string[] {
-  const own = config.redis === undefined ? undefined : targetIdentity(config.redis);
-  return all
-    .filter((other) => other !== config)
-    .flatMap(({ redis, keyPrefixes, celery }) => [
-      ...(redis !== undefined && targetIdentity(redis) === own ? keyPrefixes : []),
-      ...(celery !== undefined && targetIdentity(celery.broker) === own
-        ? celery.queues.map((queue) => celery.globalKeyPrefix + queue)
-        : []),
-    ]);
 }
 
 const WITHOUT_PROC: Warning = {

@@ -7,7 +7,9 @@ import type { LinkLedger } from '../files/link-ledger.ts';
 import { FULL_PACE } from '../redis/pace.ts';
 import type { Pace } from '../redis/pace.ts';
 import { NOTHING_LEFT } from '../report/types.ts';
-import type { DirectoryReport, Failure, Remaining } from '../report/types.ts';
+import type { DirectoryReport, Failure, Kind, Remaining } from '../report/types.ts';
+import { createJobSample } from '../resources/job-sample.ts';
+import type { JobSample } from '../resources/job-sample.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
@@ -22,8 +24,14 @@ export interface WipeTally {
   inFlight: number;
   /** Ids of the tasks that were killed or dropped by their worker. */
   readonly cancelled: Set<string>;
-  /** Keys were left that look like its jobs, under a prefix that the config does not have. */
+  /** Keys of `indexKeys` that went. */
+  indexKeys: number;
+  /** The config does not name the service's jobs, or not all: a problem of the survey. */
   missesJobs: boolean;
+  /** Kinds that could not be looked at, or not completely. */
+  readonly unknown: Set<Kind>;
+  /** Some ids of jobs that went, and what the service's prefixes matched. */
+  readonly sample: JobSample;
   /** Something happened after the last look that may have brought things back. */
   isDoubtful: boolean;
   /** Which processes the last look found to have nothing left (see `serverIdentity`), by label. */
@@ -74,7 +82,10 @@ export function startTally(service: OpenService): WipeTally {
     queued: 0,
     inFlight: 0,
     cancelled: new Set(),
+    indexKeys: 0,
     missesJobs: false,
+    unknown: new Set(),
+    sample: createJobSample(service.config),
     isDoubtful: false,
     provenOn: new Map(),
     someTaskIds: [],

@@ -108,7 +108,7 @@ export async function wipeAll(
   const reports = await Promise.all(
     runs.map(async ({ service, step: { tally } }) =>
       serviceReport(
-        service.config.name,
+        service.config,
         tally,
         verdicts.get(service) ?? (await countLeft(service, request.kinds, tally)),
       ),

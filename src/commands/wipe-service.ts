@@ -1,4 +1,7 @@
+import type { ServiceConfig } from '../config/types.ts';
+import { KINDS } from '../report/types.ts';
 import type { Kind, ServiceReport } from '../report/types.ts';
+import { notConfiguredKinds } from '../resources/coverage.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import type { Verdict } from './verify-service.ts';
@@ -31,12 +34,19 @@ export async function wipeService(step: StepContext, kinds: readonly Kind[]): Pr
 }
 
 /** What the report says of a service. */
-export function serviceReport(name: string, tally: WipeTally, verdict: Verdict): ServiceReport {
+export function serviceReport(
+  config: ServiceConfig,
+  tally: WipeTally,
+  verdict: Verdict,
+): ServiceReport {
   const removed = removedSoFar(tally);
   return {
-    name,
+    name: config.name,
     jobsRemoved: tally.jobs,
     resultsRemoved: tally.results,
+    indexKeysRemoved: tally.indexKeys,
+    unknown: KINDS.filter((kind) => tally.unknown.has(kind)),
+    notConfigured: notConfiguredKinds(config),
     tasksPurged: { queued: tally.queued, inFlight: tally.inFlight },
     tasksCancelled: tally.cancelled.size,
     cameBack: tally.cameBack,

@@ -64,6 +64,7 @@ function serviceJson(service: ServiceReport) {
   return {
     jobs_removed: service.jobsRemoved,
     results_removed: service.resultsRemoved,
+    index_keys_removed: service.indexKeysRemoved,
     tasks_purged: { queued: service.tasksPurged.queued, in_flight: service.tasksPurged.inFlight },
     tasks_cancelled: service.tasksCancelled,
     files_deleted: service.filesDeleted,
@@ -72,6 +73,8 @@ function serviceJson(service: ServiceReport) {
     bytes_freed: service.bytesFreed,
     bytes_held_open: service.bytesHeldOpen,
     verified: service.verified,
+    unknown: service.unknown,
+    not_configured: service.notConfigured,
     remaining: {
       jobs: service.remaining.jobs,
       tasks: service.remaining.tasks,

@@ -34,6 +34,16 @@ export interface Remaining {
 
 export const NOTHING_LEFT: Remaining = { jobs: 0, tasks: 0, files: 0, models: 0 };
 
+/** How far the kinds of a service were looked at; a kind in no list was looked at as a whole. */
+export interface Coverage {
+  /** Kinds that could not be looked at, or not completely: their counts are too low. */
+  readonly unknown: readonly Kind[];
+  /** Kinds that the config names nothing of. */
+  readonly notConfigured: readonly Kind[];
+}
+
+export const ALL_COVERED: Coverage = { unknown: [], notConfigured: [] };
+
 export interface DirectoryReport {
   /** As shown to people: `Uploads`. */
   readonly name: string;
@@ -154,10 +164,12 @@ export const NO_WORKERS: Workers = {
   trouble: undefined,
 };
 
-export interface ServiceReport {
+export interface ServiceReport extends Coverage {
   readonly name: string;
   readonly jobsRemoved: number;
   readonly resultsRemoved: number;
+  /** Keys of `indexKeys`, which list the jobs. */
+  readonly indexKeysRemoved: number;
   readonly tasksPurged: { readonly queued: number; readonly inFlight: number };
   readonly tasksCancelled: number;
   /** Of the removed ones: what was not there any more and then again, while the wipe went on. */
@@ -210,7 +222,7 @@ export interface DirectoryCensus {
 }
 
 /** What one service holds now: `stats`, the plan and the dry run show the same thing. */
-export interface ServiceCensus {
+export interface ServiceCensus extends Coverage {
   readonly name: string;
   readonly jobs: number;
   /** Jobs that are too young to go, or of unknown age. */

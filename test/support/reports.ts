@@ -36,6 +36,9 @@ export const TRANSCRIBER: ServiceReport = {
   name: 'audio-transcriber',
   jobsRemoved: 15,
   resultsRemoved: 15,
+  indexKeysRemoved: 0,
+  unknown: [],
+  notConfigured: [],
   tasksPurged: { queued: 3, inFlight: 1 },
   tasksCancelled: 1,
   cameBack: NONE,
@@ -175,6 +178,8 @@ function census(
     })),
     redis: `127.0.0.1:6379/${db}`,
     broker: `127.0.0.1:6379/${db}`,
+    unknown: [],
+    notConfigured: [],
     failures: NO_FAILURES,
     warnings: [],
   };
