@@ -7,6 +7,7 @@ import { loadConfig } from '../config/load.ts';
 import type { Config, ServiceConfig } from '../config/types.ts';
 import { worst } from '../report/diagnosis.ts';
 import type { Check, Diagnosis, QueueDiagnosis, ServiceDiagnosis } from '../report/diagnosis.ts';
+import { earlierWipes } from '../runs/earlier-runs.ts';
 import { stateDirectory } from '../runs/state-directory.ts';
 import { collectFailures, errorLine } from '../report/failures.ts';
 import { counted } from '../report/text.ts';
@@ -56,7 +57,7 @@ export async function doctor(
   for (const target of targets) {
     const judged = await judgeTargets(config, [target], surroundings, places);
     for (const [name, one] of judged.located) located.set(name, one);
-    files.set(target.name, await fileChecks(config, target, judged, signal));
+    files.set(target.name, await fileChecks(config, target, judged, state, signal));
   }
   const services = await openServices(config.services, targets, located, REDIS_KINDS, signal);
   try {
@@ -83,10 +84,13 @@ async function fileChecks(
   config: Config,
   target: ServiceConfig,
   { located, problems }: Awaited<ReturnType<typeof judgeTargets>>,
+  state: string,
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
   if (problems.length > 0) return refusalChecks(problems);
-  const services = await openServices(config.services, [target], located, FILE_KINDS, signal);
+  const services = await openServices(config.services, [target], located, FILE_KINDS, signal, {
+    earlier: earlierWipes(state),
+  });
   try {
     const [service] = services;
     return service === undefined ? [] : await diagnoseDirectories(service, signal);

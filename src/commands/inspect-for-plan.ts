@@ -1,5 +1,6 @@
 import { createJobSample } from '../resources/job-sample.ts';
 import { collectFailures } from '../report/failures.ts';
+import { findingFailure, findingText } from '../report/finding-text.ts';
 import { NO_WORKERS } from '../report/types.ts';
 import type { Failure, Kind, ServiceCensus } from '../report/types.ts';
 import { countResults } from './count-results.ts';
@@ -8,7 +9,7 @@ import type { InspectOptions } from './inspect-service.ts';
 import { inspectWorkers } from './look-at-workers.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
-import { findingFailure, findingText, surveyService } from './survey-service.ts';
+import { surveyService } from './survey-service.ts';
 import { workersWarnings } from './worker-warnings.ts';
 
 /**

@@ -12,6 +12,10 @@ import type { Boundaries } from '../files/walk.ts';
 import { printable } from '../report/printable.ts';
 import { systemHint, systemReason } from '../report/system-reason.ts';
 import type { Failure, Kind } from '../report/types.ts';
+import type { Finding } from '../model/finding.ts';
+import { missingDirectories, nearestDirectory } from '../resources/missing-directories.ts';
+import type { EarlierWipes } from '../runs/earlier-runs.ts';
+import { findingFailure } from '../report/finding-text.ts';
 import { realPath } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
 import { connectService } from './links.ts';
@@ -47,10 +51,16 @@ export interface OpenService {
   readonly warnings: Warning[];
 }
 
+export interface OpenOptions {
+  /** Only files last modified and jobs created before that go, in milliseconds since 1970. */
+  readonly before?: number | undefined;
+  /** Which directories earlier runs have emptied. */
+  readonly earlier?: EarlierWipes;
+}
+
 /**
  * Opens the directories and connects, all services at once, so that several dead servers cost the
  * time of one. What fails is data. Only what the chosen kinds need is opened.
- * @param before only files last modified and jobs created before that go, in milliseconds since 1970.
  * @throws the signal's reason.
  */
 export async function openServices(
@@ -59,8 +69,9 @@ export async function openServices(
   located: ReadonlyMap<string, Located>,
   kinds: readonly Kind[],
   signal: AbortSignal,
-  before?: number,
+  options: OpenOptions = {},
 ): Promise<readonly OpenService[]> {
+  const { before, earlier } = options;
   const opening = await Promise.allSettled(
     targets.map(async (config): Promise<OpenService> => {
       const failures: Failure[] = [];
@@ -71,7 +82,7 @@ export async function openServices(
       const patterns = patternProblems.filter(({ kind }) => kinds.includes(kind));
       if (wanted.length + patterns.length > 0) {
         if (isRootMissing(config)) failures.push(rootFailure(config));
-        else warnings.push(...missingWarnings(wanted, patterns));
+        else noteMissing(missingDirectories(config, wanted, patterns, earlier), failures, warnings);
         if (opened.some(({ open }) => open?.byDescriptor === false)) warnings.push(WITHOUT_PROC);
         failures.push(...patterns.flatMap(patternFailure));
       }
@@ -163,25 +174,11 @@ const WITHOUT_PROC: Warning = {
   weight: 'note',
 };
 
-/** A missing directory is an empty one, in a stack that has not been used yet and after a reset. */
-function missingWarnings(
-  directories: readonly LocatedDirectory[],
-  patterns: readonly PatternProblem[],
-): readonly Warning[] {
-  const missing = directories.filter(({ state }) => state.is === 'missing');
-  const paths = missing.map(({ path }) => path).join(', ');
-  const verb = missing.length === 1 ? 'does' : 'do';
-  const texts = [
-    ...(missing.length === 0
-      ? []
-      : [
-          `${paths} ${verb} not exist: nothing to remove there; if that is wrong, correct the config`,
-        ]),
-    ...patterns
-      .filter(({ code }) => code === undefined)
-      .map(({ pattern }) => `The pattern ${pattern} matches no directory: nothing to remove there`),
-  ];
-  return texts.map((text) => ({ text, weight: 'note' }));
+function noteMissing(findings: readonly Finding[], failures: Failure[], warnings: Warning[]): void {
+  for (const finding of findings) {
+    if (finding.severity === 'problem') failures.push(findingFailure(finding));
+    else warnings.push({ text: `${finding.reason}; ${finding.hint}`, weight: finding.severity });
+  }
 }
 
 /** Part of what a pattern covers could not be looked at, so it is not known to be empty. */
@@ -198,11 +195,12 @@ function isRootMissing(config: ServiceConfig): boolean {
 }
 
 function rootFailure(config: ServiceConfig): Failure {
+  const near = nearestDirectory(config.root, new Set());
   return {
     target: 'Root',
     item: config.name,
     code: 'ENOENT',
-    reason: `No such directory: ${config.root}`,
+    reason: `No such directory: ${config.root}${near === undefined ? '' : `, but there is ${near}`}`,
     hint: `correct "root" of ${config.name} in the config, or mount it`,
   };
 }

@@ -2,9 +2,7 @@ import { scanInFlight } from '../celery/in-flight.ts';
 import { brokerKeys } from '../celery/keys.ts';
 import { peekQueue } from '../celery/queue.ts';
 import type { ServiceConfig } from '../config/types.ts';
-import type { Finding } from '../model/finding.ts';
-import { targetIdentity } from '../redis/target.ts';
-import { targetLabel } from '../redis/target.ts';
+import { targetIdentity, targetLabel } from '../redis/target.ts';
 import type { Failure } from '../report/types.ts';
 import { unnamedJobs } from '../resources/job-findings.ts';
 import { neighboursIn } from '../resources/key-families.ts';
@@ -64,16 +62,6 @@ export async function surveyService(
       ? [unnamedJobs(config, targetLabel(config.redis), undefined)]
       : [];
   return { findings, judgement: undefined };
-}
-
-/** A problem as the report's errors have it. */
-export function findingFailure({ target, item, code, reason, hint }: Finding): Failure {
-  return { target, item, code, reason, hint };
-}
-
-/** A warning or a note in one sentence. */
-export function findingText({ target, item, reason, hint }: Finding): string {
-  return `${target} ${item}: ${reason}${hint === '' ? '' : `; ${hint}`}`;
 }
 
 const SOME_IDS = 20;

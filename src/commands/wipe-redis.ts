@@ -4,6 +4,7 @@ import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { nothingKept } from '../redis/job-age.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
+import { findingFailure, findingText } from '../report/finding-text.ts';
 import { printable } from '../report/printable.ts';
 import { countIndexKeys, wipeIndexKeys } from '../resources/index-keys.ts';
 import { counted, grouped } from '../report/text.ts';
@@ -18,7 +19,7 @@ import {
 } from './warnings.ts';
 import { DEFAULT_ZONE } from './service-keys.ts';
 import type { StepContext, WipeTally } from './step.ts';
-import { findingFailure, findingText, subjectOf, surveyService } from './survey-service.ts';
+import { subjectOf, surveyService } from './survey-service.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
 export async function wipeQueue(step: StepContext): Promise<void> {

@@ -10,6 +10,7 @@ import { plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
 import type { Kind, ServiceCensus, WipeReport } from '../report/types.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
+import { earlierWipes } from '../runs/earlier-runs.ts';
 import { lockRedis } from './redis-locks.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
@@ -187,7 +188,7 @@ async function withServices(
   targets: readonly ServiceConfig[],
   located: ReadonlyMap<string, Located>,
   request: WipeRequest,
-  { observer, signal }: WipeIo,
+  { observer, signal, stateDirectory }: WipeIo,
   { startedAt }: { readonly startedAt: Date },
   work: (services: readonly OpenService[]) => Promise<WipeOutcome>,
 ): Promise<WipeOutcome> {
@@ -195,7 +196,11 @@ async function withServices(
   if (isCertain(request)) announceStart(request.kinds, config.file, observer);
   const { kinds, olderThan } = request;
   const before = olderThan === undefined ? undefined : startedAt.getTime() - olderThan;
-  const services = await openServices(config.services, targets, located, kinds, signal, before);
+  const earlier = earlierWipes(stateDirectory);
+  const services = await openServices(config.services, targets, located, kinds, signal, {
+    before,
+    earlier,
+  });
   try {
     refuseReplicas(services);
     signal.throwIfAborted();

@@ -41,6 +41,7 @@ describe('the report', () => {
             "audio-transcriber": {
               "jobs_removed": 15,
               "results_removed": 15,
+              "index_keys_removed": 0,
               "tasks_purged": {
                 "queued": 3,
                 "in_flight": 1
@@ -52,6 +53,8 @@ describe('the report', () => {
               "bytes_freed": 1725118054,
               "bytes_held_open": 0,
               "verified": true,
+              "unknown": [],
+              "not_configured": [],
               "remaining": {
                 "jobs": 0,
                 "tasks": 0,

@@ -100,7 +100,7 @@ test('a dry run', () => {
     finishedAt: new Date(7),
   };
   expect(reportMarkdown(plannedReport(run, CENSUS))).toMatchInlineSnapshot(`
-    "# DRY RUN (jobs, models only, older than 1d): 1219 jobs + 0 files + 3 models would be removed (1499MB), nothing was changed, 1 error
+    "# DRY RUN (jobs, models only, older than 1d): 1219 jobs + 0 files + 3 models would be removed (1499MB), nothing was changed, 1 error: not all is counted
 
     - Run: \`x\`
     - Status: planned

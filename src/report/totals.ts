@@ -67,9 +67,13 @@ export function finishedStatus(
   return isClean(services) ? 'completed' : 'completed_with_errors';
 }
 
-/** Exit code of a report; that of an interrupted wipe comes from the signal. A dry run is 0. */
+/**
+ * Exit code of a report; that of an interrupted wipe comes from the signal. A dry run is 0 where all
+ * could be looked at, so that `--dry-run && …` goes on only then.
+ */
 export function reportExitCode(report: WipeReport): number {
-  return report.dryRun || isClean(report.services) ? EXIT_CODE.done : EXIT_CODE.failed;
+  const isGood = report.dryRun ? totalsOf(report.services).errors === 0 : isClean(report.services);
+  return isGood ? EXIT_CODE.done : EXIT_CODE.failed;
 }
 
 export function isTotal(kinds: readonly Kind[]): boolean {
@@ -91,11 +95,12 @@ export function reportMessage(report: WipeReport): string {
   const size = `${megabytes(totals.bytesFreed)}MB`;
   // The total wipe's message has no room for tasks: its form is fixed by the contract.
   const tasks =
-    only !== '' && report.kinds.includes('queue')
+    (only !== '' || report.dryRun) && report.kinds.includes('queue')
       ? `, ${totals.tasksQueued + totals.tasksInFlight} tasks`
       : '';
   if (report.dryRun) {
-    return `DRY RUN${only}: ${counts} would be removed (${size})${tasks}, nothing was changed${errorsText(totals.errors)}`;
+    const doubt = totals.errors === 0 ? '' : `${errorsText(totals.errors)}: not all is counted`;
+    return `DRY RUN${only}: ${counts} would be removed (${size})${tasks}, nothing was changed${doubt}`;
   }
   const removed = `${counts} removed (${size} freed)${tasks}`;
   const left = remainingCount(totals.remaining);

@@ -145,6 +145,7 @@ export const CENSUS: readonly ServiceCensus[] = [
       ['Downloads', 'downloads', 'files', 0, 0],
       ['Temp', 'temp', 'files', 0, 0],
     ]),
+    unknown: ['jobs', 'queue'],
     failures: failed(REFUSED),
   },
 ];
