@@ -8,6 +8,7 @@ import { FULL_PACE } from '../redis/pace.ts';
 import type { Pace } from '../redis/pace.ts';
 import { NOTHING_LEFT } from '../report/types.ts';
 import type { DirectoryReport, Failure, Kind, Remaining } from '../report/types.ts';
+import { unknownFileKinds } from '../resources/coverage.ts';
 import { createJobSample } from '../resources/job-sample.ts';
 import type { JobSample } from '../resources/job-sample.ts';
 import type { OpenService } from './open-services.ts';
@@ -84,7 +85,7 @@ export function startTally(service: OpenService): WipeTally {
     cancelled: new Set(),
     indexKeys: 0,
     missesJobs: false,
-    unknown: new Set(),
+    unknown: new Set(unknownAtStart(service)),
     sample: createJobSample(service.config),
     isDoubtful: false,
     provenOn: new Map(),
@@ -97,6 +98,16 @@ export function startTally(service: OpenService): WipeTally {
     failures,
     warnings: service.warnings.map(({ text }) => text),
   };
+}
+
+/** Kinds of files whose directories could not be opened, or are not where the config says. */
+function unknownAtStart({ config, directories, failures }: OpenService): readonly Kind[] {
+  const failed = new Set(failures.map(({ target }) => target));
+  return unknownFileKinds(
+    directories.map(({ located }) => located),
+    config,
+    failed,
+  );
 }
 
 /** What the steps of one service's wipe share. */

@@ -1,4 +1,5 @@
 /** Keys of a database that begin alike, and whose they are by their names alone. */
+import { classifyQueueKey } from '../celery/keys.ts';
 import type { BrokerKeys } from '../celery/keys.ts';
 import type { ServiceConfig } from '../config/types.ts';
 import { matchesKeyPattern } from '../model/key-pattern.ts';
@@ -56,9 +57,10 @@ export function createOwners(
   const own = bytes(config.keyPrefixes);
   const foreign = bytes(config.foreignKeyPrefixes);
   const indexes = bytes(config.indexKeys);
-  const others = bytes(neighbours.flatMap(neighbourPrefixes));
+  const others = bytes(neighbours.flatMap(({ keyPrefixes }) => keyPrefixes));
   const othersIndexes = bytes(neighbours.flatMap(({ indexKeys }) => indexKeys));
   const queues = keys.queues.map(keys.broker.queue);
+  const othersQueues = bytes(neighbours.flatMap(queueNames));
   const begins = (key: Buffer, starts: readonly Buffer[]): boolean =>
     starts.some((start) => startsWith(key, start));
   const matches = (key: Buffer, patterns: readonly Buffer[]): boolean =>
@@ -67,9 +69,13 @@ export function createOwners(
     if (begins(key, foreign)) return 'foreign';
     if (keys.isProtected(key) || key.includes('.reply.celery.pidbox')) return 'Celery';
     if (begins(key, [keys.broker.results, ...CELERY])) return 'Celery';
-    if (begins(key, queues)) return 'queue';
+    if (queues.some((queue) => isListOf(key, queue))) return 'queue';
+    // Before one's own: in another database than the configured one a neighbour may have the same.
+    if (begins(key, others) || othersQueues.some((queue) => isListOf(key, queue))) {
+      return 'another service';
+    }
     if (begins(key, own)) return 'jobs';
-    if (begins(key, others) || matches(key, othersIndexes)) return 'another service';
+    if (matches(key, othersIndexes)) return 'another service';
     return matches(key, indexes) ? 'index' : undefined;
   };
   return ({ samples }) => {
@@ -78,10 +84,13 @@ export function createOwners(
   };
 }
 
-/** What the keys of a service in a shared database begin with: its jobs and its queues. */
-export function neighbourPrefixes({ keyPrefixes, celery }: ServiceConfig): readonly string[] {
-  const queues = celery?.queues.map((queue) => celery.globalKeyPrefix + queue) ?? [];
-  return [...keyPrefixes, ...queues];
+/** A queue's list, or one of its priorities: `thumbs:job:1` is none of the queue `thumbs`. */
+function isListOf(key: Buffer, queue: Buffer): boolean {
+  return startsWith(key, queue) && classifyQueueKey(key.subarray(queue.length)) === 'certain';
+}
+
+function queueNames({ celery }: ServiceConfig): readonly string[] {
+  return celery?.queues.map((queue) => celery.globalKeyPrefix + queue) ?? [];
 }
 
 /** The other services with jobs or queues in the same database. */
