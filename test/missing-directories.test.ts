@@ -70,6 +70,17 @@ describe('a directory that is not there', () => {
     expect(fileList(join(folder, 'svc', there))).toEqual([]);
   });
 
+  test('also where it is the folder of a pattern', async () => {
+    const folder = testFolder();
+    makeFiles(join(folder, 'svc/uploads/a'), 1);
+    const config = serviceIn(folder, ['uplaods/*']);
+    const { code, report } = await wipeJson(config, { folder });
+    expect(code).toBe(1);
+    expect(report.services['s']?.failures[0]?.hint).toContain('"uploads/*" instead of "uplaods/*"');
+    expect((await wipeJson(serviceIn(folder, ['uploads/*']), { folder })).code).toBe(0);
+    expect(fileList(join(folder, 'svc/uploads'))).toEqual([]);
+  });
+
   test('is no slip for another one that is configured itself', async () => {
     const folder = testFolder();
     makeFiles(join(folder, 'svc/temp'), 1);

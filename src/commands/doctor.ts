@@ -7,7 +7,7 @@ import { loadConfig } from '../config/load.ts';
 import type { Config, ServiceConfig } from '../config/types.ts';
 import { worst } from '../report/diagnosis.ts';
 import type { Check, Diagnosis, QueueDiagnosis, ServiceDiagnosis } from '../report/diagnosis.ts';
-import { earlierWipes } from '../runs/earlier-runs.ts';
+import { earlierRuns } from '../runs/earlier-runs.ts';
 import { stateDirectory } from '../runs/state-directory.ts';
 import { collectFailures, errorLine } from '../report/failures.ts';
 import { counted } from '../report/text.ts';
@@ -89,7 +89,7 @@ async function fileChecks(
 ): Promise<readonly Check[]> {
   if (problems.length > 0) return refusalChecks(problems);
   const services = await openServices(config.services, [target], located, FILE_KINDS, signal, {
-    earlier: earlierWipes(state),
+    earlier: earlierRuns(state),
   });
   try {
     const [service] = services;

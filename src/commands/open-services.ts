@@ -14,7 +14,8 @@ import { systemHint, systemReason } from '../report/system-reason.ts';
 import type { Failure, Kind } from '../report/types.ts';
 import type { Finding } from '../model/finding.ts';
 import { missingDirectories, nearestDirectory } from '../resources/missing-directories.ts';
-import type { EarlierWipes } from '../runs/earlier-runs.ts';
+import { NO_EARLIER_RUNS } from '../runs/earlier-runs.ts';
+import type { EarlierRuns } from '../runs/earlier-runs.ts';
 import { findingFailure } from '../report/finding-text.ts';
 import { realPath } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
@@ -44,6 +45,7 @@ export interface OpenService {
   readonly directories: readonly OpenedDirectory[];
   /** Every service of the config, targets or not. */
   readonly all: readonly ServiceConfig[];
+  readonly earlier: EarlierRuns;
   /** Only what was made before goes, in milliseconds since 1970; undefined: all. */
   readonly before: number | undefined;
   /** What could not be reached or opened. */
@@ -54,8 +56,7 @@ export interface OpenService {
 export interface OpenOptions {
   /** Only files last modified and jobs created before that go, in milliseconds since 1970. */
   readonly before?: number | undefined;
-  /** Which directories earlier runs have emptied. */
-  readonly earlier?: EarlierWipes;
+  readonly earlier?: EarlierRuns;
 }
 
 /**
@@ -71,7 +72,7 @@ export async function openServices(
   signal: AbortSignal,
   options: OpenOptions = {},
 ): Promise<readonly OpenService[]> {
-  const { before, earlier } = options;
+  const { before, earlier = NO_EARLIER_RUNS } = options;
   const opening = await Promise.allSettled(
     targets.map(async (config): Promise<OpenService> => {
       const failures: Failure[] = [];
@@ -92,6 +93,7 @@ export async function openServices(
         ...links,
         directories: opened,
         all,
+        earlier,
         before,
         failures,
         warnings,

@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load.ts';
 import type { ServiceCensus } from '../report/types.ts';
 import { KINDS } from '../report/types.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
-import { earlierWipes } from '../runs/earlier-runs.ts';
+import { earlierRuns } from '../runs/earlier-runs.ts';
 import { stateDirectory } from '../runs/state-directory.ts';
 import { closeServices, openServices } from './open-services.ts';
 import type { Located } from './guard-targets.ts';
@@ -28,7 +28,7 @@ export async function stats(
   for (const target of targets) located.set(target.name, await locateDirectories(target));
   const state = stateDirectory({ ...surroundings, flag: undefined });
   const services = await openServices(config.services, targets, located, KINDS, signal, {
-    earlier: earlierWipes(state),
+    earlier: earlierRuns(state),
   });
   try {
     const options = { seenNames: new Map<string, number>() };

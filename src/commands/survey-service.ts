@@ -32,7 +32,7 @@ export function subjectOf(service: OpenService): OpenSubject {
  */
 export async function surveyService(
   service: OpenService,
-  seen: SeenJobs,
+  seen: Omit<SeenJobs, 'wereHere'>,
   options: {
     readonly occasion: SurveyOccasion;
     readonly report: (failure: Failure) => void;
@@ -54,7 +54,11 @@ export async function surveyService(
     service.redis,
     { target: 'Redis', name: 'other keys' },
     report,
-    async (redis) => surveyJobs(redis, subjectOf(service), seen, { occasion, taskIds }, signal),
+    async (redis) => {
+      const wereHere = service.earlier.removedJobs(config.name, redis.label);
+      const known = { ...seen, wereHere };
+      return await surveyJobs(redis, subjectOf(service), known, { occasion, taskIds }, signal);
+    },
   );
   if (survey !== undefined) return survey;
   const findings =

@@ -1,4 +1,5 @@
 import type { ServiceConfig } from '../config/types.ts';
+import { targetLabel } from '../redis/target.ts';
 import { KINDS } from '../report/types.ts';
 import type { Kind, ServiceReport } from '../report/types.ts';
 import { notConfiguredKinds } from '../resources/coverage.ts';
@@ -42,6 +43,7 @@ export function serviceReport(
   const removed = removedSoFar(tally);
   return {
     name: config.name,
+    redis: config.redis && targetLabel(config.redis),
     jobsRemoved: tally.jobs,
     resultsRemoved: tally.results,
     indexKeysRemoved: tally.indexKeys,

@@ -10,7 +10,7 @@ import { plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
 import type { Kind, ServiceCensus, WipeReport } from '../report/types.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
-import { earlierWipes } from '../runs/earlier-runs.ts';
+import { earlierRuns } from '../runs/earlier-runs.ts';
 import { lockRedis } from './redis-locks.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
@@ -196,7 +196,7 @@ async function withServices(
   if (isCertain(request)) announceStart(request.kinds, config.file, observer);
   const { kinds, olderThan } = request;
   const before = olderThan === undefined ? undefined : startedAt.getTime() - olderThan;
-  const earlier = earlierWipes(stateDirectory);
+  const earlier = earlierRuns(stateDirectory);
   const services = await openServices(config.services, targets, located, kinds, signal, {
     before,
     earlier,

@@ -39,6 +39,7 @@ describe('the report', () => {
           "warnings": [],
           "services": {
             "audio-transcriber": {
+              "redis": "127.0.0.1:6379/3",
               "jobs_removed": 15,
               "results_removed": 15,
               "index_keys_removed": 0,

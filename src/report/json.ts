@@ -62,6 +62,7 @@ export function reportJson(report: WipeReport) {
 function serviceJson(service: ServiceReport) {
   const { failures } = service;
   return {
+    redis: service.redis ?? null,
     jobs_removed: service.jobsRemoved,
     results_removed: service.resultsRemoved,
     index_keys_removed: service.indexKeysRemoved,

@@ -52,6 +52,7 @@ function plannedService(
 ): ServiceReport {
   return {
     name: census.name,
+    redis: census.redis,
     jobsRemoved: census.jobs,
     resultsRemoved: census.results,
     indexKeysRemoved: 0,

@@ -44,6 +44,7 @@ function serviceOf(name: string, one: ReportDocument['services'][string]): Servi
   const older: Partial<typeof one> = one;
   return {
     name,
+    redis: older.redis ?? undefined,
     jobsRemoved: one.jobs_removed,
     resultsRemoved: one.results_removed,
     indexKeysRemoved: older.index_keys_removed ?? 0,

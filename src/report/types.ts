@@ -166,6 +166,8 @@ export const NO_WORKERS: Workers = {
 
 export interface ServiceReport extends Coverage {
   readonly name: string;
+  /** `host:port/db` of the jobs, without password; undefined: none is configured. */
+  readonly redis: string | undefined;
   readonly jobsRemoved: number;
   readonly resultsRemoved: number;
   /** Keys of `indexKeys`, which list the jobs. */

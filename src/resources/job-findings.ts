@@ -92,7 +92,7 @@ export function jobsElsewhere(
   label: string,
   database: OtherDatabase,
 ): Finding {
-  const { target, jobs, isBroker, isCertain } = database;
+  const { target, jobs, isBroker, certainty } = database;
   const found = jobs
     .map(({ prefix, count, evidence }) => {
       const why = evidence.length === 0 ? '' : ` (${evidence.join(', ')})`;
@@ -106,7 +106,7 @@ export function jobsElsewhere(
     config.jobKeys === 'named' ? `No key begins with ${wanted(config)} here` : 'No jobs here';
   return {
     code: 'EDATABASE',
-    severity: isCertain ? 'problem' : 'warning',
+    severity: ({ certain: 'problem', likely: 'warning', unlikely: 'note' } as const)[certainty],
     target: 'Redis',
     item: `${label} (jobs)`,
     reason: `${none}, and ${found} in ${where} look like jobs of this service: left alone`,

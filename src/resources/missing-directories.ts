@@ -9,18 +9,17 @@ import { expandEnvFile, parseDotenv } from '../config/dotenv.ts';
 import type { ServiceConfig } from '../config/types.ts';
 import type { LocatedDirectory, PatternProblem } from '../files/resolve.ts';
 import type { Finding } from '../model/finding.ts';
-import type { EarlierWipes } from '../runs/earlier-runs.ts';
+import type { EarlierRuns } from '../runs/earlier-runs.ts';
 import { counted } from '../report/text.ts';
 
 /**
  * @param directories those of the chosen kinds, the ones that are there as well.
- * @param earlier undefined: nothing is known of earlier runs.
  */
 export function missingDirectories(
   config: ServiceConfig,
   directories: readonly LocatedDirectory[],
   patterns: readonly PatternProblem[],
-  earlier: EarlierWipes | undefined,
+  earlier: EarlierRuns,
 ): readonly Finding[] {
   const taken = new Set(
     directories.flatMap(({ state, path, configuredPath }) =>
@@ -36,8 +35,9 @@ export function missingDirectories(
     else findings.push(slip);
   }
   if (plain.length > 0) findings.push(unused(config, plain));
-  for (const { pattern, code, optional } of patterns) {
-    if (code === undefined && !optional) findings.push(unmatched(config, pattern));
+  for (const problem of patterns) {
+    if (problem.code === undefined && !problem.optional)
+      findings.push(unmatched(config, problem, taken));
   }
   return findings;
 }
@@ -47,7 +47,7 @@ function slipOf(
   config: ServiceConfig,
   { name, path, configuredPath, config: entry, kind }: LocatedDirectory,
   taken: ReadonlySet<string>,
-  earlier: EarlierWipes | undefined,
+  earlier: EarlierRuns,
 ): Finding | undefined {
   const problem = (reason: string, instead: string | undefined): Finding => ({
     code: 'EMISSING',
@@ -57,7 +57,7 @@ function slipOf(
     reason: `${configuredPath} does not exist, ${reason}`,
     hint: hintFor(config, kind, entry.path, instead),
   });
-  const wiped = earlier?.(path);
+  const wiped = earlier.filesIn(path);
   if (wiped !== undefined) {
     const { deleted, cleanupId } = wiped;
     const reason = `and the run ${cleanupId} deleted ${counted(deleted, 'file')} there: is its disk mounted`;
@@ -102,12 +102,31 @@ function unused({ name }: ServiceConfig, paths: readonly string[]): Finding {
   };
 }
 
-function unmatched({ name }: ServiceConfig, pattern: string): Finding {
+/** A pattern that matches nothing: an error where the folder before its first `*` is misspelt. */
+function unmatched(
+  config: ServiceConfig,
+  { pattern, kind }: PatternProblem,
+  taken: ReadonlySet<string>,
+): Finding {
+  const fixed = /^(?:[^*?[\]{}()!\\/]*\/)*/.exec(pattern)?.[0] ?? '';
+  const base = resolve(config.root, fixed);
+  const near = isDirectory(base) ? undefined : nearestDirectory(base, taken);
+  const found = { code: 'EABSENT', target: 'Directories', item: config.name };
+  if (near !== undefined) {
+    return {
+      ...found,
+      code: 'EMISSING',
+      severity: 'problem',
+      // The name that makes the kind unknown.
+      target: 'Pattern',
+      item: pattern,
+      reason: `${base} does not exist, and ${near} does, which has nearly its name`,
+      hint: hintFor(config, kind, pattern, join(near, pattern.slice(fixed.length))),
+    };
+  }
   return {
-    code: 'EABSENT',
+    ...found,
     severity: 'warning',
-    target: 'Directories',
-    item: name,
     reason: `the pattern ${pattern} matches no directory: nothing to remove there`,
     hint: 'if that is wrong, correct the config; if it may match none, write { "path": …, "optional": true }',
   };

@@ -15,6 +15,12 @@ import type { TaskIds } from './judge-families.ts';
 import { neighboursIn } from './key-families.ts';
 import type { KnownFamily, SurveySubject } from './key-families.ts';
 
+/**
+ * Whether jobs in another database are the service's: `certain` by its name or its queue, `likely`
+ * where they are called like any service's, `unlikely` where the service keeps its jobs here.
+ */
+export type Certainty = 'certain' | 'likely' | 'unlikely';
+
 export interface OtherDatabase {
   readonly target: RedisTarget;
   readonly isBroker: boolean;
@@ -22,8 +28,7 @@ export interface OtherDatabase {
   readonly keys: number | undefined;
   /** Families that look like jobs of the service, or begin with its prefix. */
   readonly jobs: readonly KnownFamily[];
-  /** Whether they are the service's jobs, and not only called like any service's. */
-  readonly isCertain: boolean;
+  readonly certainty: Certainty;
 }
 
 export interface OtherDatabases {
@@ -41,14 +46,14 @@ const MOST_DATABASES = 16;
 
 /**
  * @param redis the connection to the configured database of the jobs.
- * @param isHome whether Celery knows the service's queues in that database: then keys elsewhere that
- *   are called like any service's may well be another stack's.
+ * @param home what of the service is known to be in that database. Its queue: keys elsewhere that are
+ *   called like any service's may be another stack's; its jobs: those that are called like its own too.
  * @throws RedisError of that connection, or the signal's reason.
  */
 export async function lookElsewhere(
   redis: RedisConnection,
   subject: SurveySubject & { readonly all: readonly ServiceConfig[] },
-  options: { readonly taskIds: TaskIds; readonly isHome: boolean },
+  options: { readonly taskIds: TaskIds; readonly home: 'jobs' | 'queue' | 'nothing' },
   signal: AbortSignal,
 ): Promise<OtherDatabases> {
   const { config, all } = subject;
@@ -74,16 +79,29 @@ export async function lookElsewhere(
     const isBroker = broker !== undefined && targetIdentity(target) === targetIdentity(broker);
     const judged = await lookInto(target, subject, options.taskIds, signal);
     if (judged === undefined || judged.length === 0) continue;
-    const isCertain = isBroker || !options.isHome || judged.some((one) => isTied(one, config));
-    found.push({ target, isBroker, keys, jobs: judged, isCertain });
+    const certainty = certaintyOf(judged, config, isBroker, options.home);
+    found.push({ target, isBroker, keys, jobs: judged, certainty });
   }
   return { found, unclaimed, isKnown: keyspace !== undefined };
+}
+
+function certaintyOf(
+  jobs: readonly KnownFamily[],
+  config: ServiceConfig,
+  isBroker: boolean,
+  home: 'jobs' | 'queue' | 'nothing',
+): Certainty {
+  if (jobs.some(({ evidence }) => evidence.includes('with ids of tasks of its queue'))) {
+    return 'certain';
+  }
+  if (home === 'jobs') return 'unlikely';
+  const isCertain = isBroker || home === 'nothing' || jobs.some((one) => isTied(one, config));
+  return isCertain ? 'certain' : 'likely';
 }
 
 /** Called like this service, and not only like any. */
 function isTied({ prefix, evidence }: KnownFamily, { keyPrefixes }: ServiceConfig): boolean {
   return (
-    evidence.includes('with ids of tasks of its queue') ||
     (!isGeneric(prefix) && evidence.some((words) => words.endsWith('in their name'))) ||
     keyPrefixes.some((own) => !isGeneric(own) && prefix.startsWith(own))
   );

@@ -60,7 +60,7 @@ function firstWords(prefixes: readonly string[]): ReadonlySet<string> {
 }
 
 function firstWord(prefix: string): string {
-  const [part = '', ...more] = prefix.toLowerCase().split(SEPARATOR);
+  const [part = '', ...more] = prefix.split(SEPARATOR);
   // A prefix of several parts names the service in the first one, whole.
   const isWhole = more.some((rest) => rest !== '');
   return isWhole ? part : (/^(.+?)[_-](?:jobs?|tasks?)[_-]?$/.exec(part)?.[1] ?? part);

@@ -32,6 +32,8 @@ export interface SeenJobs {
   /** Some ids of them. */
   readonly ids: readonly string[];
   readonly parts: readonly PrefixPart[];
+  /** An earlier run removed jobs of the service from this database: the service keeps them here. */
+  readonly wereHere: boolean;
 }
 
 export interface JobSurvey {
@@ -76,11 +78,13 @@ export async function surveyJobs(
   if (config.jobKeys === 'not said') findings.push(unnamedJobs(config, label, judgement));
   else if (missed.length > 0) findings.push(missedJobs(config, label, missed, matched));
   if (matched === 0 && missed.length === 0) {
-    const isHome = await isHomeOf(redis, subject);
-    const elsewhere = await lookElsewhere(redis, subject, { taskIds, isHome }, signal);
+    const home = seen.wereHere ? 'jobs' : (await isHomeOf(redis, subject)) ? 'queue' : 'nothing';
+    const elsewhere = await lookElsewhere(redis, subject, { taskIds, home }, signal);
     findings.push(...elsewhere.found.map((one) => jobsElsewhere(config, label, one)));
-    const isFound = elsewhere.found.some(({ isCertain }) => isCertain);
-    if (!isFound && !isHome) findings.push(...otherDatabasesNote(config, label, elsewhere));
+    const isFound = elsewhere.found.some(({ certainty }) => certainty === 'certain');
+    if (!isFound && home === 'nothing') {
+      findings.push(...otherDatabasesNote(config, label, elsewhere));
+    }
     const strange =
       config.jobKeys === 'named' && judgement !== undefined
         ? nothingMatched(config, label, judgement)

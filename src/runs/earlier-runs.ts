@@ -1,39 +1,59 @@
 import { asRecord } from '../celery/message.ts';
 import { readRunFile, runIds } from './history.ts';
 
-/** A run that deleted something in a directory. */
+/** What the kept reports tell of earlier runs. */
+export interface EarlierRuns {
+  /** The newest run that deleted something in a directory; undefined: none is known. */
+  filesIn(path: string): EarlierWipe | undefined;
+  /** Whether a run removed jobs of the service from a database, by its `host:port/db`. */
+  removedJobs(service: string, database: string): boolean;
+}
+
 export interface EarlierWipe {
   readonly cleanupId: string;
   readonly deleted: number;
 }
 
-/** The newest of the kept runs that deleted files below a path; undefined: none is known. */
-export type EarlierWipes = (path: string) => EarlierWipe | undefined;
+export const NO_EARLIER_RUNS: EarlierRuns = {
+  filesIn: () => undefined,
+  removedJobs: () => false,
+};
+
+interface Known {
+  readonly files: Map<string, EarlierWipe>;
+  readonly jobs: Set<string>;
+}
 
 /**
  * Reads the kept reports when it is first asked. What cannot be read is no evidence: then nothing is
  * known of earlier runs.
  */
-export function earlierWipes(stateDirectory: string): EarlierWipes {
-  let known: ReadonlyMap<string, EarlierWipe> | undefined;
-  return (path) => (known ??= readWipes(stateDirectory)).get(path);
+export function earlierRuns(stateDirectory: string): EarlierRuns {
+  let known: Known | undefined;
+  const all = (): Known => (known ??= readReports(stateDirectory));
+  return {
+    filesIn: (path) => all().files.get(path),
+    removedJobs: (service, database) => all().jobs.has(JSON.stringify([service, database])),
+  };
 }
 
-function readWipes(stateDirectory: string): ReadonlyMap<string, EarlierWipe> {
-  const found = new Map<string, EarlierWipe>();
+function readReports(stateDirectory: string): Known {
+  const known: Known = { files: new Map(), jobs: new Set() };
   for (const cleanupId of orNothing(() => runIds(stateDirectory)) ?? []) {
     const text = orNothing(() => readRunFile(stateDirectory, cleanupId, 'report.json'));
     const report = text === undefined ? undefined : orNothing(() => JSON.parse(text) as unknown);
-    for (const service of Object.values(asRecord(asRecord(report)?.['services']) ?? {})) {
-      const directories = asRecord(service)?.['directories'];
+    const services = asRecord(asRecord(report)?.['services']) ?? {};
+    for (const [name, value] of Object.entries(services)) {
+      const { directories, jobs_removed: jobs, redis } = asRecord(value) ?? {};
+      if (typeof jobs === 'number' && jobs > 0) known.jobs.add(JSON.stringify([name, redis]));
       for (const directory of Array.isArray(directories) ? (directories as unknown[]) : []) {
         const { path, deleted } = asRecord(directory) ?? {};
         if (typeof path !== 'string' || typeof deleted !== 'number' || deleted <= 0) continue;
-        if (!found.has(path)) found.set(path, { cleanupId, deleted });
+        if (!known.files.has(path)) known.files.set(path, { cleanupId, deleted });
       }
     }
   }
-  return found;
+  return known;
 }
 
 /** A directory of another user, or a file that somebody has spoilt. */

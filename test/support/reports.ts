@@ -34,6 +34,7 @@ export function failed(...first: Failure[]): FailureList {
 
 export const TRANSCRIBER: ServiceReport = {
   name: 'audio-transcriber',
+  redis: '127.0.0.1:6379/3',
   jobsRemoved: 15,
   resultsRemoved: 15,
   indexKeysRemoved: 0,
