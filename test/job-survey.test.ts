@@ -6,11 +6,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { makeFiles, wipeJson, writeConfig } from './support/config-file.ts';
+import { enqueue, startWorker } from './support/celery.ts';
+import type { CeleryApp } from './support/celery.ts';
 import { testFolder } from './support/folder.ts';
 import { startRedis } from './support/redis.ts';
 import type { TestRedis } from './support/redis.ts';
 import { requireOrSkip } from './support/requirements.ts';
 import { runTool } from './support/tool.ts';
+import { until } from './support/until.ts';
 import { fileList } from './support/witness.ts';
 
 interface Stack {
@@ -394,5 +397,58 @@ describe.skipIf(!requireOrSkip('redis'))('keys of others', () => {
     follow(config, report.warnings.join('\n'), 'foreignKeyPrefixes');
     const left = await wipeJson(config, { folder });
     expect(left.report.warnings.join('\n')).not.toContain('someone 1');
+  });
+});
+
+describe.skipIf(!requireOrSkip('redis', 'celery'))('a real worker', () => {
+  test('jobs beside another database than the broker’s: no prefix, then the wrong database, then right', async () => {
+    const { folder, redis } = await stack();
+    const app: CeleryApp = {
+      folder,
+      broker: redis.url(2),
+      jobs: redis.url(5),
+      queues: ['thumbs'],
+      keyPrefix: 'thumbs:job:',
+    };
+    const worker = startWorker(app);
+    await worker.waitUntilReady();
+    const ids = ['one', 'two', 'three'];
+    enqueue(
+      app,
+      ids.map((id) => ({ id })),
+    );
+    await until('its results', () =>
+      ids.every((id) => redis.cli('-n', '2', 'EXISTS', `celery-task-meta-${id}`) === '1'),
+    );
+    const celery = { queues: ['thumbs'], broker: redis.url(2) };
+
+    const silent = writeConfig(folder, { thumbs: { redis: redis.url(2), celery } });
+    const unsaid = await wipeJson(silent, { folder });
+    expect([unsaid.code, unsaid.report.verified]).toEqual([1, false]);
+    expect(keysOf(redis, 5)).toHaveLength(3);
+
+    const wrong = writeConfig(folder, {
+      thumbs: { redis: redis.url(2), keyPrefix: 'thumbs:job:', celery },
+    });
+    const elsewhere = await wipeJson(wrong, { folder });
+    expect([elsewhere.code, elsewhere.report.verified]).toEqual([1, false]);
+    const hint = elsewhere.report.services['thumbs']?.failures[0]?.hint ?? '';
+    expect(hint).toContain(`127.0.0.1:${redis.port}/5 instead of`);
+    expect(keysOf(redis, 5)).toHaveLength(3);
+
+    const right = writeConfig(folder, {
+      thumbs: {
+        redis: redis.url(5),
+        keyPrefix: 'thumbs:job:',
+        celery: { ...celery, results: 'own' },
+      },
+    });
+    const done = await wipeJson(right, { folder });
+    expect([done.code, done.report.verified, done.report.jobs_removed]).toEqual([0, true, 3]);
+    expect(keysOf(redis, 5)).toEqual([]);
+    // After a perfect wipe the worker's own keys are no reason for a word.
+    const again = await runTool(['all', '--yes', '--quiet', '--config', right], { folder });
+    expect([again.code, again.stdout, again.stderr]).toEqual([0, '', '']);
+    await worker.stop();
   });
 });

@@ -118,7 +118,9 @@ async function gather(
   const own = likeness(family.prefix, config);
   return {
     words: [
-      ...(areJobs ? ['JSON with id, status and created_at'] : []),
+      ...(areJobs
+        ? [`${byType.has('string') ? 'JSON' : 'hashes'} with id, status and created_at`]
+        : []),
       ...(areJobs && jobs.every(({ isNamedById }) => isNamedById) ? ['named by their id'] : []),
       // Every Celery app has those.
       ...(hasResults ? ['with results of tasks of these ids'] : []),
