@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism, homedir, hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArguments, wantsJson } from './cli.ts';
@@ -151,6 +151,7 @@ async function main(): Promise<number> {
         installation,
         interpreter: process.execPath,
         pid: process.pid,
+        host: hostname(),
         program: fileURLToPath(import.meta.url),
         argv,
         home: ownHome()[0],

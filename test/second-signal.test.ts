@@ -326,7 +326,7 @@ describe.skipIf(!requireOrSkip('redis'))('--timeout', () => {
       folder: at.folder,
       env: toolEnvironment(at.folder),
     });
-    await terminal.waitForScreen('to delete all of this: ');
+    await terminal.waitForScreen('to delete all of this on ');
     const { code, stdout } = await terminal.result;
     expect(code).toBe(1);
     expect(stdout).toContain('Stopped by --timeout 3s.');

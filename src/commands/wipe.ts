@@ -13,7 +13,7 @@ import { cleanupId } from '../runs/cleanup-id.ts';
 import { lockRedis } from './redis-locks.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
-import { guardTargets } from './guard-targets.ts';
+import { guardTargets, realPath } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
 import { createPatience, lockHost } from './host-locks.ts';
 import { refreshLink, refuseReplicas } from './links.ts';
@@ -31,6 +31,8 @@ import { wipeAll } from './wipe-all.ts';
 export interface Plan {
   readonly configFile: string;
   readonly services: readonly ServiceCensus[];
+  /** The root of each service by its name: absolute, links resolved. */
+  readonly roots: ReadonlyMap<string, string>;
 }
 
 export type WipeOutcome =
@@ -267,7 +269,8 @@ async function makePlan(
       }),
     ),
   );
-  return { configFile, services: census };
+  const roots = services.map(({ config }) => [config.name, realPath(config.root)] as const);
+  return { configFile, services: census, roots: new Map(roots) };
 }
 
 /** Where the run writes of itself: never into what it empties. */

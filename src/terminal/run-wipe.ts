@@ -69,7 +69,7 @@ export async function runWipe(
       surroundings,
       observer: fanOut([progress, outputs.observer]),
       ask: terminal.stdinIsTTY
-        ? async (plan) => askOn(terminal, request, plan, progress, signal)
+        ? async (plan) => askOn(terminal, request, plan, surroundings.host, progress, signal)
         : undefined,
       signal,
       standing,
@@ -175,27 +175,37 @@ function warn({ stderr, stderrIsJournal }: Terminal, text: string | undefined): 
   stderr.write(stderrIsJournal ? journalLine('WARNING', line) : line);
 }
 
+/** Where the terminal does not tell its size. */
+const FALLBACK_ROWS = 24;
+
 async function askOn(
   terminal: Terminal,
   request: WipeRequest,
   plan: Plan,
+  hostname: string,
   progress: ProgressView,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const [{ planText }, { confirmationWord }, { askTyped, wipeQuestion }] = await Promise.all([
-    import('../report/plan-text.ts'),
+  const [{ planScreen }, { confirmationWord }, { askTyped, wipeQuestion }] = await Promise.all([
+    import('../report/plan-screen.ts'),
     import('../commands/targets.ts'),
     import('./prompt.ts'),
   ]);
-  const style = await styleFor(terminal, 'stderr', !request.color);
-  progress.pause();
-  const text = planText(plan.services, { ...request, configFile: plan.configFile }, style);
-  terminal.stderr.write(`${text}\n`);
+  // The window may have got another size while everything was counted.
+  const { rows, columns } = terminal.stderr as Partial<NodeJS.WriteStream>;
+  const sized = { ...terminal, stderrColumns: columns ?? terminal.stderrColumns };
+  const style = await styleFor(sized, 'stderr', !request.color);
   const expected = confirmationWord(request.targets);
+  const question = wipeQuestion(expected, harmless(hostname, !style.unicode));
+  progress.pause();
+  const { services, roots, configFile } = plan;
+  const run = { ...request, configFile, roots, host: hostname };
+  const screen = { rows: rows || FALLBACK_ROWS, question };
+  terminal.stderr.write(planScreen(services, run, screen, style));
   const confirmed = await askTyped({
     input: terminal.stdin,
     output: terminal.stderr,
-    question: wipeQuestion(expected),
+    question,
     expected,
     signal,
   });
