@@ -7,7 +7,7 @@ import type { LinkLedger } from '../files/link-ledger.ts';
 import { FULL_PACE } from '../redis/pace.ts';
 import type { Pace } from '../redis/pace.ts';
 import { NOTHING_LEFT } from '../report/types.ts';
-import type { DirectoryReport, Failure, Remaining } from '../report/types.ts';
+import type { DirectoryReport, Failure, Kind, Remaining } from '../report/types.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
@@ -32,6 +32,11 @@ export interface WipeTally {
   readonly someTaskIds: string[];
   /** 0 before the first deletion, 1 in the wipe proper, more when something came back. */
   pass: number;
+  /** The kinds that the first pass has begun, and those of them that it has gone through. */
+  readonly begun: Set<Kind>;
+  readonly finished: Set<Kind>;
+  /** What went of the directory that is being emptied; `directories` has it in the end. */
+  inHand: DirectoryInHand | undefined;
   /** When it began, in milliseconds since 1970. */
   readonly began: number;
   /** When the last pass began, by `performance.now()`. */
@@ -40,6 +45,13 @@ export interface WipeTally {
   readonly directories: DirectoryReport[];
   readonly failures: FailureCollector;
   readonly warnings: string[];
+}
+
+export interface DirectoryInHand {
+  readonly path: string;
+  readonly kind: 'files' | 'models';
+  readonly deleted: number;
+  readonly bytes: number;
 }
 
 /** What removing files shares over all services of a run. */
@@ -79,6 +91,9 @@ export function startTally(service: OpenService): WipeTally {
     provenOn: new Map(),
     someTaskIds: [],
     pass: 0,
+    begun: new Set(),
+    finished: new Set(),
+    inHand: undefined,
     began: Date.now(),
     passStarted: 0,
     cameBack: NOTHING_LEFT,

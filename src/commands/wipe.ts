@@ -156,7 +156,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
           redisLocks.handOver();
           return outcome;
         }
-        const outcome = await wipeAll(opened, request, io);
+        const outcome = await wipeAll(opened, request, io, plan?.services);
         const lost = [...redisLocks.lost, ...(locks.isLost() ? ['this host'] : [])];
         const report: WipeReport = {
           ...run,

@@ -88,7 +88,8 @@ describe('the report', () => {
                 "files": 0,
                 "models": 0
               },
-              "inodes_freed": 24
+              "inodes_freed": 24,
+              "not_begun": []
             }
           },
           "file_systems": [],

@@ -3,6 +3,7 @@ import {
   CENSUS,
   emptyService,
   failed,
+  INTERRUPTED,
   reportOf,
   TRANSCRIBER,
   TROUBLED,
@@ -232,4 +233,10 @@ describe('text from outside', () => {
       .find((one) => one.startsWith('- ') && one.includes('23 files'));
     expect(spans(line ?? '').inside).toEqual([text, text]);
   });
+});
+
+test('what an interrupted run has not begun has no figures', () => {
+  const lines = reportMarkdown(INTERRUPTED).split('\n');
+  expect(lines).toContain('| `audio-transcriber` | 15 | 4 | 49 | - | 1,645.20 | 0 | **NO** |');
+  expect(lines).toContain('| `video-downloader` | - | - | - | - | - | 0 | **NO** |');
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   DENIED,
   emptyService,
+  INTERRUPTED,
   reportOf,
   TRANSCRIBER,
   TROUBLED,
@@ -65,6 +66,20 @@ test('120 columns', () => {
     ⚠️  WIPE FINISHED WITH ERRORS: 1219 jobs + 3468 files + 3 models removed (11068.21MB freed), 2 errors, 1 left
     "
   `);
+});
+
+test('what an interrupted run has not begun has no figures', () => {
+  const lines = reportText(INTERRUPTED, plainStyle(80)).split('\n').slice(0, 6);
+  expect(lines.join('\n')).toMatchInlineSnapshot(`
+    "Service            Jobs  Tasks  Files  Models  MB freed  Errors  Verified
+    ─────────────────────────────────────────────────────────────────────────
+    audio-transcriber    15      4     49       -  1,645.20       0        NO
+    video-downloader      -      -      -       -         -       0        NO
+    ─────────────────────────────────────────────────────────────────────────
+    Total                15      4     49       -  1,645.20       0        NO"
+  `);
+  const only = { ...INTERRUPTED, kinds: ['jobs'] as const };
+  expect(reportText(only, plainStyle(80))).toMatch(/^video-downloader +- +- +- +- +0\.00 +0 +NO$/m);
 });
 
 test('ASCII, without the emoji of the closing message', () => {

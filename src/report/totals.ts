@@ -45,6 +45,20 @@ export function totalsOf(services: readonly ServiceReport[]): Totals {
   };
 }
 
+/** Whether none of the services has begun the kind, so that there is no count of it. */
+export function isNotBegun(services: readonly ServiceReport[], kind: Kind): boolean {
+  return services.length > 0 && services.every(({ notBegun }) => notBegun.includes(kind));
+}
+
+/** The same of the kinds whose bytes are counted, as far as they were selected. */
+export function areFilesNotBegun(
+  services: readonly ServiceReport[],
+  kinds: readonly Kind[],
+): boolean {
+  const chosen = kinds.filter((kind) => kind === 'files' || kind === 'models');
+  return chosen.length > 0 && chosen.every((kind) => isNotBegun(services, kind));
+}
+
 /** 2^20 bytes, rounded to 2 decimals. */
 export function megabytes(bytes: number): number {
   return Math.round((bytes / 2 ** 20) * 100) / 100;

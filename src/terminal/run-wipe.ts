@@ -10,6 +10,7 @@ import { reportExitCode, reportMessage } from '../report/totals.ts';
 import type { WipeReport } from '../report/types.ts';
 import { stateDirectory } from '../runs/state-directory.ts';
 import { titleOf, wantsLines } from './first-line.ts';
+import { hearSignal } from './hear-signal.ts';
 import { lineFormat } from './line-format.ts';
 import { makeProgress, silence } from './progress.ts';
 import type { ProgressView } from './progress.ts';
@@ -52,6 +53,13 @@ export async function runWipe(
   };
   caller.hurry.addEventListener('abort', stopWaiting, { once: true });
   let outputs: RunOutputs | undefined;
+  const heard = hearSignal(caller, (entry) => {
+    // The terminal has echoed ^C.
+    if (caller.interruptedBy() === 'SIGINT') progress.freshLine();
+    progress.log(entry);
+    outputs?.observer.log(entry);
+  });
+  caller.standing.stopProgress = progress.stop;
   try {
     // Loaded only now, because on a terminal something shows within 100 ms.
     const { wipe } = await import('../commands/wipe.ts');
@@ -79,6 +87,7 @@ export async function runWipe(
       detach: outputs.detach,
     });
     progress.stop();
+    heard.end();
     // From now on there is nothing left that could be interrupted, only waited for.
     signal.addEventListener('abort', stopWaiting, { once: true });
     if (outcome.is === 'detached') {
@@ -95,6 +104,7 @@ export async function runWipe(
     throw error;
   } finally {
     progress.stop();
+    heard.end();
     limit.end();
   }
 }

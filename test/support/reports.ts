@@ -45,6 +45,7 @@ export const TRANSCRIBER: ServiceReport = {
   bytesHeldOpen: 0,
   verified: true,
   remaining: NONE,
+  notBegun: [],
   failures: NO_FAILURES,
   warnings: [],
   directories: [
@@ -179,3 +180,17 @@ function census(
     warnings: [],
   };
 }
+
+/** Interrupted among the files of the first service. */
+export const INTERRUPTED = reportOf(
+  [
+    { ...TRANSCRIBER, verified: false, modelsDeleted: 0, notBegun: ['models'] },
+    {
+      ...emptyService('video-downloader'),
+      verified: false,
+      notBegun: KINDS,
+      remaining: { ...NONE, jobs: 5 },
+    },
+  ],
+  { status: 'interrupted' },
+);
