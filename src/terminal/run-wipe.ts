@@ -31,20 +31,7 @@ export async function runWipe(
   surroundings: Surroundings,
   caller: Caller,
 ): Promise<number> {
-  const errorStyle = await styleFor(terminal, 'stderr', !request.color);
-  const progress = request.background
-    ? silence()
-    : makeProgress({
-        stderr: terminal.stderr,
-        stderrIsTTY: terminal.stderrIsTTY,
-        env: terminal.env,
-        quiet: request.quiet,
-        verbose: request.verbose,
-        wantsLines: wantsLines(request),
-        style: errorStyle,
-        line: lineFormat(request.outputs.logFormat, terminal.stderrIsJournal),
-        title: titleOf(request),
-      });
+  const progress = await progressOf(request, terminal);
   const limit = withTimeout(caller.signal, request.timeout);
   const { signal } = limit;
   const hurry = new AbortController();
@@ -107,6 +94,22 @@ export async function runWipe(
     heard.end();
     limit.end();
   }
+}
+
+async function progressOf(request: WipeRequest, terminal: Terminal): Promise<ProgressView> {
+  if (request.background) return silence();
+  const { stderr, stderrIsTTY, env } = terminal;
+  return makeProgress({
+    stderr,
+    stderrIsTTY,
+    env,
+    quiet: request.quiet,
+    verbose: request.verbose,
+    wantsLines: wantsLines(request),
+    style: await styleFor(terminal, 'stderr', !request.color),
+    line: lineFormat(request.outputs.logFormat, terminal.stderrIsJournal),
+    title: titleOf(request),
+  });
 }
 
 /** The report, wherever it is to go, in the order in which it may be waited for. */
