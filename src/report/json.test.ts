@@ -88,8 +88,7 @@ describe('the report', () => {
                 "files": 0,
                 "models": 0
               },
-              "inodes_freed": 24,
-              "not_begun": []
+              "inodes_freed": 24
             }
           },
           "file_systems": [],

@@ -53,8 +53,7 @@ function serviceOf(name: string, one: ReportDocument['services'][string]): Servi
     bytesHeldOpen: one.bytes_held_open,
     verified: one.verified,
     remaining: one.remaining,
-    // Reports of earlier versions do not have it.
-    notBegun: (one as Partial<typeof one>).not_begun ?? [],
+    notBegun: one.not_begun ?? [],
     failures: { first: one.failures, total: one.failures.length + (one.failures_omitted ?? 0) },
     warnings: one.warnings,
     directories: one.directories.map((directory) => ({
