@@ -168,6 +168,33 @@ describe.skipIf(!requireOrSkip('redis'))('a second signal', () => {
     expect(left).toBeGreaterThan(0);
   });
 
+  test.each([
+    { title: 'the count before the wipe', args: ['--max-jobs', '1000000'] },
+    { title: 'no count', args: [] },
+  ])('a Redis that does not answer after the first signal: $title', async ({ args }) => {
+    const at = await twoServices(20_000);
+    const run = at.start('--rate', '1000', '--json', ...args);
+    await inTheMiddle(at, 20_000);
+    at.redis.pause();
+    await sleep(100);
+    run.kill('SIGINT');
+    const { code, stdout } = await run.result;
+    at.redis.resume();
+    expect(code).toBe(130);
+    const report = JSON.parse(stdout) as JsonReport;
+    const isCounted = args.length > 0;
+    expect(report.services).toMatchObject({
+      media: {
+        verified: false,
+        remaining: isCounted ? { jobs: 20_000 - report.jobs_removed, files: 3 } : { jobs: 0 },
+      },
+      other: { verified: false, remaining: isCounted ? { jobs: 5, files: 4 } : { jobs: 0 } },
+    });
+    for (const { warnings } of Object.values(report.services)) {
+      expect(warnings.join('\n')).toContain('interrupted: what is left of jobs');
+    }
+  });
+
   test('with --json it is one document', async () => {
     const at = await scene(20_000);
     const run = at.start('--rate', '1000', '--json');
@@ -420,6 +447,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))(
       await worker.waitForLog('Started consuming from');
       expect(stack.cli('EXISTS', 'media-cleanup:held-consumers')).toBe('0');
       expect(stderr).not.toContain('doctor --fix');
+      expect(stderr).toContain('Interrupted: finishing the item at hand, resuming consumers; ');
       const [id = ''] = runIdsIn(stack.folder);
       const { run: kept } = await statusJson(id, { folder: stack.folder });
       expect(kept).toMatchObject({ status: 'interrupted', exit_code: 130 });

@@ -116,7 +116,13 @@ export async function wipeAll(
       serviceReport(
         service.config.name,
         tally,
-        verdicts.get(service) ?? (await countLeft(service, request.kinds, tally)),
+        verdicts.get(service) ??
+          (await countLeft(
+            service,
+            request.kinds,
+            tally,
+            counted?.find(({ name }) => name === service.config.name),
+          )),
         request.kinds,
       ),
     ),
