@@ -41,6 +41,11 @@ export interface WipeTally {
   readonly someTaskIds: string[];
   /** 0 before the first deletion, 1 in the wipe proper, more when something came back. */
   pass: number;
+  /** The kinds that the first pass has begun, and those of them that it has gone through. */
+  readonly begun: Set<Kind>;
+  readonly finished: Set<Kind>;
+  /** What went of the directory that is being emptied; `directories` has it in the end. */
+  inHand: DirectoryInHand | undefined;
   /** When it began, in milliseconds since 1970. */
   readonly began: number;
   /** When the last pass began, by `performance.now()`. */
@@ -49,6 +54,13 @@ export interface WipeTally {
   readonly directories: DirectoryReport[];
   readonly failures: FailureCollector;
   readonly warnings: string[];
+}
+
+export interface DirectoryInHand {
+  readonly path: string;
+  readonly kind: 'files' | 'models';
+  readonly deleted: number;
+  readonly bytes: number;
 }
 
 /** What removing files shares over all services of a run. */
@@ -91,6 +103,9 @@ export function startTally(service: OpenService): WipeTally {
     provenOn: new Map(),
     someTaskIds: [],
     pass: 0,
+    begun: new Set(),
+    finished: new Set(),
+    inHand: undefined,
     began: Date.now(),
     passStarted: 0,
     cameBack: NOTHING_LEFT,

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countByPrefix } from '../redis/jobs.ts';
 import { serverIdentity } from '../redis/server-state.ts';
+import { doubtsOf } from '../report/census-text.ts';
+import { chosenOf } from '../report/planned.ts';
 import { counted } from '../report/text.ts';
 import { remainingCount } from '../report/totals.ts';
 import { NOTHING_LEFT } from '../report/types.ts';
@@ -234,22 +236,65 @@ async function pause(until: number, signal: AbortSignal): Promise<void> {
 /** A second Ctrl-C ends it at once; whoever pressed it once waits this long for the figures. */
 const LAST_LOOK_MS = 1_500;
 
-/** After an interruption: what is left, if that can be counted quickly. */
+/**
+ * After an interruption: what is left, if that can be counted quickly.
+ * @param before what was there before the wipe, where it was counted.
+ */
 export async function countLeft(
   service: OpenService,
   kinds: readonly Kind[],
   tally: WipeTally,
+  before: ServiceCensus | undefined,
 ): Promise<Verdict> {
   const signal = AbortSignal.timeout(LAST_LOOK_MS);
+  let counts = NOTHING_LEFT;
+  let unseen: readonly (keyof Remaining)[] = REMAINING_OF.filter(([kind]) =>
+    kinds.includes(kind),
+  ).map(([, name]) => name);
   try {
     const census = await inspectService({ ...service, failures: [], warnings: [] }, kinds, signal);
     for (const failure of newFailures(census, tally)) tally.failures.add(failure);
-    return { verified: false, remaining: remainingOf(census) };
+    counts = remainingOf(census);
+    const doubts = doubtsOf(census);
+    const isUnseen = {
+      ...doubts,
+      jobs: doubts.jobs || isCutOff(service.redis),
+      tasks: doubts.tasks || isCutOff(service.broker),
+    };
+    unseen = unseen.filter((name) => isUnseen[name]);
   } catch (error) {
     if (!signal.aborted) throw error;
-    tally.warnings.push('interrupted: what is left was not counted; media-cleanup stats does');
-    return { verified: false, remaining: NOTHING_LEFT };
   }
+  if (unseen.length === 0) return { verified: false, remaining: counts };
+  const figures =
+    before === undefined ? '' : ', the figures are those from before less what was removed';
+  tally.warnings.push(
+    `interrupted: what is left of ${unseen.join(', ')} was not counted${figures}; media-cleanup stats does`,
+  );
+  const reckoned = before === undefined ? counts : reckonedLeft(before, kinds, tally);
+  const known = Object.fromEntries(unseen.map((name) => [name, reckoned[name]]));
+  return { verified: false, remaining: { ...counts, ...known } };
+}
+
+const REMAINING_OF = [
+  ['jobs', 'jobs'],
+  ['queue', 'tasks'],
+  ['files', 'files'],
+  ['models', 'models'],
+] as const;
+
+function isCutOff(link: OpenService['redis']): boolean {
+  return link !== undefined && link.connection === undefined;
+}
+
+function reckonedLeft(before: ServiceCensus, kinds: readonly Kind[], tally: WipeTally): Remaining {
+  const left = difference(remainingOf(chosenOf(before, kinds)), removedSoFar(tally));
+  return {
+    jobs: Math.max(0, left.jobs),
+    tasks: Math.max(0, left.tasks),
+    files: Math.max(0, left.files),
+    models: Math.max(0, left.models),
+  };
 }
 
 /** With `results: "all"` none may be left; those of removed jobs alone cannot be named any more. */

@@ -5,7 +5,7 @@ import { createLinkLedger } from '../files/link-ledger.ts';
 import { createPace, FULL_PACE } from '../redis/pace.ts';
 import { errorLine } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
-import type { WipeReport } from '../report/types.ts';
+import type { ServiceCensus, WipeReport } from '../report/types.ts';
 import { settleAll } from '../settle-all.ts';
 import { reportStragglers } from './catch-up.ts';
 import { createCrew } from './crew.ts';
@@ -17,9 +17,11 @@ import { compareServers, measureServers, persistServers } from './redis-servers.
 import type { MeasuredServers } from './redis-servers.ts';
 import type { WipeRequest } from './request.ts';
 import { resumeConsumers } from './resume-consumers.ts';
-import { leftText, removedBy } from './standing.ts';
+import { leftText } from './left-text.ts';
+import { removedBy } from './standing.ts';
 import { logWarning } from './step-log.ts';
 import { startStep, startTally } from './step.ts';
+import type { StepContext } from './step.ts';
 import { countLeft, proveService } from './verify-service.ts';
 import type { Verdict } from './verify-service.ts';
 import { serviceReport, wipeService } from './wipe-service.ts';
@@ -29,11 +31,13 @@ import type { WipeIo } from './wipe.ts';
  * Holds the consumers of all services before anything is removed, since one service's tasks may
  * make jobs for another; proves all of them when everything is removed; and resumes the consumers
  * in every way out.
+ * @param counted what was there before, where it was counted.
  */
 export async function wipeAll(
   services: readonly OpenService[],
   request: WipeRequest,
   io: Pick<WipeIo, 'observer' | 'signal' | 'standing' | 'surroundings'>,
+  counted: readonly ServiceCensus[] | undefined,
 ): Promise<Pick<WipeReport, 'services' | 'fileSystems' | 'redisServers'>> {
   const { observer, signal, standing, surroundings } = io;
   const workers = createFileWorkers({
@@ -56,8 +60,10 @@ export async function wipeAll(
   });
   const all = runs.map(({ step }) => step);
   observer.watch?.(() => removedBy(all));
-  standing.left = () => leftText(all, request.kinds);
   const verdicts = new Map<OpenService, Verdict>();
+  const isVerified = ({ service }: StepContext): boolean =>
+    verdicts.get(service)?.verified === true;
+  standing.left = () => leftText(all, { kinds: request.kinds, counted, isVerified });
   const space = measureSpace(services);
   let before: ReadonlySet<string> = new Set();
   let servers: MeasuredServers = [];
@@ -110,7 +116,14 @@ export async function wipeAll(
       serviceReport(
         service.config,
         tally,
-        verdicts.get(service) ?? (await countLeft(service, request.kinds, tally)),
+        verdicts.get(service) ??
+          (await countLeft(
+            service,
+            request.kinds,
+            tally,
+            counted?.find(({ name }) => name === service.config.name),
+          )),
+        request.kinds,
       ),
     ),
   );

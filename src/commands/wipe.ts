@@ -14,7 +14,7 @@ import { earlierRuns } from '../runs/earlier-runs.ts';
 import { lockRedis } from './redis-locks.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
-import { guardTargets } from './guard-targets.ts';
+import { guardTargets, realPath } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
 import { createPatience, lockHost } from './host-locks.ts';
 import { refreshLink, refuseReplicas } from './links.ts';
@@ -32,6 +32,8 @@ import { wipeAll } from './wipe-all.ts';
 export interface Plan {
   readonly configFile: string;
   readonly services: readonly ServiceCensus[];
+  /** The root of each service by its name: absolute, links resolved. */
+  readonly roots: ReadonlyMap<string, string>;
 }
 
 export type WipeOutcome =
@@ -155,7 +157,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
           redisLocks.handOver();
           return outcome;
         }
-        const outcome = await wipeAll(opened, request, io);
+        const outcome = await wipeAll(opened, request, io, plan?.services);
         const lost = [...redisLocks.lost, ...(locks.isLost() ? ['this host'] : [])];
         const report: WipeReport = {
           ...run,
@@ -272,7 +274,8 @@ async function makePlan(
       }),
     ),
   );
-  return { configFile, services: census };
+  const roots = services.map(({ config }) => [config.name, realPath(config.root)] as const);
+  return { configFile, services: census, roots: new Map(roots) };
 }
 
 /** Where the run writes of itself: never into what it empties. */

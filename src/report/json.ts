@@ -105,6 +105,7 @@ function serviceJson(service: ServiceReport) {
     })),
     came_back: { ...service.cameBack },
     inodes_freed: service.directories.reduce((sum, one) => sum + one.inodesFreed, 0),
+    ...(service.notBegun.length > 0 ? { not_begun: service.notBegun } : {}),
   };
 }
 

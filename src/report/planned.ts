@@ -72,6 +72,7 @@ function plannedService(
       files: census.files,
       models: census.models,
     },
+    notBegun: [],
     failures: census.failures,
     warnings: census.warnings,
     directories: census.directories.map((directory) => ({

@@ -59,6 +59,7 @@ function serviceOf(name: string, one: ReportDocument['services'][string]): Servi
     bytesHeldOpen: one.bytes_held_open,
     verified: one.verified,
     remaining: one.remaining,
+    notBegun: one.not_begun ?? [],
     failures: { first: one.failures, total: one.failures.length + (one.failures_omitted ?? 0) },
     warnings: one.warnings,
     directories: one.directories.map((directory) => ({

@@ -45,6 +45,37 @@ export function totalsOf(services: readonly ServiceReport[]): Totals {
   };
 }
 
+/**
+ * What a table says of a kind over some services: `none` (`-`) where it was not selected, not begun or
+ * not configured; `unknown` (`?`) where nothing is counted because it could not be looked at.
+ */
+export function cellOf(
+  services: readonly ServiceReport[],
+  kind: Kind,
+  kinds: readonly Kind[],
+  count: number,
+): 'none' | 'unknown' | 'count' {
+  if (!kinds.includes(kind)) return 'none';
+  const isNone = ({ notBegun, notConfigured }: ServiceReport): boolean =>
+    notBegun.includes(kind) || notConfigured.includes(kind);
+  if (services.length > 0 && count === 0 && services.every(isNone)) return 'none';
+  const isUnknown = services.some(({ unknown }) => unknown.includes(kind));
+  return isUnknown && count === 0 ? 'unknown' : 'count';
+}
+
+/** The same of the freed bytes: of files and models, as far as they were selected. */
+export function bytesCellOf(
+  services: readonly ServiceReport[],
+  kinds: readonly Kind[],
+  bytes: number,
+): 'none' | 'unknown' | 'count' {
+  const cells = (['files', 'models'] as const)
+    .filter((kind) => kinds.includes(kind))
+    .map((kind) => cellOf(services, kind, kinds, bytes));
+  if (cells.includes('unknown')) return 'unknown';
+  return cells.length > 0 && cells.every((cell) => cell === 'none') ? 'none' : 'count';
+}
+
 /** 2^20 bytes, rounded to 2 decimals. */
 export function megabytes(bytes: number): number {
   return Math.round((bytes / 2 ** 20) * 100) / 100;

@@ -183,6 +183,8 @@ export interface ServiceReport extends Coverage {
   /** True only when everything asked for was looked at again after the wipe and nothing was left. */
   readonly verified: boolean;
   readonly remaining: Remaining;
+  /** Selected kinds that an interrupted run had not begun: their figures are no counts. */
+  readonly notBegun: readonly Kind[];
   readonly failures: FailureList;
   readonly warnings: readonly string[];
   readonly directories: readonly DirectoryReport[];

@@ -49,6 +49,7 @@ export const TRANSCRIBER: ServiceReport = {
   bytesHeldOpen: 0,
   verified: true,
   remaining: NONE,
+  notBegun: [],
   failures: NO_FAILURES,
   warnings: [],
   directories: [
@@ -122,6 +123,8 @@ export const TROUBLED = reportOf(
       filesDeleted: 8,
       bytesFreed: 4_194_304,
       verified: false,
+      unknown: ['jobs', 'queue'],
+      notConfigured: ['models'],
       failures: failed(REFUSED),
     },
   ],
@@ -186,3 +189,17 @@ function census(
     warnings: [],
   };
 }
+
+/** Interrupted among the files of the first service. */
+export const INTERRUPTED = reportOf(
+  [
+    { ...TRANSCRIBER, verified: false, modelsDeleted: 0, notBegun: ['models'] },
+    {
+      ...emptyService('video-downloader'),
+      verified: false,
+      notBegun: KINDS,
+      remaining: { ...NONE, jobs: 5 },
+    },
+  ],
+  { status: 'interrupted' },
+);
