@@ -36,6 +36,7 @@ export type Parsed =
 
 interface Flags {
   readonly config?: string;
+  readonly envFile?: readonly string[];
   readonly yes?: true;
   readonly dryRun?: true;
   readonly json?: true;
@@ -67,6 +68,9 @@ interface Flags {
   readonly pingUrl?: URL;
   readonly from?: string;
   readonly force?: true;
+  readonly example?: true;
+  readonly explain?: true;
+  readonly offline?: true;
   readonly wait?: true;
   readonly follow?: true;
   readonly quiet?: true;
@@ -142,6 +146,7 @@ export function buildProgram(version: string, take: (request: Request) => void):
     .enablePositionalOptions()
     .argument('[target...]', 'service names out of the config, or `all`')
     .addOption(configOption())
+    .addOption(envFileOption())
     .option('-y, --yes', 'do not ask')
     .option('-n, --dry-run', 'show what would go, change nothing')
     .addOption(jsonOption())
@@ -203,6 +208,7 @@ export function buildProgram(version: string, take: (request: Request) => void):
         command: 'wipe',
         targets,
         configFile: flags.config,
+        envFiles: flags.envFile ?? [],
         format: formatOf(flags),
         yes: flags.yes ?? false,
         dryRun: flags.dryRun ?? false,
@@ -251,17 +257,22 @@ function addInit(program: Command, take: (request: Request) => void): void {
     .helpOption('-h, --help', 'print this page')
     .option('-c, --config <file>', 'where to write it (default: ./cleanup.config.json)')
     .option('--from <path>', 'a compose file or a folder to read (default: this folder)')
+    .addOption(envFileOption())
     .option('--force', 'overwrite a config that is there')
     .option('-n, --dry-run', 'print it, write nothing')
+    .option('--explain', 'show the file and line that each value comes from')
+    .option('--offline', 'do not ask Redis for prefixes, queues and workers')
+    .option('--example', 'write the shipped example when nothing is found')
     .addOption(jsonOption())
     .addOption(formatOption(['table', 'json']))
     .option('--no-color', 'no colours (also NO_COLOR)')
     .addHelpText('after', INIT_HELP)
     .action((flags: Flags, command: Command) => {
-      const { configFile, format, color } = commonOf(program, flags, command);
+      const { configFile, envFiles, format, color } = commonOf(program, flags, command);
       const dryRun = flags.dryRun ?? program.opts<Flags>().dryRun ?? false;
-      const { from, force = false } = flags;
-      take({ command: 'init', file: configFile, from, force, dryRun, format, color });
+      const { from, force = false, example = false, explain = false, offline = false } = flags;
+      const what = { file: configFile, from, envFiles, force, example, explain, offline };
+      take({ command: 'init', ...what, dryRun, format, color });
     });
 }
 
@@ -340,6 +351,7 @@ function addDoctor(program: Command, take: (request: Request) => void): void {
     .helpOption('-h, --help', 'print this page')
     .argument('[target...]', 'service names out of the config; default: all')
     .addOption(configOption())
+    .addOption(envFileOption())
     .addOption(jsonOption())
     .addOption(formatOption(['table', 'json']))
     .option('--fix', 'tell held consumers to consume again')
@@ -365,6 +377,7 @@ function addStats(program: Command, take: (request: Request) => void): void {
     .helpOption('-h, --help', 'print this page')
     .argument('[target...]', 'service names out of the config, or `all`')
     .addOption(configOption())
+    .addOption(envFileOption())
     .addOption(jsonOption())
     .addOption(formatOption(['table', 'json']))
     .option('--no-color', 'no colours (also NO_COLOR)')
@@ -381,6 +394,7 @@ function commonOf(
   command: Command,
 ): {
   readonly configFile: string | undefined;
+  readonly envFiles: readonly string[];
   readonly format: Format;
   readonly verbose: boolean;
   readonly color: boolean;
@@ -393,6 +407,7 @@ function commonOf(
   }
   return {
     configFile: flags.config ?? outer.config,
+    envFiles: [...(outer.envFile ?? []), ...(flags.envFile ?? [])],
     format,
     verbose: false,
     color: flags.color && outer.color,
@@ -411,6 +426,13 @@ function rejectWipeFlags(program: Command, command: Command): void {
 
 function configOption(): Option {
   return new Option('-c, --config <file>', 'the config file, instead of looking for one');
+}
+
+/** May be given several times. */
+function envFileOption(): Option {
+  return new Option('--env-file <file>', 'take variables of the config from it too').argParser(
+    (file: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), file],
+  );
 }
 
 function jsonOption(): Option {

@@ -82,17 +82,22 @@ Exit codes:
 ${CONFIG}`;
 
 export const INIT_HELP = `
-It reads compose.yaml, docker-compose.yml and .env files, and writes what it is
-sure of; what it is not sure of it says. Passwords stay where they are: the
-config gets the name of their variable. Look at the directories before you wipe.
+It reads compose files (also in docker/, deploy/, deployment/, compose/, .docker/,
+and variants such as docker-compose.gpu.yml) and .env files here and in services/*,
+and writes what it is sure of; what it is not sure of it says. Where several files
+describe a service, its settings come whole from one of them: a terminal is asked,
+else the one nearest to the service is taken. A Redis that answers within 2 s tells
+key prefixes and queues. Passwords stay where they are: the config gets the name of
+their variable. Look at the directories before you wipe.
 
 Examples:
   media-cleanup init --dry-run
-  media-cleanup init && media-cleanup doctor
+  media-cleanup init --explain && media-cleanup doctor --env-file .env
 
 Exit codes:
   0    written (or printed)
-  2    nothing written: there is one already (--force), or a file cannot be read
+  2    nothing written: nothing was found (--from, --example), there is a config
+       already (--force), or a file cannot be read
 `;
 
 const STATE = `

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { init } from '../src/commands/init.ts';
+import { init } from '../src/init/init.ts';
 import type { InitRequest } from '../src/commands/request.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { CannotStart } from '../src/errors.ts';
@@ -19,6 +19,7 @@ import { initJson, initText } from '../src/report/init-text.ts';
 import type { InitOutcome } from '../src/report/initial-config.ts';
 import { plainStyle } from '../src/report/style.ts';
 import { testFolder } from './support/folder.ts';
+import { REPOSITORY } from './support/tool.ts';
 
 type Files = Readonly<Record<string, string>>;
 
@@ -41,13 +42,21 @@ async function run(
   const request = {
     file: undefined,
     from: undefined,
+    envFiles: [],
+    example: false,
+    explain: false,
+    offline: true,
     force: false,
     dryRun: false,
     format: 'table',
     color: false,
     ...more,
   } as const;
-  return init({ command: 'init', ...request }, { workingDirectory: folder, env });
+  return init(
+    { command: 'init', ...request },
+    { workingDirectory: folder, env, installation: REPOSITORY },
+    { ask: undefined, signal: new AbortController().signal },
+  );
 }
 
 function servicesOf(outcome: InitOutcome): unknown {
@@ -190,18 +199,23 @@ volumes: { redis_data: }
     expect(all).not.toContain('hunter2');
   });
 
-  test('folders alone: the shipped values, for those that are there', async () => {
-    const { outcome, services, notes } = await proposed({
-      'services/video-downloader/downloads/': '',
-      'services/other/': '',
-    });
+  test('folders alone, with --example: the shipped values, for those that are there', async () => {
+    const folder = project({ 'services/video-downloader/downloads/': '', 'services/other/': '' });
+    const outcome = await run(folder, { example: true });
+    const [services, notes] = [servicesOf(outcome), notesOf(outcome)];
     expect(Object.keys(services as object)).toEqual(['video-downloader']);
     expect(outcome.isTemplate).toBe(true);
     expect(notes.join()).toContain('(video-downloader)');
   });
 
-  test('nothing at all: an example, and it says so', async () => {
-    const { outcome, services, notes } = await proposed({});
+  test('nothing at all: refused, and nothing written; with --example the example', async () => {
+    const folder = project({});
+    expect(await refusal(run(folder))).toMatch(
+      /^2 Nothing found, .*docker-compose\.yml.*--from.*--example/,
+    );
+    expect(readdirSync(folder)).toEqual([]);
+    const outcome = await run(folder, { example: true });
+    const [services, notes] = [servicesOf(outcome), notesOf(outcome)];
     expect(Object.keys(services as object)).toHaveLength(3);
     expect(outcome.isTemplate).toBe(true);
     expect(notes.join()).toContain('only an example');
@@ -288,7 +302,7 @@ describe('Redis', () => {
     expect(strange.notes.join('\n')).toContain('no compose file here has a service `elsewhere`');
   });
 
-  test('RabbitMQ is no Redis: no queue, and Redis is not taken without a reason', async () => {
+  test('RabbitMQ is no Redis: no queue, and the jobs of its Redis must be told', async () => {
     const { services, notes } = await proposed({
       'compose.yaml': `services:${REDIS}
   app:
@@ -298,7 +312,10 @@ describe('Redis', () => {
     volumes: ["./uploads:/u"]
 `,
     });
-    expect(Object.values(services as object)).toEqual([{ directories: ['uploads'] }]);
+    expect(Object.values(services as object)).toEqual([
+      { redis: 'redis://127.0.0.1:6379/1', directories: ['uploads'] },
+    ]);
+    expect(notes.join('\n')).toContain('`keyPrefix` must be filled in');
     expect(notes.join('\n')).toContain('CELERY_BROKER_URL is not Redis but amqp');
     expect(notes.join()).not.toContain('guest');
   });
@@ -468,9 +485,9 @@ describe('folders that are never proposed', () => {
 
   test('when the project is the home directory: nothing', async () => {
     const folder = project(mounts('./downloads:/d'));
-    const outcome = await run(folder, {}, { HOME: folder });
-    expect(outcome.isTemplate).toBe(true);
-    expect(notesOf(outcome).join('\n')).toContain('the project is the home directory');
+    expect(await refusal(run(folder, {}, { HOME: folder }))).toMatch(
+      /^2 .*the project is the home directory/,
+    );
   });
 
   test('what is proposed: a device of a named volume, a cache of models, what keeps a placeholder', async () => {
@@ -513,12 +530,14 @@ describe('the file', () => {
   const COMPOSE = { 'compose.yaml': 'services: { app: { build: ., volumes: ["./temp:/t"] } }' };
 
   test('has a schema, mode 644 whatever the umask, and nothing is left beside it', async () => {
-    const folder = project(COMPOSE);
+    const folder = project({ ...COMPOSE, 'cleanup.config.schema.json': '{}' });
     const outcome = await run(folder);
     expect(readFileSync(outcome.file, 'utf8')).toBe(outcome.text);
     expect(outcome.text.startsWith('{\n  "$schema": "./cleanup.config.schema.json",\n')).toBe(true);
     expect(statSync(outcome.file).mode & 0o777).toBe(0o644);
-    expect(readdirSync(folder).toSorted()).toEqual(['cleanup.config.json', 'compose.yaml']);
+    expect(readdirSync(folder).toSorted()).toEqual([
+      ...['cleanup.config.json', 'cleanup.config.schema.json', 'compose.yaml'],
+    ]);
   });
 
   test('is not replaced without --force, a link that leads nowhere neither', async () => {
@@ -593,13 +612,12 @@ describe('files that cannot be read', () => {
   });
 
   test('no services, odd values and a folder by that name do not stop it', async () => {
-    const { outcome, notes } = await proposed({
+    const folder = project({
       'compose.yaml': 'version: "3"\nservices:\n',
       'services/a/compose.yml': '- 1\n',
       'services/b/compose.yml':
         'services: { x: , y: [1], z: { volumes: 3, ports: {}, environment: [1, null], command: [2, {}] } }',
     });
-    expect(outcome.isTemplate).toBe(true);
-    expect(notes.join('\n')).toContain('holds no services');
+    expect(await refusal(run(folder))).toMatch(/^2 Nothing found.*holds no services/);
   });
 });

@@ -17,6 +17,8 @@ interface Common {
   readonly targets: readonly string[];
   /** `--config`; undefined: the search order decides. */
   readonly configFile: string | undefined;
+  /** `--env-file`: variables for `${…}` of the config; a later file overrides an earlier one. */
+  readonly envFiles: readonly string[];
   readonly format: Format;
   readonly verbose: boolean;
   readonly color: boolean;
@@ -84,7 +86,15 @@ export interface InitRequest {
   readonly file: string | undefined;
   /** A compose file or a folder to read; undefined: the working directory. */
   readonly from: string | undefined;
+  /** `--env-file`: variables for `${…}` of the compose files, instead of their `.env`. */
+  readonly envFiles: readonly string[];
   readonly force: boolean;
+  /** Write the shipped example where nothing is found. */
+  readonly example: boolean;
+  /** Show the file and line that each value comes from. */
+  readonly explain: boolean;
+  /** Connect to no Redis. */
+  readonly offline: boolean;
   /** Print it instead of writing it. */
   readonly dryRun: boolean;
   readonly format: Format;

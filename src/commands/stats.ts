@@ -1,4 +1,5 @@
 import { findConfigFile } from '../config/find.ts';
+import { withEnvFiles } from '../config/env-file.ts';
 import { loadConfig } from '../config/load.ts';
 import type { ServiceCensus } from '../report/types.ts';
 import { KINDS } from '../report/types.ts';
@@ -22,7 +23,10 @@ export async function stats(
   signal: AbortSignal,
 ): Promise<readonly ServiceCensus[]> {
   const { env, workingDirectory: cwd } = surroundings;
-  const config = loadConfig({ file: findConfigFile({ flag: request.configFile, env, cwd }), env });
+  const config = loadConfig({
+    file: findConfigFile({ flag: request.configFile, env, cwd }),
+    env: withEnvFiles(request.envFiles, surroundings),
+  });
   const targets = chooseServices(config, request.targets);
   const located = new Map<string, Located>();
   for (const target of targets) located.set(target.name, await locateDirectories(target));

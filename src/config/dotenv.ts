@@ -9,6 +9,8 @@ export interface EnvEntry {
   readonly raw: string;
   /** In single quotes: a `$` is a `$`. */
   readonly literal: boolean;
+  /** From 1. */
+  readonly line: number;
 }
 
 export interface EnvFile {
@@ -40,10 +42,11 @@ export function parseDotenv(source: string): EnvFile {
     const quote = rest[0];
     if (quote !== '"' && quote !== "'") {
       const raw = rest.replace(/(?:^|\s)#.*$/, '').trim();
-      entries.set(match[1], { raw, literal: false });
+      entries.set(match[1], { raw, literal: false, line: index + 1 });
       continue;
     }
     // A quoted value may go on over lines; one that never ends is taken for its first line.
+    const start = index + 1;
     let end = index;
     let text = rest.slice(1);
     let close = closingQuote(text, quote);
@@ -61,7 +64,7 @@ export function parseDotenv(source: string): EnvFile {
       quote === "'"
         ? inside
         : inside.replace(/\\([\\"nrt])/g, (_, letter: string) => ESCAPES[letter] ?? letter);
-    entries.set(match[1], { raw, literal: quote === "'" });
+    entries.set(match[1], { raw, literal: quote === "'", line: start });
     index = end;
   }
   return { entries, unread };

@@ -78,6 +78,6 @@ function resolveVariable(
   if (fallback !== undefined) return { value: fallback };
   const state = value === undefined ? 'not set' : 'empty';
   return {
-    problem: `the variable \`${name}\` is ${state}: set it, or write \`\${${name}:-default}\``,
+    problem: `the variable \`${name}\` is ${state}: set it, or name the env file that has it with --env-file`,
   };
 }

@@ -715,14 +715,14 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     'a variable that is not set',
     changed({ redis: '${NOWHERE}' }),
     [
-      'services.a.redis: the variable `NOWHERE` is not set: set it, or write `${NOWHERE:-default}` (1:27)',
+      'services.a.redis: the variable `NOWHERE` is not set: set it, or name the env file that has it with --env-file (1:27)',
     ],
   ],
   [
     'a variable that is empty',
     changed({ root: '${EMPTY}/x' }),
     [
-      'services.a.root: the variable `EMPTY` is empty: set it, or write `${EMPTY:-default}` (1:141)',
+      'services.a.root: the variable `EMPTY` is empty: set it, or name the env file that has it with --env-file (1:141)',
     ],
   ],
   [
@@ -750,8 +750,8 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     'two variables in one text',
     changed({ directories: ['${ONE}/${TWO}/${ONE}'] }),
     [
-      'services.a.directories[0]: the variable `ONE` is not set: set it, or write `${ONE:-default}` (1:129)',
-      'services.a.directories[0]: the variable `TWO` is not set: set it, or write `${TWO:-default}` (1:129)',
+      'services.a.directories[0]: the variable `ONE` is not set: set it, or name the env file that has it with --env-file (1:129)',
+      'services.a.directories[0]: the variable `TWO` is not set: set it, or name the env file that has it with --env-file (1:129)',
     ],
   ],
   [
@@ -766,9 +766,9 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     'a variable hides no other problem',
     changed({ keyPrefix: '${NOWHERE}', directorys: ['${ELSEWHERE}'], models: [''] }),
     [
-      'services.a.keyPrefix: the variable `NOWHERE` is not set: set it, or write `${NOWHERE:-default}` (1:81)',
+      'services.a.keyPrefix: the variable `NOWHERE` is not set: set it, or name the env file that has it with --env-file (1:81)',
       'services.a.directorys: unknown key `directorys`: did you mean `directories`? (1:140)',
-      'services.a.directorys[0]: the variable `ELSEWHERE` is not set: set it, or write `${ELSEWHERE:-default}` (1:154)',
+      'services.a.directorys[0]: the variable `ELSEWHERE` is not set: set it, or name the env file that has it with --env-file (1:154)',
       'services.a.models[0]: must not be empty: give the path of a directory (1:180)',
     ],
   ],
@@ -875,7 +875,7 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     two({ timeZone: 1 }, { ...otherDb, timeZone: '${NOWHERE}', celery: { queues: ['q2'] } }),
     [
       'services.a.timeZone: must be a string, not a number (1:145)',
-      'services.b.timeZone: the variable `NOWHERE` is not set: set it, or write `${NOWHERE:-default}` (1:260)',
+      'services.b.timeZone: the variable `NOWHERE` is not set: set it, or name the env file that has it with --env-file (1:260)',
     ],
   ],
   [
@@ -893,7 +893,7 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     '{\n  "services": {\n    "all": { "directories": ["d"] },\n    "a": {\n      "redis": "${NOWHERE}",\n      "keyPrefix": "",\n      "celery": { "queues": [], "results": "owned" },\n      "directorys": ["uploads"],\n      "models": [{ "path": "m", "keep": ["../x"] }]\n    }\n  }\n}',
     [
       'services.all: `all` is a word of the command line: give the service another name (3:5)',
-      'services.a.redis: the variable `NOWHERE` is not set: set it, or write `${NOWHERE:-default}` (5:16)',
+      'services.a.redis: the variable `NOWHERE` is not set: set it, or name the env file that has it with --env-file (5:16)',
       'services.a.keyPrefix: must not be empty: it would match every key of the database (6:20)',
       'services.a.celery.queues: must not be empty: list the queues of the service (7:29)',
       'services.a.celery.results: must be `own`, `all` or `none`: did you mean `own`? (7:44)',

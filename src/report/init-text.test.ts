@@ -16,6 +16,7 @@ const OUTCOME: InitOutcome = {
       from: ['compose.yaml: api, worker'],
       redis: '127.0.0.1:6379/0',
       broker: undefined,
+      sources: [],
       entry: {
         redis: 'redis://:${REDIS_PASSWORD}@127.0.0.1:6379/0',
         celery: { queues: ['jobs'] },
@@ -24,10 +25,15 @@ const OUTCOME: InitOutcome = {
     },
   ],
   variables: [
-    { name: 'REDIS_PASSWORD', services: ['app'], value: 'the password', stand: 'password' },
+    {
+      ...{ name: 'REDIS_PASSWORD', services: ['app'], value: 'the password', stand: 'password' },
+      envFile: undefined,
+    },
   ],
   notes: [{ service: 'app', message: 'not proposed: ./src\u001b[2J' }],
   problems: [],
+  envFiles: [],
+  workingDirectory: '/srv',
 };
 
 test('what was found, what to look at, what to do next', () => {

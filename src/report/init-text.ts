@@ -1,4 +1,5 @@
-import type { ServiceEntry } from '../config/propose.ts';
+import type { ServiceEntry, Source } from '../init/proposal.ts';
+import { groupedNotes } from './grouped-notes.ts';
 import type { InitOutcome } from './initial-config.ts';
 import type { Style } from './style.ts';
 import { counted, shown, wrap } from './text.ts';
@@ -6,14 +7,16 @@ import { counted, shown, wrap } from './text.ts';
 /**
  * `init` for people: what was found where, what to look at, what to do next. In a dry run the file
  * itself is not in it: that is `outcome.text`.
+ * @param explain with the file and line that each value comes from.
  */
-export function initText(outcome: InitOutcome, style: Style): string {
+export function initText(outcome: InitOutcome, style: Style, explain = false): string {
   const blocks = [
     foundLines(outcome, style),
     ...outcome.services.map((service) => [
       style.bold(shown(service.name, style)),
       ...service.from.flatMap((from) => fact('from', from, style)),
       ...entryLines(service, style),
+      ...(explain ? sourceLines(service, style) : []),
     ]),
     noteLines(outcome, style),
     variableLines(outcome, style),
@@ -30,10 +33,22 @@ export function initText(outcome: InitOutcome, style: Style): string {
 
 /** The commands to run next, in this order. */
 export function nextSteps(outcome: InitOutcome): readonly string[] {
-  const { file } = outcome;
-  const quoted = /^[\w./@%+=:,-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
-  const flag = outcome.isFound ? '' : ` --config ${quoted}`;
-  return [`media-cleanup doctor${flag}`, `media-cleanup all --dry-run${flag}`];
+  const { file, envFiles, workingDirectory } = outcome;
+  const config = outcome.isFound ? '' : ` --config ${quoted(file)}`;
+  const flags = [
+    config,
+    ...envFiles.map((path) => ` --env-file ${quoted(nearPath(path, workingDirectory))}`),
+  ].join('');
+  return [`media-cleanup doctor${flags}`, `media-cleanup all --dry-run${flags}`];
+}
+
+function quoted(path: string): string {
+  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+/** Relative where it lies below the working directory. */
+function nearPath(path: string, workingDirectory: string): string {
+  return path.startsWith(`${workingDirectory}/`) ? path.slice(workingDirectory.length + 1) : path;
 }
 
 /** `init --json`. */
@@ -49,12 +64,22 @@ export function initJson(outcome: InitOutcome) {
     config: JSON.parse(outcome.text) as unknown,
     read: outcome.read.map(({ path, kind }) => ({ path, kind })),
     services: Object.fromEntries(
-      outcome.services.map(({ name, from, redis, broker }) => [
+      outcome.services.map(({ name, from, redis, broker, sources }) => [
         name,
-        { from, redis: redis ?? null, broker: broker ?? null },
+        {
+          from,
+          redis: redis ?? null,
+          broker: broker ?? null,
+          sources: sources.map(({ setting, value, file, line, how }) => ({
+            ...{ setting, value, file: file ?? null, line: line ?? null, how: how ?? null },
+          })),
+        },
       ]),
     ),
-    variables: outcome.variables.map(({ name, services, value }) => ({ name, services, value })),
+    variables: outcome.variables.map(({ name, services, value, envFile }) => ({
+      ...{ name, services, value, env_file: envFile ?? null },
+    })),
+    env_files: outcome.envFiles,
     notes: outcome.notes.map(({ service, message }) => ({ service: service ?? null, message })),
     problems: (outcome.problems ?? []).map(({ path, message }) => ({ path, message })),
     next_steps: nextSteps(outcome),
@@ -92,7 +117,7 @@ function entryLines(
     entry[kind]?.map((one) => (typeof one === 'string' ? one : one.path)).join(', ');
   const facts: [string, string | undefined][] = [
     ['redis', service.redis],
-    ['jobs', entry.keyPrefix === undefined ? undefined : `${entry.keyPrefix}*`],
+    ['jobs', entry.keyPrefix === undefined ? undefined : prefixText(entry.keyPrefix)],
     ['broker', service.broker],
     ['queue', entry.celery?.queues.join(', ')],
     ['root', entry.root],
@@ -102,26 +127,47 @@ function entryLines(
   return facts.flatMap(([name, value]) => (value === undefined ? [] : fact(name, value, style)));
 }
 
+function prefixText(prefix: string | readonly string[]): string {
+  const prefixes = typeof prefix === 'string' ? [prefix] : prefix;
+  return prefixes.map((one) => `${one}*`).join(', ');
+}
+
+function sourceLines({ sources }: { readonly sources: readonly Source[] }, style: Style): string[] {
+  if (sources.length === 0) return [];
+  return [
+    style.dim('  where each value comes from'),
+    ...sources.flatMap(({ setting, value, file, line, how }) => {
+      const place = file === undefined ? '' : line === undefined ? file : `${file}:${line}`;
+      const from = [place, how === undefined ? '' : file === undefined ? how : `(${how})`]
+        .filter((text) => text !== '')
+        .join(' ');
+      return wrap(`    ${shown(`${setting} ${value}: ${from}`, style)}`, style.width, 6);
+    }),
+  ];
+}
+
 function fact(name: string, value: string, style: Style): string[] {
   return wrap(`  ${style.dim(name.padEnd(7))}  ${shown(value, style)}`, style.width, 11);
 }
 
 function noteLines({ notes }: InitOutcome, style: Style): string[] {
-  return notes.flatMap(({ service, message }) => {
-    const text = service === undefined ? message : `${service}: ${message}`;
-    return wrap(`${style.yellow(style.symbols.warning)} ${shown(text, style)}`, style.width, 2);
-  });
+  return groupedNotes(notes).flatMap((text) =>
+    wrap(`${style.yellow(style.symbols.warning)} ${shown(text, style)}`, style.width, 2),
+  );
 }
 
 function variableLines({ variables }: InitOutcome, style: Style): string[] {
   if (variables.length === 0) return [];
-  const intro =
-    'Passwords are not in the file. Set these wherever media-cleanup runs; cron reads no .env and no profile:';
+  const isMet = variables.every(({ envFile }) => envFile !== undefined);
+  const intro = isMet
+    ? 'Passwords are not in the file. Name the env files with --env-file wherever media-cleanup runs, in cron too:'
+    : 'Passwords are not in the file. Set these wherever media-cleanup runs; cron reads no .env and no profile:';
   return [
     ...wrap(intro, style.width, 0),
-    ...variables.flatMap(({ name, value, services }) =>
-      wrap(`  ${name}: ${shown(value, style)} (${services.join(', ')})`, style.width, 4),
-    ),
+    ...variables.flatMap(({ name, value, services, envFile }) => {
+      const from = envFile === undefined ? shown(value, style) : `set in ${shown(envFile, style)}`;
+      return wrap(`  ${name}: ${from} (${services.join(', ')})`, style.width, 4);
+    }),
   ];
 }
 

@@ -1,4 +1,4 @@
-import type { NeededVariable, Note, ProposedService } from '../config/propose.ts';
+import type { NeededVariable, Note, ProposedService } from '../init/proposal.ts';
 import type { Problem } from '../errors.ts';
 
 /** What `init` did: plain data, without a password anywhere. */
@@ -23,6 +23,9 @@ export interface InitOutcome {
   readonly read: readonly ReadFile[];
   readonly services: readonly ProposedService[];
   readonly variables: readonly NeededVariable[];
+  /** Absolute: env files that set variables of the config, for `--env-file`. */
+  readonly envFiles: readonly string[];
+  readonly workingDirectory: string;
   readonly notes: readonly Note[];
   /** What loadConfig says of it with the variables set; undefined: it could not be checked. */
   readonly problems: readonly Problem[] | undefined;

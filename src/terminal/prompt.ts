@@ -59,7 +59,7 @@ async function readAnswer({ input, output, expected, signal }: Question): Promis
 }
 
 /** One line without its end; undefined at the end of input, also after an unfinished line. */
-function readLine(input: Readable, signal: AbortSignal): Promise<string | undefined> {
+export function readLine(input: Readable, signal: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;

@@ -51,7 +51,7 @@ export async function runRequest(
     }
     case 'init': {
       const { runInit } = await import('./run-init.ts');
-      return await runInit(request, terminal, surroundings);
+      return await runInit(request, terminal, surroundings, signal);
     }
     case 'completion': {
       const { SCRIPTS } = await import('../completion/scripts.ts');

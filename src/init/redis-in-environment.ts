@@ -4,7 +4,7 @@
  */
 import { errorMessage } from '../errors.ts';
 import { parseRedisUrl } from '../redis/target.ts';
-import type { Interpolated } from './interpolate.ts';
+import type { Interpolated } from '../config/interpolate.ts';
 
 export type Variables = ReadonlyMap<string, Interpolated>;
 

@@ -1,14 +1,14 @@
 /** A config file's text, laid out like the shipped one and as prettier would leave it. */
-import type { ServiceEntry } from './propose.ts';
+import type { ServiceEntry } from './proposal.ts';
 
 const WIDTH = 80;
 
 export function configText(
-  schema: string,
+  schema: string | undefined,
   services: readonly { readonly name: string; readonly entry: ServiceEntry }[],
 ): string {
   const all = Object.fromEntries(services.map(({ name, entry }) => [name, entry]));
-  return `${layOut({ $schema: schema, services: all }, '', 0)}\n`;
+  return `${layOut({ ...(schema === undefined ? {} : { $schema: schema }), services: all }, '', 0)}\n`;
 }
 
 /** `used`: columns taken before the value on its line. */

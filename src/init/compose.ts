@@ -4,8 +4,8 @@
  */
 import type { Document } from 'yaml';
 import { CannotStart } from '../errors.ts';
-import { interpolate } from './interpolate.ts';
-import type { Interpolated, Lookup } from './interpolate.ts';
+import { interpolate } from '../config/interpolate.ts';
+import type { Interpolated, Lookup } from '../config/interpolate.ts';
 
 export interface ComposeSource {
   /** As messages name it. */
@@ -20,6 +20,8 @@ export interface ComposePort {
 }
 
 export interface ComposeVolume {
+  /** As the file has it, to find its line. */
+  readonly written: string;
   readonly source: Interpolated;
   /** Path in the container. */
   readonly target: string;
@@ -49,6 +51,8 @@ export interface Compose {
   /** The project's name, where the file gives one. */
   readonly name: string | undefined;
   readonly services: readonly ComposeService[];
+  /** Variables that are not set and have no default, sorted. */
+  readonly unset: readonly string[];
   /** What was seen and not followed. */
   readonly notes: readonly string[];
 }
@@ -102,13 +106,7 @@ export async function parseCompose(
     for (const [key, node] of entriesOf(asMap(root.get('volumes')))) volumes.set(key, node);
   }
   const read = [...services].map(([key, node]) => readService(key, node, volumes, expand, lookup));
-  if (missing.size > 0) {
-    const names = [...missing].toSorted().join(', ');
-    notes.push(
-      `${sources[0]?.file ?? ''}: not set and without a default, so empty: ${names} (looked for in the environment and in .env)`,
-    );
-  }
-  return { name, services: read, notes };
+  return { name, services: read, unset: [...missing].toSorted(), notes };
 }
 
 async function readYaml({ file, text }: ComposeSource): Promise<unknown> {
@@ -271,6 +269,7 @@ function readVolume(
     const kind = scalar(long.get('type'));
     if (!long.has('source') || (kind !== 'bind' && kind !== 'volume')) return [];
     const volume = {
+      written: scalar(long.get('source')),
       source: expand(long.get('source')),
       target: expand(long.get('target')).text,
       readOnly: long.get('read_only') === true,
@@ -283,6 +282,7 @@ function readVolume(
   if (match === null) return [];
   const [, source = '', target = '', mode = ''] = match;
   const volume = {
+    written: scalar(entry),
     source: { ...whole, text: source },
     target,
     readOnly: mode.split(',').includes('ro'),

@@ -3,21 +3,33 @@ import { basename, resolve } from 'node:path';
 import { celeryCommand } from './celery-command.ts';
 import type { CeleryCommand } from './celery-command.ts';
 import type { ComposeService } from './compose.ts';
-import { judgeFolder, kindOf } from './data-directories.ts';
+import { foldersOfContainer } from './container-folders.ts';
+import { kindOf } from './data-directories.ts';
 import type { LookAtFolder, ProjectPlaces, Verdict } from './data-directories.ts';
 import { knownService } from './known-services.ts';
 import type { KnownService } from './known-services.ts';
 import { reachableFromHost } from './published-ports.ts';
 import { databaseOf, redisInEnvironment } from './redis-in-environment.ts';
+import type { Origin } from './origin.ts';
 import type { RedisFound, RedisUse, Variables } from './redis-in-environment.ts';
 
+/** One deployment: compose files that are read together, or an `.env` alone. */
 export interface Project {
-  /** Absolute. */
+  readonly kind: 'compose' | 'env';
+  /** Absolute, of the first file: what is relative is relative to this. */
   readonly directory: string;
-  /** Its first file, as messages name it. */
+  /** Absolute: the folder of the stack or service; of `grabber/docker/compose.yaml` it is `grabber`. */
+  readonly folder: string;
+  /** That folder is one service's, and not that of a whole stack. */
+  readonly isOfService: boolean;
+  /** Its first file, and all, as messages name them. */
   readonly file: string;
-  readonly name: string;
+  readonly files: readonly string[];
+  /** Undefined: the file gives none. */
+  readonly name: string | undefined;
   readonly services: readonly Container[];
+  /** Absolute: env files whose variables its containers get. */
+  readonly envFiles: ReadonlySet<string>;
 }
 
 /** A service of a compose file, or a folder with nothing but an `.env`. */
@@ -25,11 +37,23 @@ export interface Container {
   readonly service: ComposeService;
   /** Of its env files and its own entries. */
   readonly variables: Variables;
+  /** Where its part of the compose file holds one of these texts. */
+  locate(...needles: readonly string[]): Origin;
+  /** Where a variable is set. */
+  originOf(variable: string): Origin;
+  /** Absolute, of the env file that sets a variable; undefined: the compose file does. */
+  folderOf(variable: string): string | undefined;
+  /** Absolute path of the env file that `--env-file` must name for a variable. */
+  envFileOf(variable: string): string | undefined;
 }
 
+/** A folder that a container has, and why it is known. */
 export interface Mount {
   /** As messages name it. */
   readonly label: string;
+  readonly origin: Origin;
+  /** The setting that names it; undefined: it is mounted, or found by its name. */
+  readonly variable: string | undefined;
   /** Absolute; a named volume's name. */
   readonly path: string;
   readonly verdict: Verdict;
@@ -39,6 +63,7 @@ export interface Mount {
 /** What is known of one container. */
 export interface Part {
   readonly project: Project;
+  readonly container: Container;
   readonly service: ComposeService;
   readonly variables: Variables;
   readonly known: KnownService | undefined;
@@ -82,21 +107,7 @@ export function examine(
     return { ...found, host, port };
   };
   const used = redisInEnvironment(variables, celery?.broker);
-  const mounts = service.volumes.flatMap((volume): Mount[] => {
-    const { source, target, readOnly } = volume;
-    if (volume.kind === 'named') {
-      const why = `a named volume (at ${target}) lies in Docker's own folder: mount a folder of the project instead, or add its path`;
-      const label = source.text;
-      return [{ label, path: `volume ${label}`, verdict: { is: 'no', why }, readOnly }];
-    }
-    const path = resolve(project.directory, source.text);
-    const verdict: Verdict = source.text.startsWith('~')
-      ? { is: 'no', why: 'outside the project, in the home directory' }
-      : source.missing.length > 0
-        ? { is: 'no', why: `${source.missing.join(', ')} is not set, so its path is not known` }
-        : judgeFolder(path, target, places, look);
-    return [{ label: source.text, path, verdict, readOnly }];
-  });
+  const mounts = foldersOfContainer(container, project, places, look);
   const redis: RedisUse = {
     ...used,
     broker: reach(used.broker),
@@ -119,9 +130,9 @@ export function examine(
     ...service.aliases,
     context === undefined ? undefined : basename(context),
     image?.replace(/[:@].*$/, ''),
-    basename(project.directory),
+    basename(project.folder),
   ]);
-  return { project, service, variables, known, celery, redis, mounts, notes };
+  return { project, container, service, variables, known, celery, redis, mounts, notes };
 }
 
 /** In the order of the files. */
@@ -155,6 +166,29 @@ function joined(groups: readonly Group[], belong: (a: Group, b: Group) => boolea
   return result;
 }
 
+const QUEUE_VARIABLE = /^(?:CELERY_)?(?:TASK_)?(?:DEFAULT_)?(?:WORKER_)?QUEUES?(?:_NAME)?$/;
+
+/** Queues that its settings name, each with the name of the setting. */
+export function configuredQueues(
+  group: Group,
+): readonly { readonly queue: string; readonly variable: string; readonly part: Part }[] {
+  return group.flatMap((part) =>
+    [...part.variables]
+      .filter(([variable]) => QUEUE_VARIABLE.test(variable))
+      .flatMap(([variable, { text }]) =>
+        text.split(',').map((queue) => ({ queue: queue.trim(), variable, part })),
+      )
+      .filter(({ queue }) => queue !== ''),
+  );
+}
+
+/** Queues that its workers' commands or its settings name. */
+export function namedQueues(group: Group): readonly string[] {
+  const consumed = group.flatMap(({ celery }) => (celery?.worker === true ? celery.queues : []));
+  const names = consumed.length > 0 ? consumed : configuredQueues(group).map(({ queue }) => queue);
+  return [...new Set(names)];
+}
+
 export function hasWorker(group: Group): boolean {
   return group.some(({ celery }) => celery?.worker === true);
 }
@@ -177,6 +211,11 @@ export function jobsOf(group: readonly Part[]): RedisFound | undefined {
     if (part !== undefined) return part.redis[use];
   }
   return undefined;
+}
+
+/** The container that names it. */
+export function partOf(group: Group, found: RedisFound): Part | undefined {
+  return group.find(({ redis }) => [redis.jobs, redis.broker, redis.results].includes(found));
 }
 
 export function sameDatabase(a: RedisFound | undefined, b: RedisFound | undefined): boolean {

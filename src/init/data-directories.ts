@@ -4,6 +4,7 @@
  * few is a line to add; one too many is somebody's work gone.
  */
 import { basename, relative, sep } from 'node:path';
+import { isNeverData, wordsOf } from './never-data.ts';
 
 export type FolderState =
   | { readonly is: 'missing' }
@@ -39,13 +40,13 @@ export type Verdict =
     }
   | { readonly is: 'no'; readonly why: string };
 
-const DATA = words(
+export const DATA_WORDS = words(
   'upload uploads uploaded temp tmp temporary download downloads downloaded cache caches cached',
   'processed transcription transcriptions transcript transcripts output outputs result results',
   'converted normalized normalised transcoded rendered thumbnails thumbs previews segments chunks',
   'frames artifacts exports scratch staging spool',
 );
-const MODELS = words('models model whisper weights checkpoints huggingface hf torch');
+export const MODEL_WORDS = words('models model whisper weights checkpoints huggingface hf torch');
 /** Beside one of the above they change nothing: `temp_files`, `whisper-models-data`. */
 const BESIDE = words(
   'data file files dir folder audio video videos media image images job jobs api worker celery',
@@ -54,17 +55,27 @@ const BESIDE = words(
 
 const SOURCE_FILE =
   /\.(?:py|pyi|ts|tsx|js|mjs|cjs|jsx|go|rs|java|kt|rb|php|cs|c|cc|cpp|h|hpp|swift|vue|sql|ipynb)$|^(?:Dockerfile|Makefile|\.git|\.svn|\.hg|package\.json|pyproject\.toml|requirements\.txt|setup\.cfg|go\.mod|Cargo\.toml|node_modules|\.env|docker-compose\.ya?ml|compose\.ya?ml)$/i;
+/** In a folder that a setting names and whose name does not say that it is data. */
+const NOT_DATA_FILE =
+  /\.(?:db|sqlite3?|mdb|rdb|aof|pem|key|crt|conf|cfg|ini|toml|ya?ml|kdbx|sql|bak)$|^(?:PG_VERSION|appendonlydir|cookies.*\.txt|config.*|secrets?|.*\.env)$/i;
+export const UNKNOWN_NAME = 'its name does not say that it holds data to be thrown away';
 const PLACEHOLDER = /^\.(?:gitkeep|gitignore|keep)$/;
 
-/** What may be done with the folder `path` (absolute) that is mounted at `target`. */
+/**
+ * What may be done with the folder `path` (absolute) that is mounted at `target`.
+ * @param named the kind that a setting such as UPLOAD_DIR gives the folder: then its own name need
+ *   not say that it holds data.
+ */
 export function judgeFolder(
   path: string,
   target: string | undefined,
   places: ProjectPlaces,
   look: LookAtFolder,
+  named?: 'directories' | 'models',
 ): Verdict {
   const no = (why: string): Verdict => ({ is: 'no', why });
-  const kind = kindOf(path, places.base);
+  const ownKind = kindOf(path, places.base);
+  const kind = ownKind ?? (liesInCode(path, places.base) ? undefined : named);
   if (path === '/') return no('the root of the file system');
   if (path === places.home) return no('the home directory');
   if (path === places.base) return no('the project itself');
@@ -74,7 +85,7 @@ export function judgeFolder(
   }
   const kept = places.kept.find((other) => other === path || isBelow(other, path));
   if (kept !== undefined) return no('it holds source code or the configuration');
-  if (kind === undefined) return no('its name does not say that it holds data to be thrown away');
+  if (kind === undefined) return no(UNKNOWN_NAME);
   if (
     target !== undefined &&
     /^\/(?:app|code|src|srv|workspace|usr\/src(?:\/app)?)?\/?$/.test(target)
@@ -91,6 +102,8 @@ export function judgeFolder(
   }
   const source = state.names.find((name) => SOURCE_FILE.test(name));
   if (source !== undefined) return no(`it holds source code (${source})`);
+  const other = ownKind === undefined ? state.names.find(isNoData) : undefined;
+  if (other !== undefined) return no(`it holds something else than data (${other})`);
   const { real } = state;
   if (places.kept.some((other) => other === real || isBelow(other, real))) {
     return no('a symbolic link leads to source code or the configuration');
@@ -102,19 +115,27 @@ export function judgeFolder(
 /** By the folder's own name; a cache of models is one of models, wherever it lies. */
 export function kindOf(path: string, base: string): 'directories' | 'models' | undefined {
   const parts = relative(base, path).split(sep);
-  const own = basename(path)
-    .toLowerCase()
-    .split(/[-_. ]+/)
-    .filter((word) => word !== '');
-  const known = (word: string): boolean => DATA.has(word) || MODELS.has(word);
+  const own = wordsOf(basename(path));
+  const known = (word: string): boolean => DATA_WORDS.has(word) || MODEL_WORDS.has(word);
   if (!own.some(known) || !own.every((word) => known(word) || BESIDE.has(word))) return undefined;
-  const isModels = own.some((word) => MODELS.has(word));
+  const isModels = own.some((word) => MODEL_WORDS.has(word));
   // Code that is called like data: src/cache, app/models of an ORM.
   const code = isModels
     ? /^(?:src|source|lib|app|code|backend|server|api|node_modules)$/i
     : /^(?:src|source|lib|node_modules)$/i;
   if (parts.slice(0, -1).some((part) => code.test(part))) return undefined;
   return isModels ? 'models' : 'directories';
+}
+
+/** Folders have no dot in their names; of files what they end in is looked at. */
+function isNoData(name: string): boolean {
+  return NOT_DATA_FILE.test(name) || (!name.includes('.') && isNeverData(name));
+}
+
+function liesInCode(path: string, base: string): boolean {
+  return relative(base, path)
+    .split(sep)
+    .some((part) => /^(?:src|source|lib|node_modules|\.git)$/i.test(part));
 }
 
 export function isBelow(path: string, directory: string): boolean {

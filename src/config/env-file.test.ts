@@ -1,0 +1,49 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { CannotStart } from '../errors.ts';
+import { withEnvFiles } from './env-file.ts';
+
+function folder(files: Readonly<Record<string, string>>): string {
+  const path = mkdtempSync(join(tmpdir(), 'media-cleanup-test-'));
+  onTestFinished(() => rmSync(path, { recursive: true }));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+  return path;
+}
+
+test('variables as compose reads them, a later file first, the process before all', () => {
+  const workingDirectory = folder({
+    '.env':
+      'export PASSWORD="se cret" # x\nHOST=one\nURL=redis://:${PASSWORD}@${HOST}\nKEPT=file\n',
+    'b.env': "HOST=two\nLITERAL='$HOST'\nEMPTY=file\n",
+  });
+  const env = { KEPT: 'process', EMPTY: '' };
+  expect(withEnvFiles(['.env', 'b.env'], { workingDirectory, env })).toEqual({
+    PASSWORD: 'se cret',
+    HOST: 'two',
+    URL: 'redis://:se cret@one',
+    LITERAL: '$HOST',
+    KEPT: 'process',
+    EMPTY: '',
+  });
+  expect(withEnvFiles([], { workingDirectory, env })).toBe(env);
+});
+
+test.each([
+  ['nowhere.env', 'it does not exist'],
+  ['folder', 'it is not a file'],
+  ['.env/x', 'it does not exist'],
+  ['', 'names no file'],
+])('"%s" is refused', (name, reason) => {
+  const workingDirectory = folder({ '.env': 'A=hunter2\n' });
+  mkdirSync(join(workingDirectory, 'folder'));
+  const read = (): unknown => withEnvFiles([name], { workingDirectory, env: {} });
+  expect(read).toThrow(reason);
+  expect(read).toThrow(CannotStart);
+  try {
+    read();
+  } catch (error) {
+    expect((error as CannotStart).exitCode).toBe(2);
+  }
+});

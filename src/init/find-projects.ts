@@ -1,0 +1,453 @@
+/** Finds and reads the compose and .env files of a folder and of the services in it. Changes nothing. */
+import { statSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { expandEnvFile, parseDotenv } from '../config/dotenv.ts';
+import type { EnvFile } from '../config/dotenv.ts';
+import type { Environment } from '../config/find.ts';
+import type { Interpolated, Lookup } from '../config/interpolate.ts';
+import { CannotStart } from '../errors.ts';
+import type { ReadFile } from '../report/initial-config.ts';
+import { COMPOSE_FOLDERS, composeFilesIn } from './compose-files.ts';
+import { parseCompose } from './compose.ts';
+import type { ComposeService, ComposeSource } from './compose.ts';
+import { isBelow } from './data-directories.ts';
+import type { ProjectPlaces } from './data-directories.ts';
+import { directorySettings } from './directory-settings.ts';
+import { foldersInEnvFolder } from './env-folder.ts';
+import type { Container, Project } from './group-services.ts';
+import { lineOf } from './origin.ts';
+import type { Origin } from './origin.ts';
+import type { Note } from './proposal.ts';
+import { SERVICE_FOLDERS } from './service-names.ts';
+import { isThere, lookAtFolder, namesIn, readText } from './read-folder.ts';
+import { addsOnly, isWhole } from './variants.ts';
+
+export interface Found {
+  readonly projects: readonly Project[];
+  readonly read: readonly ReadFile[];
+  readonly notes: readonly Note[];
+}
+
+export interface Search {
+  readonly env: Environment;
+  /** Of `--env-file`: replaces the `.env` beside a compose file, as in Compose. Absolute. */
+  readonly envFiles: readonly string[];
+  readonly places: ProjectPlaces;
+}
+
+/** Folders below them that are looked into. */
+const MAX_FOLDERS = 1000;
+
+/**
+ * `place`: a folder, or one compose file (which is then read alone, as with `docker compose -f`).
+ * @throws CannotStart for a file that cannot be read or is no YAML.
+ */
+export async function findProjects(place: string, search: Search): Promise<Found> {
+  const reader = createReader(search);
+  if (statSync(place).isFile()) {
+    const folder = baseOf(dirname(place));
+    const isOfService = SERVICE_FOLDERS.includes(basename(dirname(folder)));
+    const directory = dirname(place);
+    const read = await reader.readCompose({ folder, directory, isOfService }, [place]);
+    reader.keep(read);
+    return reader.found([read.project]);
+  }
+  const projects: Project[] = [];
+  const seen = new Set<string>();
+  const take = async (folder: string, isOfService: boolean): Promise<void> => {
+    const state = lookAtFolder(folder);
+    if (state.is !== 'directory' || seen.has(state.real)) return;
+    seen.add(state.real);
+    projects.push(...(await reader.readFolder(folder, isOfService)));
+  };
+  await take(place, SERVICE_FOLDERS.includes(basename(dirname(place))));
+  const own = projects.length;
+  for (const folder of serviceFolders(place, own > 0, search.places)) await take(folder, true);
+  // What the compose files build has settings of its own at times.
+  for (const context of projects.slice(0, own).flatMap(contextsOf)) {
+    if (isBelow(context, place)) await take(context, true);
+  }
+  const isStack = SERVICE_FOLDERS.some(
+    (name) => lookAtFolder(join(place, name)).is === 'directory',
+  );
+  const services = projects.filter(({ kind, folder, file }) => {
+    const isOfStack = isStack && kind === 'env' && folder === place;
+    if (isOfStack) reader.note(`${file} is not read: nothing says which of the services use it`);
+    return !isOfStack;
+  });
+  return reader.found([...services, ...(await surrounding(place, reader))]);
+}
+
+/** The folder that a folder with compose files belongs to: of `grabber/docker` it is `grabber`. */
+export function baseOf(folder: string): string {
+  return COMPOSE_FOLDERS.includes(basename(folder)) ? dirname(folder) : folder;
+}
+
+/** Folders of one service each: of `services/*`, or of the place when that is `services` itself. */
+function serviceFolders(place: string, hasOwn: boolean, places: ProjectPlaces): readonly string[] {
+  const holders = SERVICE_FOLDERS.filter(
+    (name) => lookAtFolder(join(place, name)).is === 'directory',
+  );
+  const isHolder = SERVICE_FOLDERS.includes(basename(place));
+  const isHome = place === '/' || place === places.home;
+  const parents = holders.map((name) => join(place, name));
+  if (isHolder || (holders.length === 0 && !hasOwn && !isHome)) parents.push(place);
+  return parents.flatMap((parent) =>
+    namesIn(parent)
+      .toSorted()
+      .slice(0, MAX_FOLDERS)
+      .filter((name) => !name.startsWith('.') && name !== 'node_modules')
+      .map((name) => join(parent, name)),
+  );
+}
+
+function contextsOf({ directory, services }: Project): readonly string[] {
+  return services.flatMap(({ service: { build } }) =>
+    build === undefined ? [] : [resolve(directory, build.context)],
+  );
+}
+
+/**
+ * Run in `services` or in the folder of one service: the compose files of the stack around it say
+ * where containers reach Redis, and may describe the services too.
+ */
+async function surrounding(place: string, reader: Reader): Promise<readonly Project[]> {
+  const holder = [place, dirname(place)].find((path) => SERVICE_FOLDERS.includes(basename(path)));
+  if (holder === undefined) return [];
+  const around = dirname(holder);
+  try {
+    return (await reader.readFolder(around, false)).filter(({ kind }) => kind === 'compose');
+  } catch (error) {
+    if (!(error instanceof CannotStart)) throw error;
+    reader.note(`${error.message}; what it says of the services here is missing`);
+    return [];
+  }
+}
+
+interface ReadProject {
+  readonly project: Project;
+  readonly read: readonly ReadFile[];
+  readonly notes: readonly ReadNote[];
+}
+
+type ReadNote = Omit<Note, 'service'>;
+
+interface Reader {
+  readFolder(folder: string, isOfService: boolean): Promise<readonly Project[]>;
+  readCompose(place: Place, files: readonly string[]): Promise<ReadProject>;
+  keep(read: ReadProject): void;
+  note(message: string): void;
+  found(projects: readonly Project[]): Found;
+}
+
+type Place = Pick<Project, 'folder' | 'directory' | 'isOfService'>;
+
+function placeOf(folder: string, isOfService: boolean): Place {
+  return { folder, directory: folder, isOfService };
+}
+
+interface ReadEnv {
+  readonly path: string;
+  readonly file: EnvFile;
+}
+
+function createReader({ env, envFiles, places }: Search): Reader {
+  const read = new Map<string, ReadFile>();
+  const notes: Note[] = [];
+  const add = (one: ReadNote): void => {
+    if (!notes.some(({ message }) => message === one.message)) {
+      notes.push({ service: undefined, ...one });
+    }
+  };
+  const note = (message: string): void => {
+    add({ message });
+  };
+  const keep = ({ read: files, notes: texts }: ReadProject): void => {
+    for (const file of files) read.set(file.path, read.get(file.path) ?? file);
+    for (const text of texts) add(text);
+  };
+  const shownPath = (path: string): string => {
+    const below = relative(places.base, path);
+    return below === '' || below.startsWith('../../../') ? path : below;
+  };
+  const known = new Map<string, ReadEnv | undefined>();
+  const readEnv = (path: string): ReadEnv | undefined => {
+    if (!known.has(path)) known.set(path, readEnvFile(path, shownPath, note));
+    return known.get(path);
+  };
+  const context: ReadContext = { env, envFiles, shownPath, readEnv };
+  const readCompose: Reader['readCompose'] = async (place, files) =>
+    readComposeProject(context, place, files);
+  return {
+    readCompose,
+    keep,
+    note,
+    async readFolder(folder, isOfService) {
+      const projects: Project[] = [];
+      for (const directory of [folder, ...COMPOSE_FOLDERS.map((name) => join(folder, name))]) {
+        const place: Place = { folder, directory, isOfService };
+        const named = filesOfEnvironment(readEnv(join(directory, '.env')), directory, env);
+        const all = await readDeployments(readCompose, place, named, (text) => {
+          note(text.replace(directory, () => shownPath(directory)));
+        });
+        for (const one of all) keep(one);
+        projects.push(...all.map(({ project }) => project));
+      }
+      const path = join(folder, '.env');
+      const inPlace = projects.some(({ directory }) => directory === folder);
+      const isUsed = projects.some((project) => project.envFiles.has(path));
+      const file = inPlace || isUsed ? undefined : readEnv(path);
+      const own = placeOf(folder, isOfService);
+      const alone = file === undefined ? undefined : ofEnvFileAlone(context, own, file, places);
+      if (alone === undefined) return projects;
+      keep(alone);
+      return [...projects, alone.project];
+    },
+    found: (projects) => ({ projects, read: [...read.values()], notes }),
+  };
+}
+
+/** COMPOSE_FILE of `.env`: the files that `docker compose` reads there, instead of the usual ones. */
+function filesOfEnvironment(
+  dotenv: ReadEnv | undefined,
+  directory: string,
+  env: Environment,
+): readonly string[] {
+  if (dotenv === undefined) return [];
+  const values = expandEnvFile(dotenv.file, (name) => env[name]);
+  const separator = values.get('COMPOSE_PATH_SEPARATOR')?.text ?? ':';
+  const text = values.get('COMPOSE_FILE')?.text ?? '';
+  const files = text === '' ? [] : text.split(separator).map((name) => resolve(directory, name));
+  return files.every(isThere) ? files : [];
+}
+
+/** The standard files with the variants that only add to them, then each other deployment. */
+async function readDeployments(
+  readCompose: Reader['readCompose'],
+  place: Place,
+  named: readonly string[],
+  note: (text: string) => void,
+): Promise<readonly ReadProject[]> {
+  const { standard, variants, passedOver } = composeFilesIn(
+    place.directory,
+    namesIn(place.directory),
+  );
+  for (const other of passedOver) {
+    note(`${other} is not read: Compose takes ${basename(standard[0] ?? '')} before it`);
+  }
+  let files = named.length > 0 ? named : standard;
+  let base = files.length === 0 ? undefined : await readCompose(place, files);
+  const others: ReadProject[] = [];
+  for (const variant of variants.filter((path) => !named.includes(path))) {
+    try {
+      const alone = await readCompose(place, [variant]);
+      if (base === undefined || isWhole(alone.project)) {
+        others.push(alone);
+        continue;
+      }
+      const merged = await readCompose(place, [...files, variant]);
+      if (named.length === 0 && addsOnly(base.project, merged.project)) {
+        files = [...files, variant];
+        base = merged;
+      } else others.push(merged);
+    } catch (error) {
+      if (!(error instanceof CannotStart)) throw error;
+      note(`${error.message}; it is left out`);
+    }
+  }
+  return [...(base === undefined ? [] : [base]), ...others];
+}
+
+const UNSET = 'not set and without a default, so empty (looked for in the environment and in .env)';
+const PROFILE = 'runs only with the profile';
+const NO_ENV_FILE = 'is not there: what it says is missing here';
+
+interface ReadContext {
+  readonly env: Environment;
+  readonly envFiles: readonly string[];
+  readonly shownPath: (path: string) => string;
+  readonly readEnv: (path: string) => ReadEnv | undefined;
+}
+
+/**
+ * Everything relative is relative to the folder of the first file, Compose's project directory. `.env`
+ * is that of this folder, below it that of the folder that `docker compose -f` is most likely run in.
+ */
+async function readComposeProject(
+  { env, envFiles, shownPath, readEnv }: ReadContext,
+  place: Place,
+  files: readonly string[],
+): Promise<ReadProject> {
+  const { folder, directory } = place;
+  const read: ReadFile[] = [];
+  const notes: ReadNote[] = [];
+  const outer: Lookup = (name) => env[name];
+  const wanted =
+    envFiles.length > 0
+      ? envFiles.toReversed()
+      : [...new Set([directory, folder])].map((one) => join(one, '.env'));
+  const dotenvs = wanted.flatMap((path) => readEnv(path) ?? []);
+  const values = dotenvs.map(({ file }) => expandEnvFile(file, outer));
+  const lookup: Lookup = (name) =>
+    env[name] ?? values.find((one) => one.has(name))?.get(name)?.text;
+  for (const { path } of dotenvs) read.push({ path, kind: 'env' });
+  const sources = files.map((file, index): ComposeSource => {
+    const text = readText(file, 'compose');
+    read.push({ path: file, kind: index === 0 ? 'compose' : 'override' });
+    return { file: shownPath(file), text };
+  });
+  const compose = await parseCompose(sources, lookup);
+  const main = sources[0]?.file ?? '';
+  notes.push(...compose.notes.map((message) => ({ message })));
+  for (const name of compose.unset) {
+    const item = `${name} (${main})`;
+    notes.push({ message: `${main}: ${name} is ${UNSET}`, group: { text: UNSET, item } });
+  }
+  const used = new Map<string, ReadEnv>();
+  const isSilent = !compose.services.some(namesRedis);
+  const services = compose.services.map((service): Container => {
+    if (service.profiles.length > 0) {
+      const item = `${service.name} (${service.profiles.join(', ')})`;
+      const message = `${main}: ${service.name} ${PROFILE} ${service.profiles.join(', ')}; it is taken into account`;
+      notes.push({ message, group: { text: `${PROFILE}, and taken into account`, item } });
+    }
+    const own: ReadEnv[] = [];
+    for (const name of service.envFiles) {
+      const file = readEnv(resolve(directory, name));
+      if (file === undefined) {
+        const item = `${name} of ${service.name} (${main})`;
+        const message = `${main}: the env_file ${name} of ${service.name} ${NO_ENV_FILE}`;
+        notes.push({ message, group: { text: `an env_file ${NO_ENV_FILE}`, item } });
+        continue;
+      }
+      read.push({ path: file.path, kind: 'env' });
+      used.set(file.path, file);
+      own.push(file);
+    }
+    // Copied into the image with the program: where nothing else names a Redis, this file does.
+    const [copied] = dotenvs;
+    if (isSilent && copied !== undefined && own.length === 0 && service.build !== undefined) {
+      used.set(copied.path, copied);
+      own.push(copied);
+    }
+    return container(service, sources, own, dotenvs, lookup, shownPath);
+  });
+  const project: Project = {
+    ...place,
+    ...{ kind: 'compose', file: main, name: compose.name, services },
+    files: sources.map(({ file }) => file),
+    envFiles: new Set(used.keys()),
+  };
+  return { project, read, notes };
+}
+
+/** By its own entries; an env_file is enough to say that it has its settings. */
+function namesRedis({ environment, envFiles }: ComposeService): boolean {
+  return (
+    envFiles.length > 0 ||
+    [...environment].some(([key, { text }]) => /REDIS|BROKER/.test(key) || /^rediss?:/.test(text))
+  );
+}
+
+function container(
+  service: ComposeService,
+  sources: readonly ComposeSource[],
+  envFiles: readonly ReadEnv[],
+  dotenvs: readonly ReadEnv[],
+  lookup: Lookup,
+  shownPath: (path: string) => string,
+): Container {
+  const variables = new Map<string, Interpolated>();
+  const lines = new Map<string, Origin & { readonly folder: string }>();
+  for (const { path, file } of envFiles) {
+    for (const [key, value] of expandEnvFile(file, lookup)) {
+      variables.set(key, value);
+      const line = file.entries.get(key)?.line;
+      lines.set(key, { file: shownPath(path), line, folder: dirname(path) });
+    }
+  }
+  for (const [key, value] of service.environment) {
+    variables.set(key, value);
+    lines.delete(key);
+  }
+  const locate = (...needles: readonly string[]): Origin => {
+    for (const { file, text } of sources.toReversed()) {
+      const line = lineOf(text, service.name, needles);
+      if (line !== undefined) return { file, line };
+    }
+    return { file: sources[0]?.file ?? '', line: undefined };
+  };
+  return {
+    service,
+    variables,
+    locate,
+    originOf: (name) => lines.get(name) ?? locate(name),
+    folderOf: (name) => lines.get(name)?.folder,
+    envFileOf: (name) =>
+      [...dotenvs, ...envFiles.toReversed()].find(({ file }) => file.entries.has(name))?.path,
+  };
+}
+
+/** A folder without a compose file, run by hand or by systemd: its `.env` and its subfolders. */
+function ofEnvFileAlone(
+  { env, shownPath }: ReadContext,
+  place: Place,
+  { path, file }: ReadEnv,
+  places: ProjectPlaces,
+): ReadProject | undefined {
+  const { folder } = place;
+  const variables = expandEnvFile(file, (name) => env[name]);
+  const isAboutRedis = [...variables].some(
+    ([key, { text }]) => /REDIS|BROKER/.test(key) || /^rediss?:/.test(text),
+  );
+  const settings = directorySettings(variables);
+  if (!isAboutRedis && settings.length === 0) return undefined;
+  const shown = shownPath(path);
+  const volumes = foldersInEnvFolder(folder, settings, places).map((name) => ({
+    ...{ written: name, source: { text: `./${name}`, pieces: [], missing: [] } },
+    ...{ target: '', readOnly: false, kind: 'bind' as const },
+  }));
+  const service: ComposeService = {
+    ...{ name: basename(folder), image: undefined, aliases: [], build: undefined, commands: [] },
+    ...{ environment: new Map(), envFiles: [], volumes, ports: [], hostNetwork: true },
+    ...{ workingDirectory: undefined, profiles: [] },
+  };
+  const whole: Origin = { file: shown, line: undefined };
+  const one: Container = {
+    service,
+    variables,
+    locate: () => whole,
+    originOf: (name) => ({ file: shown, line: file.entries.get(name)?.line }),
+    folderOf: () => folder,
+    envFileOf: (name) => (file.entries.has(name) ? path : undefined),
+  };
+  const project: Project = {
+    ...place,
+    ...{ kind: 'env', file: shown, files: [shown], name: undefined },
+    ...{ services: [one], envFiles: new Set([path]) },
+  };
+  return { project, read: [{ path, kind: 'env' }], notes: [] };
+}
+
+function readEnvFile(
+  path: string,
+  shownPath: (path: string) => string,
+  note: (message: string) => void,
+): ReadEnv | undefined {
+  if (!isThere(path)) return undefined;
+  let text: string;
+  try {
+    text = readText(path, 'env');
+  } catch (error) {
+    if (!(error instanceof CannotStart)) throw error;
+    note(`${error.message}; what it says is missing here`);
+    return undefined;
+  }
+  const file = parseDotenv(text);
+  if (file.unread.length > 0) {
+    note(
+      `${shownPath(path)}: no assignment, so not read: line ${file.unread.slice(0, 10).join(', ')}`,
+    );
+  }
+  return { path, file };
+}

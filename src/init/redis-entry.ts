@@ -1,0 +1,299 @@
+/** `redis`, `keyPrefix` and `celery` of a service: from its files, and from Redis where it answers. */
+import {
+  brokerOf,
+  configuredQueues,
+  hasWorker,
+  jobsOf,
+  knownOf,
+  partOf,
+  sameDatabase,
+} from './group-services.ts';
+import type { Group } from './group-services.ts';
+import type { Origin } from './origin.ts';
+import type { ServiceEntry, Source } from './proposal.ts';
+import type { RedisAnswer } from './redis-answer.ts';
+import { databaseOf, labelOf } from './redis-in-environment.ts';
+import type { RedisFound } from './redis-in-environment.ts';
+import type { SecretNames } from './secret-names.ts';
+
+export interface RedisProposal {
+  readonly entry: Pick<ServiceEntry, 'redis' | 'keyPrefix' | 'celery'>;
+  readonly jobs: RedisFound | undefined;
+  /** Undefined: the same database as the jobs, or none. */
+  readonly broker: RedisFound | undefined;
+  readonly sources: readonly Source[];
+}
+
+export interface RedisContext {
+  readonly groups: readonly Group[];
+  readonly name: string;
+  readonly secrets: SecretNames;
+  readonly answer: RedisAnswer | undefined;
+  readonly note: (message: string) => void;
+}
+
+export function redisEntry(group: Group, context: RedisContext): RedisProposal {
+  const { groups, name, secrets, answer, note } = context;
+  const known = knownOf(group);
+  const jobs = jobsOf(group);
+  if (jobs === undefined) {
+    if (hasWorker(group)) {
+      note(
+        'a Celery worker, and no Redis URL in its environment: add `redis`, `keyPrefix` and `celery` by hand',
+      );
+    }
+    return { entry: {}, jobs: undefined, broker: undefined, sources: [] };
+  }
+  noteOtherDatabases(group, jobs, note);
+  const queues = queuesFor(group, groups, answer, note);
+  const prefix = prefixFor(group, answer, labelOf(jobs), note);
+  const url = secrets.urlOf(jobs, name, partOf(group, jobs));
+  const redis =
+    known !== undefined && jobs.secret === undefined ? `\${${known.variable}:-${url}}` : url;
+  const broker = brokerOf(group);
+  const hasBroker = broker !== undefined && queues.names.length > 0 && !sameDatabase(jobs, broker);
+  noteResults(group, jobs, hasBroker ? broker : undefined, note);
+  const celery = {
+    queues: queues.names,
+    ...(hasBroker ? { broker: secrets.urlOf(broker, name, partOf(group, broker)) } : {}),
+  };
+  return {
+    entry: {
+      redis,
+      ...(prefix === undefined ? {} : { keyPrefix: prefix.value }),
+      ...(queues.names.length === 0 ? {} : { celery }),
+    },
+    jobs,
+    broker: hasBroker ? broker : undefined,
+    sources: [
+      foundSource('redis', group, jobs),
+      ...(hasBroker ? [foundSource('broker', group, broker)] : []),
+      ...(prefix === undefined ? [] : [prefix.source]),
+      ...queues.sources,
+    ],
+  };
+}
+
+function foundSource(setting: string, group: Group, found: RedisFound): Source {
+  const origin = partOf(group, found)?.container.originOf(found.entry);
+  const { file, line } = origin ?? { file: undefined, line: undefined };
+  return { setting, value: labelOf(found), file, line, how: found.entry };
+}
+
+function noteOtherDatabases(group: Group, jobs: RedisFound, note: (text: string) => void): void {
+  for (const other of group.flatMap(({ redis }) => redis.jobs ?? [])) {
+    if (databaseOf(other) === databaseOf(jobs)) continue;
+    note(
+      `its containers name two databases, ${labelOf(jobs)} and ${labelOf(other)}: the first is taken`,
+    );
+  }
+}
+
+function noteResults(
+  group: Group,
+  jobs: RedisFound,
+  broker: RedisFound | undefined,
+  note: (text: string) => void,
+): void {
+  const results = group.map((part) => part.redis.results).find((one) => one !== undefined);
+  if (results === undefined || sameDatabase(results, jobs) || sameDatabase(results, broker)) return;
+  note(`${results.entry} names a third database, ${labelOf(results)}: its results are not removed`);
+}
+
+const PREFIX_VARIABLE = /^(?:.*_)?(?:KEY|JOB|REDIS)_PREFIX$/;
+/** A name that says that the prefix is that of jobs, and a value that ends where the id begins. */
+const JOB_PREFIX_VARIABLE = /^(?:.*_)?JOBS?_(?:KEY_)?PREFIX$/;
+const PREFIX = /^[A-Za-z0-9][\w.:/|-]*[:/|._-]$/;
+
+interface Prefix {
+  readonly value: string | readonly string[];
+  readonly source: Source;
+}
+
+/** Undefined: nothing says for certain what the job keys begin with. */
+function prefixFor(
+  group: Group,
+  answer: RedisAnswer | undefined,
+  label: string,
+  note: (message: string) => void,
+): Prefix | undefined {
+  const known = knownOf(group);
+  const source = (value: string, how: string, origin?: Origin): Source => ({
+    ...{ setting: 'keyPrefix', value, how },
+    ...(origin ?? { file: undefined, line: undefined }),
+  });
+  if (answer !== undefined && answer.prefixes.length > 0) {
+    const values = answer.prefixes.map(({ prefix }) => prefix);
+    const value = values.length === 1 ? (values[0] ?? '') : values;
+    const evidence = answer.prefixes.map(
+      (one) => `${one.count} keys "${one.prefix}*" in Redis ${label}: ${one.evidence.join(', ')}`,
+    );
+    const shown = JSON.stringify(value);
+    if (known !== undefined && !values.includes(known.keyPrefix)) {
+      note(`keyPrefix ${shown} is what Redis holds; documented is "${known.keyPrefix}"`);
+    }
+    return { value, source: source(shown, evidence.join('; ')) };
+  }
+  const told = group.flatMap((part) =>
+    [...part.variables].flatMap(([variable, { text }]) =>
+      PREFIX_VARIABLE.test(variable) ? [{ variable, text: text.trim(), part }] : [],
+    ),
+  );
+  const ofJobs = told.find(
+    ({ variable, text }) => JOB_PREFIX_VARIABLE.test(variable) && PREFIX.test(text),
+  );
+  if (ofJobs !== undefined) {
+    const { text, variable, part } = ofJobs;
+    const from = source(JSON.stringify(text), variable, part.container.originOf(variable));
+    return { value: text, source: from };
+  }
+  if (known !== undefined) {
+    note(
+      `the keyPrefix is the documented one: media-cleanup doctor tells whether the database holds another`,
+    );
+    const from = source(JSON.stringify(known.keyPrefix), 'documented for the media stack');
+    return { value: known.keyPrefix, source: from };
+  }
+  const hint = told[0] === undefined ? '' : `, and ${told[0].variable} may say it`;
+  const doubtful = (answer?.doubtful ?? []).map(
+    ({ prefix, count, evidence }) => `"${prefix}*" (${count} keys, ${evidence.join(', ')})`,
+  );
+  const seen =
+    doubtful.length === 0 ? '' : `; Redis ${label} holds ${doubtful.join(' and ')}: is it that?`;
+  note(
+    `\`keyPrefix\` must be filled in: no file tells what the job keys begin with; media-cleanup doctor names the prefixes that the database holds, and "keyPrefix": [] says that there are no jobs in Redis${hint}${seen}`,
+  );
+  return undefined;
+}
+
+interface Queues {
+  readonly names: readonly string[];
+  readonly sources: readonly Source[];
+}
+
+const NO_QUEUES: Queues = { names: [], sources: [] };
+
+/** None when the queue is not in Redis, or another service's worker consumes it. */
+function queuesFor(
+  group: Group,
+  groups: readonly Group[],
+  answer: RedisAnswer | undefined,
+  note: (message: string) => void,
+): Queues {
+  if (group.some(({ redis }) => redis.foreignBroker)) return NO_QUEUES;
+  const told = toldQueues(group, note);
+  const known = knownOf(group);
+  if (told.names.length > 0) {
+    noteOtherWorkers(told.names, answer, note);
+    if (known !== undefined && !told.names.includes(known.queue)) {
+      note(
+        `its worker consumes ${told.names.join(', ')}, documented is ${known.queue}: the former is taken`,
+      );
+    }
+    return told;
+  }
+  if (known === undefined && !hasWorker(group)) {
+    const uses = group.some(
+      ({ redis, celery }) => redis.broker !== undefined || celery !== undefined,
+    );
+    const broker = brokerOf(group);
+    const isOthers = groups.some(
+      (one) => one !== group && hasWorker(one) && sameDatabase(brokerOf(one), broker),
+    );
+    if (!uses || isOthers) return NO_QUEUES;
+  }
+  const consumed = consumedQueues(answer);
+  if (consumed !== undefined) {
+    if (known !== undefined && !consumed.names.includes(known.queue)) {
+      note(
+        `its worker consumes ${consumed.names.join(', ')}, documented is ${known.queue}: the former is taken`,
+      );
+    }
+    return consumed;
+  }
+  if (known !== undefined) {
+    noteOtherWorkers([known.queue], answer, note);
+    return guessed(known.queue, 'documented for the media stack');
+  }
+  if (group.some(({ celery }) => (celery?.queues.length ?? 0) > 0)) return NO_QUEUES;
+  note(
+    hasWorker(group)
+      ? 'queue `celery`: the default of Celery, because its worker has no -Q'
+      : 'queue `celery`: a guess, the default of Celery, because no worker is started here: look at the app for another name',
+  );
+  noteOtherWorkers(['celery'], answer, note);
+  return guessed('celery', "Celery's default");
+}
+
+function guessed(name: string, how: string): Queues {
+  const source = { setting: 'queues', value: name, file: undefined, line: undefined, how };
+  return { names: [name], sources: [source] };
+}
+
+/** Of its workers' commands, else of its settings. */
+function toldQueues(group: Group, note: (message: string) => void): Queues {
+  const configured = configuredQueues(group);
+  const workers = group.filter(({ celery }) => celery?.worker === true);
+  const ofCommands = workers.flatMap((part) =>
+    (part.celery?.queues ?? []).map((queue) => ({ queue, variable: '-Q', part })),
+  );
+  const plain = workers.find(({ celery }) => celery?.queues.length === 0);
+  // Beside workers with -Q, the worker without consumes the default queue.
+  const ofDefault =
+    ofCommands.length === 0 || plain === undefined
+      ? []
+      : configured.length > 0
+        ? configured
+        : [{ queue: 'celery', variable: 'command', part: plain }];
+  const all = ofCommands.length > 0 ? [...ofCommands, ...ofDefault] : configured;
+  const usable = all.filter(({ queue }) => {
+    if (!/[$`]/.test(queue)) return true;
+    note(`the queue ${queue} is named by a variable of the container: add its name by hand`);
+    return false;
+  });
+  const once = usable.filter(
+    ({ queue }, index) => usable.findIndex((other) => other.queue === queue) === index,
+  );
+  return {
+    names: once.map(({ queue }) => queue),
+    sources: once.map(({ queue, variable, part }) => ({
+      ...{ setting: 'queues', value: queue, how: variable },
+      ...(variable === '-Q' || variable === 'command'
+        ? part.container.locate(`-Q ${queue}`, `-Q, ${queue}`, `--queues=${queue}`, queue)
+        : part.container.originOf(variable)),
+    })),
+  };
+}
+
+/** What workers consume, else what was declared, in a database that is this service's alone. */
+function consumedQueues(answer: RedisAnswer | undefined): Queues | undefined {
+  if (answer?.ownsBroker !== true) return undefined;
+  const { workers, declared } = answer;
+  const ofWorkers = [...new Set(workers.flatMap(({ queues }) => queues))];
+  const names = ofWorkers.length > 0 ? ofWorkers : declared.length === 1 ? declared : [];
+  if (names.length === 0) return undefined;
+  return {
+    names,
+    sources: names.map((queue) => {
+      const worker = workers.find(({ queues }) => queues.includes(queue));
+      const how = worker === undefined ? 'declared in Redis' : `worker ${worker.name} consumes it`;
+      return { setting: 'queues', value: queue, file: undefined, line: undefined, how };
+    }),
+  };
+}
+
+function noteOtherWorkers(
+  names: readonly string[],
+  answer: RedisAnswer | undefined,
+  note: (message: string) => void,
+): void {
+  // In a database of several services the others' workers consume something else.
+  if (answer?.ownsBroker !== true) return;
+  for (const { name, queues } of answer.workers) {
+    const others = queues.filter((queue) => !names.includes(queue));
+    if (others.length === 0) continue;
+    note(
+      `worker ${name} consumes ${others.join(', ')} in its broker's database, and the files say ${names.join(', ')}: add ${others.join(', ')} to "queues" if it is this service's worker`,
+    );
+  }
+}
