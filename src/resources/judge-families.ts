@@ -9,6 +9,7 @@ import { printable } from '../report/printable.ts';
 import { assignFamilies } from './assign-families.ts';
 import type { Claim } from './assign-families.ts';
 import { likeness, readJobs } from './job-evidence.ts';
+import type { Likeness } from './job-evidence.ts';
 import { createOwners } from './key-families.ts';
 import type { KnownFamily, SurveySubject } from './key-families.ts';
 
@@ -115,12 +116,14 @@ async function gather(
   if (!areJobs && waiting.size === 0) return NO_EVIDENCE;
   const results = jobs.flatMap(({ id }) => keys.broker.resultsOf(Buffer.from(id)));
   const hasResults = keys.results !== 'none' && ((await permitted(redis.exists(results))) ?? 0) > 0;
-  const own = likeness(family.prefix, config);
+  const likenessOf = (service: ServiceConfig): Likeness | undefined =>
+    likeness(printable(family.prefix), namesOf(service));
+  const own = likenessOf(config);
+  const isDated = jobs.every((job) => job.isDated);
+  const fields = isDated ? 'id, status and created_at' : 'id and status';
   return {
     words: [
-      ...(areJobs
-        ? [`${byType.has('string') ? 'JSON' : 'hashes'} with id, status and created_at`]
-        : []),
+      ...(areJobs ? [`${byType.has('string') ? 'JSON' : 'hashes'} with ${fields}`] : []),
       ...(areJobs && jobs.every(({ isNamedById }) => isNamedById) ? ['named by their id'] : []),
       // Every Celery app has those.
       ...(hasResults ? ['with results of tasks of these ids'] : []),
@@ -128,11 +131,15 @@ async function gather(
       ...(own === undefined ? [] : [`"${own.word}" in their name`]),
     ],
     ties: candidates.flatMap((service) => {
-      const words = likeness(family.prefix, service)?.words;
+      const words = likenessOf(service)?.words;
       const hasTaskIds = waiting.has(service.name);
       return words === undefined && !hasTaskIds
         ? []
         : [{ service: service.name, hasTaskIds, words: words ?? 0 }];
     }),
   };
+}
+
+function namesOf({ name, keyPrefixes, celery }: ServiceConfig): readonly string[] {
+  return [name, ...keyPrefixes, ...(celery?.queues ?? [])];
 }
