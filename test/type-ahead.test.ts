@@ -1,4 +1,4 @@
-/** What was typed before the question is no answer to it, on a real pseudo-terminal. */
+/** Input typed before the question is no answer, on a real pseudo-terminal. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { toolEnvironment } from './support/tool.ts';
 import { fileList } from './support/witness.ts';
 
 const QUESTION = 'Type "media" to delete all of this on ';
-const THROWN_AWAY = 'What was typed before the question was thrown away.';
+const DISCARDED = 'Input typed before the question was discarded.';
 
 interface Scene {
   readonly terminal: OnTerminal;
@@ -42,7 +42,7 @@ describe('text before the question', () => {
     terminal.write(typed);
     await terminal.waitForScreen(QUESTION);
     await sleep(400);
-    expect(terminal.stdout()).toContain(THROWN_AWAY);
+    expect(terminal.stdout()).toContain(DISCARDED);
     expect(terminal.stdout()).toMatch(/(?:^|\n)Type "media" to delete all of this on [^\n]*: $/);
     expect(left()).toBe(3);
     terminal.write('media\n');
@@ -78,7 +78,7 @@ describe('text before the question', () => {
       terminal.write('media\n');
       await sleep(30);
     }
-    expect(terminal.stdout()).toContain('Waiting for the keyboard to rest');
+    expect(terminal.stdout()).toContain('Waiting until no key is pressed');
     expect(terminal.stdout()).not.toContain(QUESTION);
     await terminal.waitForScreen(QUESTION);
     await sleep(400);
@@ -99,7 +99,7 @@ describe('text with the question', () => {
   test('nothing was typed before: nothing is said of that', async () => {
     const { terminal, left } = scene();
     await terminal.waitForScreen(QUESTION);
-    expect(terminal.stdout()).not.toContain(THROWN_AWAY);
+    expect(terminal.stdout()).not.toContain(DISCARDED);
     terminal.write('media\r');
     const { code, stdout } = await terminal.result;
     expect([code, left()]).toEqual([0, 0]);

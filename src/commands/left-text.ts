@@ -5,16 +5,16 @@ import type { Kind, ServiceCensus } from '../report/types.ts';
 import { removedBy } from './standing.ts';
 import type { StepContext } from './step.ts';
 
-/** What an operator is told who ends a wipe at once: there will be no second look and no report. */
+/** The last message of a wipe that a second signal ends: no verification and no report follow. */
 
 export interface LeftOf {
   readonly kinds: readonly Kind[];
-  /** What was there before the wipe; undefined: it was not counted. */
+  /** The counts of the plan; undefined: nothing was counted before the wipe. */
   readonly counted: readonly ServiceCensus[] | undefined;
   readonly isVerified: (step: StepContext) => boolean;
 }
 
-/** What went, and what is left in the kinds that were not finished. Looks at nothing. */
+/** The removed items, and the rest of the kinds that were not finished. Reads nothing, waits for nothing. */
 export function leftText(steps: readonly StepContext[], of: LeftOf): string {
   const left = steps.flatMap((step) => serviceLeft(step, of));
   const rest = left.length === 0 ? 'nothing, all of it was verified' : left.join('; ');
@@ -65,7 +65,7 @@ function isAsked({ keys, service }: StepContext, kind: Kind): boolean {
   return service.directories.some(({ located }) => located.kind === kind);
 }
 
-/** `about 137,065 jobs`, `3 queued tasks`, `12 files in Uploads and Temp`: by the count before. */
+/** `about 137,065 jobs`, `3 queued tasks`, `12 files in Uploads and Temp`: plan minus removed. */
 function figuresOf(
   step: StepContext,
   kinds: readonly Kind[],

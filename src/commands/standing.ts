@@ -14,7 +14,7 @@ export interface Standing {
   left: (() => string) | undefined;
   /** Notes that the process ends now. */
   abandon: ((exitCode: number, message: string) => void) | undefined;
-  /** Takes the spinner off the terminal, so that a last message stays the last line. */
+  /** Takes the spinner off the terminal, so that the last message stays last. */
   stopProgress: (() => void) | undefined;
 }
 

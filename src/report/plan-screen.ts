@@ -7,8 +7,8 @@ import { textWidth } from './text.ts';
 import type { ServiceCensus } from './types.ts';
 
 /**
- * The plan before the question, so that the last screen holds what decides: the plan itself where
- * all of it fits, else the plan and below it a summary.
+ * The plan before the question. When the plan does not fit on the screen, a summary that does stands
+ * between the plan and the question.
  * @param screen the rows of the terminal, and the question that follows.
  */
 export function planScreen(
@@ -20,8 +20,8 @@ export function planScreen(
   const plan = planText(census, run, style).trimEnd().split('\n');
   const services = census.map((service) => chosenOf(service, run.kinds));
   const outside = outsideLines(services, run, style);
-  // A row is left for the remark that something was typed too early.
-  const room = screen.rows - rowsOf([screen.question], style.width) - 2;
+  // A blank line, and two rows for the remark that something was typed too early.
+  const room = screen.rows - rowsOf([screen.question], style.width) - 3;
   const fits = (lines: readonly string[]): boolean => rowsOf(lines, style.width) <= room;
   const whole = [...plan, ...directoriesLine(services, run, style, 'alone'), ...outside];
   if (fits(whole)) return text(whole);

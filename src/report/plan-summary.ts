@@ -9,7 +9,7 @@ import { counted, grouped, shown, textWidth, wrap } from './text.ts';
 import type { DirectoryCensus, ServiceCensus } from './types.ts';
 import { tasksInHand } from './workers-text.ts';
 
-/** What decides, in a few lines: host, config, each Redis, and where the directories are. */
+/** The plan in a few lines: host, config, each Redis, and the places of the directories. */
 
 export interface SummaryRun extends PlanRun {
   readonly host: string;
@@ -18,8 +18,8 @@ export interface SummaryRun extends PlanRun {
 }
 
 /**
- * The summary in fewer and fewer lines, without the directories outside the root of their service:
- * `end` is what is said of those.
+ * The summary in fewer and fewer lines. `end` is about the directories outside the root of their
+ * service.
  */
 export function summaryVariants(
   services: readonly ServiceCensus[],
@@ -46,7 +46,7 @@ export function summaryVariants(
   ]);
 }
 
-/** How many lie outside the root of their service, for below the lines that name them. */
+/** The number of directories outside the root of their service, for below the lines that name them. */
 export function outsideNotice(
   services: readonly ServiceCensus[],
   run: SummaryRun,
@@ -58,7 +58,7 @@ export function outsideNotice(
   return wrap(shown(notice, style), style.width, 2).map(style.yellow);
 }
 
-/** `9 directories in /srv/media/services`, with or without what is in them. */
+/** `9 directories in /srv/media/services`, with or without counts of files, models and MB. */
 export function directoriesLine(
   services: readonly ServiceCensus[],
   run: SummaryRun,

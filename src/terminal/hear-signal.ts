@@ -2,9 +2,9 @@ import type { Standing, StopSignal } from '../commands/standing.ts';
 import type { LogEntry } from '../report/observer.ts';
 import type { Caller } from './run.ts';
 
-/** Says that a signal was heard, and what a second one does. */
+/** Confirms that a signal was received, and names the effect of a second one. */
 
-/** Before the first deletion a run ends sooner than this, and says so itself. */
+/** Before the first deletion a run usually ends sooner, with a message of its own. */
 const UNTOUCHED_MS = 200;
 
 /** @param say is called once: at once during a wipe, before it only when the end takes long. */
@@ -16,7 +16,7 @@ export function hearSignal(
   let timer: NodeJS.Timeout | undefined;
   const tell = (): void => {
     const name = caller.interruptedBy();
-    // A bug, which has its own message.
+    // Aborted by an internal error, which has its own message.
     if (name === undefined) return;
     say({ level: 'WARNING', step: 'interrupt', message: heardText(name, standing) });
   };

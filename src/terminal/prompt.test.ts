@@ -109,7 +109,7 @@ describe('abort', () => {
 });
 
 /** A terminal keeps what is typed until it is read; here the stream does. */
-describe('on a terminal what came before the question is thrown away', () => {
+describe('on a terminal input before the question is discarded', () => {
   function terminal(): { readonly input: PassThrough; readonly modes: boolean[] } {
     const modes: boolean[] = [];
     const input = Object.assign(new PassThrough(), {
@@ -125,7 +125,7 @@ describe('on a terminal what came before the question is thrown away', () => {
     await delay(100);
     expect(shown()).toBe('');
     await delay(400);
-    expect(shown()).toMatch(/^\n?What was typed before the question was thrown away\.\nType "all"/);
+    expect(shown()).toMatch(/^\n?Input typed before the question was discarded\.\nType "all"/);
     // Back in the line mode, in which the answer is typed.
     expect(modes.at(-1)).toBe(false);
     input.write('all\n');

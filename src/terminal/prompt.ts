@@ -17,14 +17,14 @@ export interface Question {
   readonly signal: AbortSignal;
 }
 
-/** @param host where it is deleted, safe to show. */
+/** @param host name of this host, safe to show. */
 export function wipeQuestion(target: string, host: string): string {
   return `Type "${target}" to delete all of this on ${host}: `;
 }
 
 const WAITING =
-  '\nWaiting for the keyboard to rest: what is typed before the question is thrown away.\n';
-const THROWN_AWAY = 'What was typed before the question was thrown away.\n';
+  '\nWaiting until no key is pressed: input typed before the question is discarded.\n';
+const DISCARDED = 'Input typed before the question was discarded.\n';
 
 /**
  * Asks on `output`, reads one line from `input`. True only for exactly `expected` and `\n` or
@@ -38,7 +38,7 @@ export async function askTyped(options: Question): Promise<boolean> {
   input.on('error', () => undefined);
   if (keepsTyped(input)) {
     const { bytes, endsLine } = await discardTyped(input, signal, () => output.write(WAITING));
-    if (bytes > 0) output.write(`${endsLine ? '' : '\n'}${THROWN_AWAY}`);
+    if (bytes > 0) output.write(`${endsLine ? '' : '\n'}${DISCARDED}`);
   } else {
     // Without a terminal there is only what the stream holds.
     while (input.read() !== null);

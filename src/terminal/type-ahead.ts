@@ -2,9 +2,9 @@ import type { Readable } from 'node:stream';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { CannotStart } from '../errors.ts';
 
-/** Throws away what was typed before a question, so that nothing but an answer to it is read. */
+/** Discards input typed before a question, so that only an answer to the question is read. */
 
-/** So long nothing must be typed before the question comes: the pause between two keys of a typist. */
+/** Time without a key before the question is asked, in ms: the pause between two keys of a typist. */
 const QUIET_MS = 200;
 const LOOK_EVERY_MS = 20;
 const SAY_AFTER_MS = 1_000;
@@ -19,14 +19,14 @@ export interface TypedAhead {
 
 export type KeyboardInput = Readable & { setRawMode?(raw: boolean): unknown };
 
-/** Whether there is a terminal, which keeps what is typed until it is read. */
+/** Whether the input is a terminal, which keeps input until a program reads it. */
 export function keepsTyped(input: KeyboardInput): boolean {
   return input.setRawMode !== undefined;
 }
 
 /**
- * Empties the terminal's queue until it stays empty for 200 ms. @param waiting is called once when
- * the keys do not rest.
+ * Empties the terminal's queue until the queue stays empty for 200 ms.
+ * @param waiting called once when keys are still pressed after a second.
  * @throws the signal's reason; CannotStart for a Ctrl-C.
  */
 export async function discardTyped(
@@ -62,9 +62,9 @@ export async function discardTyped(
 }
 
 /**
- * All that the terminal and the stream hold. Node has no tcflush(3). In the terminal's line mode a
- * line without its Enter cannot be read, and Ctrl-D reads as the end of input: raw mode, for about a
- * millisecond, gives everything as bytes.
+ * All bytes that the terminal and the stream hold. Node has no tcflush(3). In line mode a line
+ * without Enter cannot be read, and Ctrl-D reads as the end of input: raw mode, for about a
+ * millisecond, makes all of it readable as bytes.
  */
 async function readQueue(input: KeyboardInput): Promise<Buffer> {
   const chunks: Buffer[] = [];
