@@ -588,8 +588,8 @@ test('a bug in the background is told of', async () => {
   const at = filesScene();
   const tool = mutantTool(testFolder(), [
     [
-      'async function wipeAll(services, request, io) {',
-      'async function wipeAll(services, request, io) { throw new TypeError("a bug");',
+      'async function wipeAll(services, request, io, planned) {',
+      'async function wipeAll(services, request, io, planned) { throw new TypeError("a bug");',
     ],
   ]);
   const { cleanup_id: id } = await at.detach([], { tool });

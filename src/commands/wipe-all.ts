@@ -31,13 +31,13 @@ import type { WipeIo } from './wipe.ts';
  * Holds the consumers of all services before anything is removed, since one service's tasks may
  * make jobs for another; proves all of them when everything is removed; and resumes the consumers
  * in every way out.
- * @param counted what was there before, where it was counted.
+ * @param planned what was there before, where it was planned.
  */
 export async function wipeAll(
   services: readonly OpenService[],
   request: WipeRequest,
   io: Pick<WipeIo, 'observer' | 'signal' | 'standing' | 'surroundings'>,
-  counted: readonly ServiceCensus[] | undefined,
+  planned: readonly ServiceCensus[] | undefined,
 ): Promise<Pick<WipeReport, 'services' | 'fileSystems' | 'redisServers'>> {
   const { observer, signal, standing, surroundings } = io;
   const workers = createFileWorkers({
@@ -63,7 +63,7 @@ export async function wipeAll(
   const verdicts = new Map<OpenService, Verdict>();
   const isVerified = ({ service }: StepContext): boolean =>
     verdicts.get(service)?.verified === true;
-  standing.left = () => leftText(all, { kinds: request.kinds, counted, isVerified });
+  standing.left = () => leftText(all, { kinds: request.kinds, planned, isVerified });
   const space = measureSpace(services);
   let before: ReadonlySet<string> = new Set();
   let servers: MeasuredServers = [];
@@ -121,7 +121,7 @@ export async function wipeAll(
             service,
             request.kinds,
             tally,
-            counted?.find(({ name }) => name === service.config.name),
+            planned?.find(({ name }) => name === service.config.name),
           )),
         request.kinds,
       ),
