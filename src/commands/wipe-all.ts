@@ -31,7 +31,7 @@ import type { WipeIo } from './wipe.ts';
  * Holds the consumers of all services before anything is removed, since one service's tasks may
  * make jobs for another; proves all of them when everything is removed; and resumes the consumers
  * in every way out.
- * @param planned what was there before, where it was planned.
+ * @param planned what was there before, where it was counted.
  */
 export async function wipeAll(
   services: readonly OpenService[],
@@ -63,7 +63,7 @@ export async function wipeAll(
   const verdicts = new Map<OpenService, Verdict>();
   const isVerified = ({ service }: StepContext): boolean =>
     verdicts.get(service)?.verified === true;
-  standing.left = () => leftText(all, { kinds: request.kinds, planned, isVerified });
+  standing.left = () => leftText(all, { kinds: request.kinds, counted: planned, isVerified });
   const space = measureSpace(services);
   let before: ReadonlySet<string> = new Set();
   let servers: MeasuredServers = [];
