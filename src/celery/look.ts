@@ -2,7 +2,9 @@ import type { RedisConnection } from '../redis/connect.ts';
 import { isConnectionLost, RedisError } from '../redis/errors.ts';
 import { readClients } from './clients.ts';
 import type { Clients } from './clients.ts';
-import { isStanding, readHolds, serverTime } from './hold.ts';
+import { countConsumers } from './consumers.ts';
+import type { Consumers } from './consumers.ts';
+import { readHolds, serverTime, stateOfHold } from './hold.ts';
 import type { NotedHold } from './hold.ts';
 import type { BrokerKeys } from './keys.ts';
 import { countListeners, openMailbox } from './mailbox.ts';
@@ -17,6 +19,8 @@ export interface WorkerLook {
   readonly listening: number;
   /** Undefined when this user may not see them. */
   readonly clients: Clients | undefined;
+  /** Consumers beyond those that listen: nobody can ask what they do, or stop them. */
+  readonly withoutRemoteControl: Consumers;
   /** Holds that a run noted and did not end. */
   readonly holds: readonly NotedHold[];
   /** Why nobody could be asked. */
@@ -44,11 +48,18 @@ export async function lookAtWorkers(
   ]);
   const known = {
     clients: clients instanceof RedisError ? undefined : clients,
+    withoutRemoteControl: NO_CONSUMERS,
     holds: holds instanceof RedisError ? [] : holds,
   };
   const nobody = { ...known, listening: 0, trouble: undefined, mailbox: undefined };
   if (listening instanceof RedisError) return { ...nobody, trouble: listening, enquiry: undefined };
-  if (listening === 0) return { ...nobody, enquiry: undefined };
+  const others = async (asked: number): Promise<Consumers> =>
+    clients instanceof RedisError
+      ? NO_CONSUMERS
+      : await consumersBeyond(asked, { broker, db, clients, signal });
+  if (listening === 0) {
+    return { ...nobody, enquiry: undefined, withoutRemoteControl: await others(0) };
+  }
   const mailbox = await refusable(openMailbox(broker, names, db));
   if (mailbox instanceof RedisError) {
     return { ...nobody, listening, trouble: mailbox, enquiry: undefined };
@@ -56,7 +67,10 @@ export async function lookAtWorkers(
   try {
     const enquiry = await enquire(mailbox, 'with scheduled');
     await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, signal);
-    return { ...known, listening, trouble: undefined, mailbox, enquiry };
+    // A worker that consumes nothing takes no message that another client would be seen waiting for.
+    const idle = enquiry.workers().filter(({ queues }) => queues?.length === 0);
+    const withoutRemoteControl = await others(listening - idle.length);
+    return { ...known, listening, trouble: undefined, mailbox, enquiry, withoutRemoteControl };
   } catch (error) {
     await mailbox.close().catch(() => undefined);
     if (!isRefusal(error)) throw error;
@@ -64,37 +78,53 @@ export async function lookAtWorkers(
   }
 }
 
+const NO_CONSUMERS: Consumers = { all: 0, celery: 0 };
+
+async function consumersBeyond(
+  asked: number,
+  found: {
+    readonly broker: RedisConnection;
+    readonly db: number;
+    readonly clients: Clients;
+    readonly signal: AbortSignal;
+  },
+): Promise<Consumers> {
+  const expected = Math.max(0, asked);
+  const { all, celery } = await countConsumers(found, expected);
+  return { all: Math.max(0, all - expected), celery: Math.max(0, celery - expected) };
+}
+
 /** A worker that is gone for so long does not come back with a hold. */
 const HOLD_ENDS_S = 24 * 3600;
 
 /**
- * Which noted holds of these queues still stand, by what the workers say, which are of a run that goes
- * on, and which are over: their worker consumes again, or was restarted. One that does not listen now
- * may come back: none of these.
+ * Which noted holds of these queues still stand, by what the workers say; which may stand, since
+ * their worker may be one that does not answer, or did not say what it consumes; which are of a run
+ * that goes on; and which are over: their worker consumes again, or was restarted. The hold of a
+ * worker that does not listen is none of these: its connection may be lost for a moment only.
  * @throws RedisError.
  */
 export async function judgeHolds(
   broker: RedisConnection,
   look: Pick<WorkerLook, 'holds' | 'enquiry' | 'clients'>,
   queues: readonly string[],
-): Promise<Readonly<Record<'standing' | 'going' | 'over', readonly NotedHold[]>>> {
+): Promise<Readonly<Record<'standing' | 'possible' | 'going' | 'over', readonly NotedHold[]>>> {
   const all = look.holds.filter(({ queue }) => queues.includes(queue));
   const going = all.filter(({ client }) => look.clients?.names.has(client ?? ''));
   const noted = all.filter((hold) => !going.includes(hold));
-  if (noted.length === 0) return { standing: [], going, over: [] };
+  if (noted.length === 0) return { standing: [], possible: [], going, over: [] };
   const now = await serverTime(broker);
   const workers = look.enquiry?.workers() ?? [];
   const silent = look.enquiry?.silent() ?? 0;
   const judged = noted.map((hold) => {
     const worker = workers.find(({ name }) => name === hold.worker);
-    if (worker !== undefined) return { hold, is: isStanding(hold, worker, now) };
-    return { hold, is: silent > 0 ? true : now - hold.since > HOLD_ENDS_S ? false : undefined };
+    if (worker !== undefined) return { hold, is: stateOfHold(hold, worker, now) };
+    const isOver = now - hold.since > HOLD_ENDS_S;
+    return { hold, is: silent > 0 ? 'possible' : isOver ? 'over' : undefined };
   });
-  return {
-    going,
-    standing: judged.filter(({ is }) => is === true).map(({ hold }) => hold),
-    over: judged.filter(({ is }) => is === false).map(({ hold }) => hold),
-  };
+  const of = (state: string): readonly NotedHold[] =>
+    judged.filter(({ is }) => is === state).map(({ hold }) => hold);
+  return { going, standing: of('standing'), possible: of('possible'), over: of('over') };
 }
 
 /**

@@ -94,7 +94,7 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
   if (look.results > 0) {
     step.warn(`Redis: ${counted(look.results, 'result')} still there or there again`);
   }
-  const stragglers = await reportStragglers(crew);
+  const stragglers = reportStragglers(crew);
   const { missesJobs } = tally;
   const isGone = look.verified && look.results === 0 && look.directories === 0;
   const verified = isGone && !stragglers && !missesJobs;

@@ -31,6 +31,8 @@ export interface CeleryApp {
   readonly remoteControl?: boolean;
   /** Task arguments that are no JSON, as pickle allows. */
   readonly pickle?: boolean;
+  /** A handler of `task_revoked` saves the job again, as services do that note it as failed. */
+  readonly savesRevoked?: boolean;
   /** `sleep` writes `<job id>.out` there when it ends. */
   readonly outputDirectory?: string;
 }
@@ -61,6 +63,8 @@ export interface WorkerOptions {
   /** Unique on one broker; default `worker`. */
   readonly name?: string;
   readonly args?: readonly string[];
+  /** A loop of the shell starts it again whenever it ends, until `stop('kill')`. */
+  readonly supervised?: boolean;
 }
 
 export interface Worker {
@@ -107,6 +111,8 @@ export function runPython(app: CeleryApp, script: string): string {
   }).trim();
 }
 
+const SUPERVISOR = ['/bin/sh', '-c', 'while :; do "$@"; sleep 0.5; done', 'supervisor'] as const;
+
 /** Not ready yet when it returns: see `waitUntilReady`. */
 export function startWorker(app: CeleryApp, options: WorkerOptions = {}): Worker {
   const args = [
@@ -124,12 +130,18 @@ export function startWorker(app: CeleryApp, options: WorkerOptions = {}): Worker
     `--hostname=${options.name ?? 'worker'}@%h`,
     ...(options.args ?? []),
   ];
-  const child = spawn(findPython().path, args, {
-    cwd: workingDirectory(app),
-    env: environment(app),
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const [program, ...words] = options.supervised === true ? SUPERVISOR : [];
+  const python = findPython().path;
+  const child = spawn(
+    program ?? python,
+    program === undefined ? args : [...words, python, ...args],
+    {
+      cwd: workingDirectory(app),
+      env: environment(app),
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   killAtExit(child);
   let log = '';
   child.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()));
@@ -180,6 +192,7 @@ function environment(app: CeleryApp): Record<string, string> {
     outputDirectory: app.outputDirectory ?? null,
     remoteControl: app.remoteControl ?? true,
     pickle: app.pickle ?? false,
+    savesRevoked: app.savesRevoked ?? false,
     resultTransport: prefix,
     transport: {
       ...prefix,
