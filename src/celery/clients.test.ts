@@ -54,6 +54,19 @@ test('a client is at work whose process has noted a message just then', async ()
   }
 });
 
+test.each([
+  { other: 'has published a question', idle: 3, psub: 0, is: 'done' },
+  { other: 'listens to gossip as well', idle: 3, psub: 1, is: 'at work' },
+  { other: 'has been silent for longer than a health check', idle: 130, psub: 0, is: 'at work' },
+])('a client whose process $other is $is', async ({ idle, psub, is }) => {
+  const list = `id=4 addr=10.0.0.1:1 age=200 idle=${idle} flags=N db=1 psub=0 cmd=brpop
+id=5 addr=10.0.0.1:2 age=200 idle=${idle} flags=N db=1 psub=0 cmd=exec
+id=7 addr=10.0.0.1:3 age=199 idle=${idle + 1} flags=N db=1 psub=0 cmd=publish
+id=9 addr=10.0.0.1:4 age=199 idle=${idle + 1} flags=P db=1 psub=${psub} cmd=psubscribe
+`;
+  expect(await statesOf(list)).toEqual([is]);
+});
+
 test('the connection of one worker is no evidence for another client', async () => {
   const worker = 'id=14 addr=10.0.0.1:1 age=9 idle=0 flags=b db=1 psub=0 cmd=brpop\n';
   const exec = 'id=15 addr=10.0.0.1:2 age=9 idle=3 flags=N db=1 psub=0 cmd=exec\n';

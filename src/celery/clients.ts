@@ -17,7 +17,8 @@ export interface PoppingClient {
   readonly idle: number;
   /**
    * `waiting`: blocked in BRPOP. `at work`: BRPOP has returned, and the same process has noted a
-   * message as in flight just then. `done`: BRPOP has returned; nothing says that a task came of it.
+   * message as in flight just then. `done`: BRPOP has returned; it is not known that a task came of
+   * it.
    */
   readonly state: 'waiting' | 'at work' | 'done';
 }
@@ -30,9 +31,7 @@ export async function readClients(broker: RedisConnection, db: number): Promise<
   return {
     waiting: popping.filter(({ state }) => state === 'waiting').length,
     popping,
-    subscribers: here
-      .filter(({ psub }) => psub !== undefined && psub !== '0')
-      .map(({ id }) => id ?? ''),
+    subscribers: here.filter(listensToPatterns).map(({ id }) => id ?? ''),
     names: new Set(all.map(({ name }) => name ?? '').filter((name) => name !== '')),
   };
 }
@@ -40,42 +39,58 @@ export async function readClients(broker: RedisConnection, db: number): Promise<
 type Client = Readonly<Record<string, string>>;
 
 /**
- * A kombu worker that has popped a message writes it to `unacked` in a transaction at once
- * (kombu/transport/redis.py `QoS.append`), on a connection that it opened together with the one of
- * its BRPOP. A --pool=solo worker then says nothing more until its task has ended, so that both stay
- * idle for the same time. A client that asks a list now and then has no such companion.
+ * A --pool=solo worker at its task is not blocked and says nothing, like a client that asked a list
+ * long ago. What tells one from the other is on the connections that the same process opened next:
+ * kombu writes a popped message to `unacked` in a transaction at once (kombu/transport/redis.py
+ * `QoS.append`), so that one of them has sent EXEC just then. `celery inspect`, which an API's health
+ * check may call, pops replies and deletes the reply list in a transaction as well: its process has
+ * published the question, and listens to no pattern as a worker does for gossip. A worker without
+ * gossip that publishes heartbeats looks the same, until it is silent for longer than a health check
+ * ever is.
  */
 function poppingClients(here: readonly Client[]): readonly PoppingClient[] {
   const popping = here.filter(({ cmd }) => cmd === 'brpop');
-  const atWork = new Set(
-    here
-      .filter(({ cmd }) => cmd === 'exec')
-      .map((other) => {
-        const owner = ownerOf(other, popping);
-        return owner !== undefined && isNear(owner, other, 'idle', IDLE_DIFFERENCE_S)
-          ? owner
-          : undefined;
-      }),
-  );
+  const owners = new Map(here.map((other) => [other, ownerOf(other, popping)]));
   return popping.map((client) => {
+    const own = here.filter((other) => owners.get(other) === client);
+    const idle = Number(client['idle']);
+    const hasMessage = own.some((other) => other['cmd'] === 'exec' && hasFollowed(client, other));
+    const asks = own.some(({ cmd }) => cmd === 'publish') && !own.some(listensToPatterns);
+    const isAtWork = hasMessage && (!asks || idle >= LONGER_THAN_CHECKS_S);
     const isWaiting = client['flags']?.includes('b') === true;
-    const state = isWaiting ? 'waiting' : atWork.has(client) ? 'at work' : 'done';
-    return { id: client['id'] ?? '', idle: Number(client['idle']), state };
+    const state = isWaiting ? 'waiting' : isAtWork ? 'at work' : 'done';
+    return { id: client['id'] ?? '', idle, state };
   });
 }
 
 /** Redis counts whole seconds; a worker opens its connections one after the other. */
 const IDLE_DIFFERENCE_S = 1;
 const AGE_DIFFERENCE_S = 5;
+const LONGER_THAN_CHECKS_S = 120;
 
-/** The client whose process opened this connection too: the nearest, by the ids that Redis counts. */
+/**
+ * The client whose process opened this connection too. BRPOP is sent on the first connection of a
+ * channel (`Channel.client`): the nearest before, by the ids that Redis counts.
+ */
 function ownerOf(other: Client, popping: readonly Client[]): Client | undefined {
-  const distance = (client: Client): number => Math.abs(Number(client['id']) - Number(other['id']));
   const [nearest] = popping
+    .filter((client) => Number(client['id']) < Number(other['id']))
     .filter((client) => hostOf(client) === hostOf(other))
     .filter((client) => isNear(client, other, 'age', AGE_DIFFERENCE_S))
-    .toSorted((one, two) => distance(one) - distance(two));
+    .toSorted((one, two) => Number(two['id']) - Number(one['id']));
   return nearest;
+}
+
+/** Whether its transaction came with the reply to BRPOP, and nothing since. */
+function hasFollowed(client: Client, other: Client): boolean {
+  return (
+    Number(other['idle']) <= Number(client['idle']) &&
+    isNear(client, other, 'idle', IDLE_DIFFERENCE_S)
+  );
+}
+
+function listensToPatterns({ psub }: Client): boolean {
+  return psub !== undefined && psub !== '0';
 }
 
 function isNear(one: Client, other: Client, field: string, most: number): boolean {

@@ -25,8 +25,8 @@ const CELERY_IDLE_S = 2;
  * Counts the clients that go on taking messages from lists, and not those that asked a list once: the
  * last command alone does not tell one from the other. Looks once where that is enough: when there
  * are no more of them than workers that can be asked. A client that is not blocked counts only with
- * evidence of a message (see `PoppingClient`): a stopped worker without remote control looks exactly
- * like a health check between two calls, and is missed.
+ * evidence of a message (see clients.ts): a worker without remote control that is stopped looks
+ * exactly like a health check between two calls, and is missed.
  * @param found with the clients that CLIENT LIST named just now.
  * @param expected how many consumers can be asked. @throws RedisError, or the signal's reason.
  */

@@ -30,7 +30,7 @@ export async function judgeSilent(crew: Crew, broker: RedisConnection): Promise<
 }
 
 /**
- * A worker does not say its name while it does not answer. Harmless ones are left out only where it
+ * A worker does not say its name while it does not answer. Known ones are left out only where it
  * is certain that they are among the silent: when no other name is possible, or when every client
  * still listens that did when they answered.
  * @throws RedisError.
@@ -43,18 +43,26 @@ export async function silentOf(
   const silent = enquiry.silent();
   if (silent === 0) return { count: 0, names: [] };
   const possible = await silentNames(broker, crew.step.keys.broker, enquiry);
-  const names = possible.filter((name) => !crew.harmless.has(name));
-  const harmless = possible.filter((name) => crew.harmless.has(name));
-  if (harmless.length === 0) return { count: silent, names };
-  if (names.length === 0 && harmless.length >= silent) return { count: 0, names };
+  const known = knownNames(crew);
+  const names = possible.filter((name) => !known.has(name));
+  const left = possible.filter((name) => known.has(name));
+  if (left.length === 0) return { count: silent, names };
+  if (names.length === 0 && left.length >= silent) return { count: 0, names };
   const listening = await listeners(crew, broker);
-  const certain = harmless.filter((name) => {
-    const before = crew.harmless.get(name) ?? [];
+  const certain = left.filter((name) => {
+    const before = known.get(name) ?? [];
     return before.length > 0 && before.every((id) => listening.has(id));
   });
   return certain.length === 0
     ? { count: silent, names: possible }
     : { count: Math.max(0, silent - certain.length), names };
+}
+
+/** Harmless ones, and those that count as busy already. */
+function knownNames({ look, harmless, secretive, stubborn }: Crew): Crew['harmless'] {
+  const listened = look?.clients?.subscribers ?? [];
+  const busy = [...secretive, ...stubborn.map(({ worker }) => worker)];
+  return new Map([...harmless, ...busy.map((name) => [name, listened] as const)]);
 }
 
 async function listeners(crew: Crew, broker: RedisConnection): Promise<ReadonlySet<string>> {

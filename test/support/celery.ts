@@ -63,6 +63,8 @@ export interface WorkerOptions {
   /** Unique on one broker; default `worker`. */
   readonly name?: string;
   readonly args?: readonly string[];
+  /** As Celery's default is. */
+  readonly gossip?: boolean;
   /** A loop of the shell starts it again whenever it ends, until `stop('kill')`. */
   readonly supervised?: boolean;
 }
@@ -123,25 +125,29 @@ export function startWorker(app: CeleryApp, options: WorkerOptions = {}): Worker
     '--loglevel=INFO',
     // Both only concern other workers, and cost a second at the start.
     '--without-mingle',
-    '--without-gossip',
+    ...(options.gossip === true ? [] : ['--without-gossip']),
     `--pool=${options.pool ?? 'prefork'}`,
     `--concurrency=${options.concurrency ?? 1}`,
     `--queues=${(options.queues ?? app.queues).join(',')}`,
     `--hostname=${options.name ?? 'worker'}@%h`,
     ...(options.args ?? []),
   ];
-  const [program, ...words] = options.supervised === true ? SUPERVISOR : [];
-  const python = findPython().path;
-  const child = spawn(
-    program ?? python,
-    program === undefined ? args : [...words, python, ...args],
-    {
-      cwd: workingDirectory(app),
-      env: environment(app),
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const supervisor = options.supervised === true ? SUPERVISOR : [];
+  return start(app, [...supervisor, findPython().path, ...args]);
+}
+
+/** Runs Python with the app as `app` until it is stopped, as an API does. */
+export function startPython(app: CeleryApp, script: string): Worker {
+  return start(app, [findPython().path, '-c', `from celery_app import *\n${script}`]);
+}
+
+function start(app: CeleryApp, [program = '', ...args]: readonly string[]): Worker {
+  const child = spawn(program, args, {
+    cwd: workingDirectory(app),
+    env: environment(app),
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   killAtExit(child);
   let log = '';
   child.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()));
