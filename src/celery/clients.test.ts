@@ -57,11 +57,12 @@ test('a client is at work whose process has noted a message just then', async ()
 test.each([
   { other: 'has published a question', idle: 3, psub: 0, is: 'done' },
   { other: 'listens to gossip as well', idle: 3, psub: 1, is: 'at work' },
+  { other: 'listens to gossip, and goes on publishing', idle: 9, psub: 1, since: 4, is: 'done' },
   { other: 'has been silent for longer than a health check', idle: 130, psub: 0, is: 'at work' },
-])('a client whose process $other is $is', async ({ idle, psub, is }) => {
+])('a client whose process $other is $is', async ({ idle, psub, since = idle + 1, is }) => {
   const list = `id=4 addr=10.0.0.1:1 age=200 idle=${idle} flags=N db=1 psub=0 cmd=brpop
 id=5 addr=10.0.0.1:2 age=200 idle=${idle} flags=N db=1 psub=0 cmd=exec
-id=7 addr=10.0.0.1:3 age=199 idle=${idle + 1} flags=N db=1 psub=0 cmd=publish
+id=7 addr=10.0.0.1:3 age=199 idle=${since} flags=N db=1 psub=0 cmd=publish
 id=9 addr=10.0.0.1:4 age=199 idle=${idle + 1} flags=P db=1 psub=${psub} cmd=psubscribe
 `;
   expect(await statesOf(list)).toEqual([is]);

@@ -39,7 +39,7 @@ export async function readClients(broker: RedisConnection, db: number): Promise<
 type Client = Readonly<Record<string, string>>;
 
 /**
- * A --pool=solo worker at its task is not blocked and says nothing, like a client that asked a list
+ * A --pool=solo worker at its task is not blocked, and its process says nothing, like a client that asked a list
  * long ago. What tells one from the other is on the connections that the same process opened next:
  * kombu writes a popped message to `unacked` in a transaction at once (kombu/transport/redis.py
  * `QoS.append`), so that one of them has sent EXEC just then. `celery inspect`, which an API's health
@@ -55,8 +55,9 @@ function poppingClients(here: readonly Client[]): readonly PoppingClient[] {
     const own = here.filter((other) => owners.get(other) === client);
     const idle = Number(client['idle']);
     const hasMessage = own.some((other) => other['cmd'] === 'exec' && hasFollowed(client, other));
+    const isSilent = own.every((other) => Number(other['idle']) + IDLE_DIFFERENCE_S >= idle);
     const asks = own.some(({ cmd }) => cmd === 'publish') && !own.some(listensToPatterns);
-    const isAtWork = hasMessage && (!asks || idle >= LONGER_THAN_CHECKS_S);
+    const isAtWork = hasMessage && isSilent && (!asks || idle >= LONGER_THAN_CHECKS_S);
     const isWaiting = client['flags']?.includes('b') === true;
     const state = isWaiting ? 'waiting' : isAtWork ? 'at work' : 'done';
     return { id: client['id'] ?? '', idle, state };

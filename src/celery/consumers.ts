@@ -10,6 +10,12 @@ export interface Consumers {
   readonly celery: number;
 }
 
+/** Of each how many wait, and how many are at work. */
+export interface ConsumerCount {
+  readonly waiting: Consumers;
+  readonly atWork: number;
+}
+
 /**
  * From one look to the next, and how many there are: together longer than the second that
  * `celery inspect` waits for replies in BRPOP, which a health check of an API may do at any time.
@@ -43,11 +49,12 @@ export async function countConsumers(
     readonly signal: AbortSignal;
   },
   expected: number,
-): Promise<Consumers> {
+): Promise<ConsumerCount> {
   let candidates = clients.popping.map((client) => ({
     id: client.id,
     misses: isActive(client) ? 0 : 1,
     isCelery: asksLikeCelery(client),
+    isAtWork: client.state === 'at work',
     // It may be between two BRPOPs.
     isFresh: client.idle <= CELERY_IDLE_S,
   }));
@@ -63,14 +70,19 @@ export async function countConsumers(
         return {
           ...candidate,
           misses: candidate.misses + (isNowActive ? 0 : 1),
+          isAtWork: now?.state === 'at work',
           isCelery: candidate.isCelery && (now === undefined || asksLikeCelery(now)),
         };
       })
       .filter(({ misses }) => misses <= MISSES);
   }
+  const waiting = candidates.filter(({ isAtWork }) => !isAtWork);
   return {
-    all: candidates.length,
-    celery: candidates.filter(({ isCelery }) => isCelery).length,
+    waiting: {
+      all: waiting.length,
+      celery: waiting.filter(({ isCelery }) => isCelery).length,
+    },
+    atWork: candidates.length - waiting.length,
   };
 }
 

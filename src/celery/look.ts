@@ -10,7 +10,7 @@ import type { BrokerKeys } from './keys.ts';
 import { countListeners, openMailbox } from './mailbox.ts';
 import type { Mailbox } from './mailbox.ts';
 import { declaredWorkers } from './routes.ts';
-import { ANSWER_MS, enquire } from './workers.ts';
+import { ANSWER_MS, askForQueues, enquire } from './workers.ts';
 import type { Enquiry, Worker } from './workers.ts';
 
 /** Who works on a database, as far as Redis and the workers themselves tell. */
@@ -53,12 +53,12 @@ export async function lookAtWorkers(
   };
   const nobody = { ...known, listening: 0, trouble: undefined, mailbox: undefined };
   if (listening instanceof RedisError) return { ...nobody, trouble: listening, enquiry: undefined };
-  const others = async (asked: number): Promise<Consumers> =>
+  const find = async (asked?: Mailbox, idle: readonly string[] = []): Promise<Consumers> =>
     clients instanceof RedisError
       ? NO_CONSUMERS
-      : await consumersBeyond(asked, { broker, db, clients, signal });
+      : await consumersBeyond(listening, idle, { broker, names, db, clients, asked, signal });
   if (listening === 0) {
-    return { ...nobody, enquiry: undefined, withoutRemoteControl: await others(0) };
+    return { ...nobody, enquiry: undefined, withoutRemoteControl: await find() };
   }
   const mailbox = await refusable(openMailbox(broker, names, db));
   if (mailbox instanceof RedisError) {
@@ -69,7 +69,10 @@ export async function lookAtWorkers(
     await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, signal);
     // A worker that consumes nothing takes no message that another client would be seen waiting for.
     const idle = enquiry.workers().filter(({ queues }) => queues?.length === 0);
-    const withoutRemoteControl = await others(listening - idle.length);
+    const withoutRemoteControl = await find(
+      mailbox,
+      idle.map(({ name }) => name),
+    );
     return { ...known, listening, trouble: undefined, mailbox, enquiry, withoutRemoteControl };
   } catch (error) {
     await mailbox.close().catch(() => undefined);
@@ -80,18 +83,32 @@ export async function lookAtWorkers(
 
 const NO_CONSUMERS: Consumers = { all: 0, celery: 0 };
 
+/** @param idle names of workers that listen and consume nothing. */
 async function consumersBeyond(
-  asked: number,
+  listening: number,
+  idle: readonly string[],
   found: {
     readonly broker: RedisConnection;
+    readonly names: BrokerKeys;
     readonly db: number;
     readonly clients: Clients;
+    readonly asked: Mailbox | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<Consumers> {
-  const expected = Math.max(0, asked);
-  const { all, celery } = await countConsumers(found, expected);
-  return { all: Math.max(0, all - expected), celery: Math.max(0, celery - expected) };
+  const { broker, names, db, asked } = found;
+  const consuming = listening - idle.length;
+  const { waiting, atWork } = await countConsumers(found, Math.max(0, consuming));
+  if (waiting.all + atWork <= consuming) return NO_CONSUMERS;
+  // A worker may have begun to listen or to consume meanwhile: told to by a run that was killed.
+  const now =
+    asked === undefined || idle.length === 0 ? undefined : await askForQueues(asked, idle);
+  const still = idle.filter((name) => now?.get(name)?.length === 0);
+  const heard = Math.max(listening, await countListeners(broker, names, db));
+  // One that was told to consume no more, and has just ended a task, looks as if it were at work.
+  const beyond = (all: number): number =>
+    Math.max(0, all - (heard - still.length), all + atWork - heard);
+  return { all: beyond(waiting.all), celery: beyond(waiting.celery) };
 }
 
 /** A worker that is gone for so long does not come back with a hold. */
