@@ -399,7 +399,7 @@ describe.skipIf(!possible)('a connection that is lost while consumers are held',
     const stack = await videoStack();
     const worker = await stack.worker();
     const args = [VIDEO, '--yes', '--json', '--verify-for', '4s'];
-    const run = startTool(args, { folder: stack.folder, env: stack.env });
+    const run = startTool(args, { folder: stack.folder, env: stack.env, timeout: 60_000 });
     await worker.waitForLog('Canceling queue');
     stack.redis.pause();
     const { code, stdout } = await run.result;
