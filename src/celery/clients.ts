@@ -55,7 +55,10 @@ function poppingClients(here: readonly Client[]): readonly PoppingClient[] {
     const own = here.filter((other) => owners.get(other) === client);
     const idle = Number(client['idle']);
     const hasMessage = own.some((other) => other['cmd'] === 'exec' && hasFollowed(client, other));
-    const isSilent = own.every((other) => Number(other['idle']) + IDLE_DIFFERENCE_S >= idle);
+    // What others publish to a listening connection counts as its own doing.
+    const isSilent = own
+      .filter((other) => !listensToPatterns(other))
+      .every((other) => Number(other['idle']) + IDLE_DIFFERENCE_S >= idle);
     const asks = own.some(({ cmd }) => cmd === 'publish') && !own.some(listensToPatterns);
     const isAtWork = hasMessage && isSilent && (!asks || idle >= LONGER_THAN_CHECKS_S);
     const isWaiting = client['flags']?.includes('b') === true;

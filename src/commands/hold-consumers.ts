@@ -60,11 +60,7 @@ async function warnOfRunning(crew: Crew, broker: RedisConnection): Promise<void>
   const { step, look } = crew;
   if (look?.enquiry === undefined) return;
   const workers = await ownWorkers(broker, step.keys, look.enquiry.workers());
-  // Of those that an earlier run revoked; the others run when they are due.
-  noteScheduled(
-    crew,
-    workers.map((own) => ({ ...own, tasks: [] })),
-  );
+  noteScheduled(crew, workers);
   const warning = notCancelledWarning(workers, look.enquiry.silent());
   if (warning !== undefined) step.warn(warning);
 }

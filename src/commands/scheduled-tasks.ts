@@ -10,10 +10,14 @@ import { removeResultsOf } from './wipe-redis.ts';
 /** A list may be long, and a look with `--verify-for` comes every 200 ms. */
 const ASK_AGAIN_MS = 1_000;
 
-/** Notes what workers told. @param own of answers in which scheduled tasks were asked for. */
+/**
+ * Notes what workers told. With --no-cancel-running only what an earlier run revoked: the others run.
+ * @param own of answers in which scheduled tasks were asked for.
+ */
 export function noteScheduled(crew: Crew, own: readonly OwnWorker[]): void {
   for (const { worker, tasks, revoked } of own) {
-    const scheduled = [...tasks.filter(({ state }) => state === 'scheduled'), ...revoked];
+    const toRevoke = crew.cancel ? tasks.filter(({ state }) => state === 'scheduled') : [];
+    const scheduled = [...toRevoke, ...revoked];
     if (scheduled.length > 0) crew.scheduled.set(worker.name, scheduled);
     else if (worker.complete) crew.scheduled.delete(worker.name);
   }
