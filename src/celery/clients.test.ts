@@ -68,6 +68,16 @@ id=9 addr=10.0.0.1:4 age=199 idle=${idle + 1} flags=P db=1 psub=${psub} cmd=psub
   expect(await statesOf(list)).toEqual([is]);
 });
 
+test('what another worker does and publishes does not end the silence of one at work', async () => {
+  const list = `id=4 addr=10.0.0.1:1 age=20 idle=9 flags=N db=1 psub=0 cmd=brpop
+id=5 addr=10.0.0.1:2 age=20 idle=9 flags=N db=1 psub=0 cmd=exec
+id=6 addr=10.0.0.1:3 age=20 idle=0 flags=P db=1 psub=1 cmd=psubscribe
+id=15 addr=10.0.0.1:4 age=18 idle=0 flags=b db=1 psub=0 cmd=brpop
+id=16 addr=10.0.0.1:5 age=18 idle=0 flags=N db=1 psub=0 cmd=publish
+`;
+  expect(await statesOf(list)).toEqual(['at work', 'waiting']);
+});
+
 test('the connection of one worker is no evidence for another client', async () => {
   const worker = 'id=14 addr=10.0.0.1:1 age=9 idle=0 flags=b db=1 psub=0 cmd=brpop\n';
   const exec = 'id=15 addr=10.0.0.1:2 age=9 idle=3 flags=N db=1 psub=0 cmd=exec\n';

@@ -50,9 +50,10 @@ type Client = Readonly<Record<string, string>>;
  */
 function poppingClients(here: readonly Client[]): readonly PoppingClient[] {
   const popping = here.filter(({ cmd }) => cmd === 'brpop');
-  const owners = new Map(here.map((other) => [other, ownerOf(other, popping)]));
+  const others = here.filter(({ cmd }) => cmd !== 'brpop');
+  const owners = new Map(others.map((other) => [other, ownerOf(other, popping)]));
   return popping.map((client) => {
-    const own = here.filter((other) => owners.get(other) === client);
+    const own = others.filter((other) => owners.get(other) === client);
     const idle = Number(client['idle']);
     const hasMessage = own.some((other) => other['cmd'] === 'exec' && hasFollowed(client, other));
     // What others publish to a listening connection counts as its own doing.
