@@ -230,6 +230,16 @@ function queueCheck(queue: QueueDiagnosis, workers: Workers): Check {
     const message = `${messages}, held from ${those} by a wipe that goes on now`;
     return { name: 'queue', status: 'ok', message, hint: '' };
   }
+  const maybe = maybeHeld(name, workers);
+  if (maybe.length > 0) {
+    const message = `${messages}, may still be held from ${maybe.join(', ')} by an earlier run: a worker that does not answer does not say what it consumes`;
+    return {
+      name: 'held',
+      status: 'warning',
+      message,
+      hint: `look again when it answers, or ${FIX}`,
+    };
+  }
   if (workers.silent > 0) {
     const message = `${messages}, no consumer but perhaps one that does not answer`;
     const status = queued === 0 ? 'ok' : 'warning';
@@ -251,7 +261,8 @@ function queueCheck(queue: QueueDiagnosis, workers: Workers): Check {
 
 function workersChecks(service: OpenService, workers: Workers): readonly Check[] {
   if (service.broker?.connection === undefined || service.config.celery === undefined) return [];
-  const warnings = workersWarnings(service, { ...workers, held: [], heldByOthers: [] });
+  const told = { held: [], maybeHeld: [], heldByOthers: [] };
+  const warnings = workersWarnings(service, { ...workers, ...told });
   const names = workers.own.map((worker) => worker.name).join(', ');
   const found: Check = {
     name: 'workers',
@@ -273,8 +284,14 @@ function workersChecks(service: OpenService, workers: Workers): readonly Check[]
   ];
 }
 
-function heldConsumers({ queues }: ServiceDiagnosis): readonly Hold[] {
-  return queues.flatMap(({ name, held }) => held.map((worker) => ({ worker, queue: name })));
+function maybeHeld(queue: string, workers: Workers): readonly string[] {
+  return workers.maybeHeld.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
+}
+
+function heldConsumers({ queues, census: { workers } }: ServiceDiagnosis): readonly Hold[] {
+  return queues.flatMap(({ name, held }) =>
+    [...held, ...maybeHeld(name, workers)].map((worker) => ({ worker, queue: name })),
+  );
 }
 
 /** @returns those that consume again. */

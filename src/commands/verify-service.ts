@@ -102,7 +102,7 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
   if (look.indexKeys > 0) {
     step.warn(`Redis: ${counted(look.indexKeys, 'index key')} still there or there again`);
   }
-  const stragglers = await reportStragglers(crew);
+  const stragglers = reportStragglers(crew);
   const { missesJobs } = tally;
   const isGone =
     look.verified && look.results === 0 && look.indexKeys === 0 && look.directories === 0;

@@ -16,6 +16,7 @@ import type { OpenService } from './open-services.ts';
 import { compareServers, measureServers, persistServers } from './redis-servers.ts';
 import type { MeasuredServers } from './redis-servers.ts';
 import type { WipeRequest } from './request.ts';
+import { restartWorkers } from './restart-workers.ts';
 import { resumeConsumers } from './resume-consumers.ts';
 import { leftText } from './left-text.ts';
 import { removedBy } from './standing.ts';
@@ -74,6 +75,12 @@ export async function wipeAll(
       servers = await measureServers(all);
       if (request.kinds.includes('queue')) {
         await settleAll(runs.map(async ({ crew }) => holdConsumers(crew, request.waitIdle)));
+        if (request.restartWorkers) {
+          await restartWorkers(
+            runs.map(({ crew }) => crew),
+            signal,
+          );
+        }
       }
       before = await heldBefore(services, signal);
       for (const { step } of runs) await wipeService(step, request.kinds);
@@ -98,7 +105,7 @@ export async function wipeAll(
     redisServers = await compareServers(servers, signal);
   });
   // Interrupted: who may write again is told all the same.
-  for (const { service, crew } of runs) if (!verdicts.has(service)) await reportStragglers(crew);
+  for (const { service, crew } of runs) if (!verdicts.has(service)) reportStragglers(crew);
   if ((workers?.lost() ?? 0) > 0) {
     all[0]?.warn(
       'a process that helped to remove files was ended by something: counts may be too low',

@@ -121,6 +121,8 @@ export interface WorkerCensus {
   /** Queues of this service that it consumes now. */
   readonly queues: readonly string[];
   readonly tasks: readonly TaskCensus[];
+  /** Scheduled tasks that are revoked already, and stay in its memory until they are due. */
+  readonly revoked: readonly TaskCensus[];
   /** Whether it has told all of its tasks. */
   readonly complete: boolean;
 }
@@ -133,13 +135,15 @@ export interface Workers {
   readonly listening: number;
   /** Clients blocked on a queue of the database, whoever's; undefined when that may not be seen. */
   readonly waiting: number | undefined;
-  /** The same, and those that are at work on what they got. */
-  readonly consumers: number | undefined;
+  /** How many consumers of the database do not listen to remote control, whoever's. */
+  readonly withoutRemoteControl: number;
   /** How many listen and did not answer, and the names that they may have. */
   readonly silent: number;
   readonly silentNames: readonly string[];
   /** Consumers that an earlier run told to stop, and did not tell to go on. */
   readonly held: readonly { readonly worker: string; readonly queue: string }[];
+  /** The same, of workers that do not answer, or did not say what they consume. */
+  readonly maybeHeld: readonly { readonly worker: string; readonly queue: string }[];
   /** Consumers that another run holds, which goes on now. */
   readonly heldByOthers: readonly { readonly worker: string; readonly queue: string }[];
   /**
@@ -155,10 +159,11 @@ export const NO_WORKERS: Workers = {
   own: [],
   listening: 0,
   waiting: undefined,
-  consumers: undefined,
+  withoutRemoteControl: 0,
   silent: 0,
   silentNames: [],
   held: [],
+  maybeHeld: [],
   heldByOthers: [],
   idle: [],
   trouble: undefined,
