@@ -28,7 +28,8 @@ describe('argv becomes a request', () => {
     ],
     [['all'], { cancelRunning: true, waitIdle: 0, verifyFor: 0 }],
     [['all', '--cancel-running'], { cancelRunning: true }],
-    [['all', '--no-cancel-running'], { cancelRunning: false }],
+    [['all', '--no-cancel-running'], { cancelRunning: false, restartWorkers: false }],
+    [['all', '--restart-workers'], { cancelRunning: true, restartWorkers: true }],
     [
       ['all', '--wait-idle', '40s', '--verify-for', '1h30m'],
       { waitIdle: 40_000, verifyFor: 5_400_000 },
@@ -69,6 +70,9 @@ describe('what cannot be meant is a usage error', () => {
     [['--yes', 'doctor'], '--yes is not for doctor'],
     [['all', '--fix'], 'Unknown option'],
     [['all', '--wait-idle', 'soon'], 'a duration like'],
+    [['all', '--restart-workers', '--no-cancel-running'], 'exclude each other'],
+    [['all', '--restart-workers', '--only', 'jobs'], 'is for the kind queue'],
+    [['all', '--restart-workers', '--older-than', '7d'], 'is for the kind queue'],
     [['all', '--yess'], 'Did you mean --yes?'],
   ])('%j', (argv, message) => {
     expect(() => parseArguments(argv, '1.2.3')).toThrow(message);

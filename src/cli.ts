@@ -49,6 +49,7 @@ interface Flags {
   readonly maxBytes?: number;
   readonly maxJobs?: number;
   readonly cancelRunning: boolean;
+  readonly restartWorkers?: true;
   readonly waitIdle?: number;
   readonly verifyFor?: number;
   readonly fix?: true;
@@ -166,6 +167,10 @@ export function buildProgram(version: string, take: (request: Request) => void):
     .option('--cancel-running', 'kill running tasks, hold the consumers meanwhile', true)
     .option('--no-cancel-running', 'leave running tasks and consumers alone')
     .option(
+      '--restart-workers',
+      'tell workers that keep revoked scheduled tasks to shut down, wait until they are back',
+    )
+    .option(
       '--wait-idle <duration>',
       'wait for workers that cannot be interrupted, e.g. 10m',
       parseDuration,
@@ -204,6 +209,19 @@ export function buildProgram(version: string, take: (request: Request) => void):
       if (flags.detach === true && flags.dryRun === true) {
         throw new CannotStart('usage', '--detach and --dry-run exclude each other.');
       }
+      if (flags.restartWorkers === true && !flags.cancelRunning) {
+        throw new CannotStart(
+          'usage',
+          '--restart-workers and --no-cancel-running exclude each other.',
+        );
+      }
+      const kinds = kindsOf(flags);
+      if (flags.restartWorkers === true && !kinds.includes('queue')) {
+        throw new CannotStart(
+          'usage',
+          '--restart-workers is for the kind queue, which is left out.',
+        );
+      }
       take({
         command: 'wipe',
         targets,
@@ -212,10 +230,11 @@ export function buildProgram(version: string, take: (request: Request) => void):
         format: formatOf(flags),
         yes: flags.yes ?? false,
         dryRun: flags.dryRun ?? false,
-        kinds: kindsOf(flags),
+        kinds,
         strict: flags.strict ?? false,
         caps: { files: flags.maxFiles, bytes: flags.maxBytes, jobs: flags.maxJobs },
         cancelRunning: flags.cancelRunning,
+        restartWorkers: flags.restartWorkers ?? false,
         waitIdle: flags.waitIdle ?? 0,
         verifyFor: flags.verifyFor ?? 0,
         olderThan: flags.olderThan,

@@ -37,6 +37,7 @@ Examples:
   media-cleanup all --yes --older-than 7d   only what is old
   media-cleanup all --yes --json | jq .status
   media-cleanup all --yes --wait-idle 10m   wait for tasks that cannot be killed
+  media-cleanup all --yes --restart-workers when tasks with a countdown are left
   media-cleanup all --yes --detach          in the background: see status
   media-cleanup stats all                   what is there now
   media-cleanup doctor                      is all well, who works on what
@@ -47,6 +48,7 @@ When something goes wrong:
   "still held open by …"          restart that process: then the space is free
   "no key begins with …"          keyPrefix in the config is not the service's
   "does not answer"               a --pool=solo worker at work: --wait-idle 10m
+  "revoked scheduled tasks"       --restart-workers, or restart the worker
   "came back during the wipe"     something still writes: stop the service
   "is being wiped by …"           another run is at work: --lock-wait 10m
   It can be run again at any time: a second run removes what is left.

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism, homedir, hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArguments, wantsJson } from './cli.ts';
 import { firstLine } from './terminal/first-line.ts';
 import { leadsToJournal } from './terminal/line-format.ts';
 import { journalLine } from './report/log-line.ts';
-import type { Standing } from './commands/standing.ts';
+import type { Standing, StopSignal } from './commands/standing.ts';
 import { CannotStart, EXIT_CODE, errorCode, errorMessage } from './errors.ts';
 
 /** The only file that reads `process`: signals become an AbortSignal, errors an exit code. */
@@ -20,9 +20,14 @@ const argv = process.argv.slice(2);
 const interruption = new AbortController();
 const output = { lost: false };
 const hurried = new AbortController();
-const standing: Standing = { held: 0, left: undefined, abandon: undefined };
+const standing: Standing = {
+  held: 0,
+  left: undefined,
+  abandon: undefined,
+  stopProgress: undefined,
+};
 const isJournal = leadsToJournal(2, process.env);
-let interruptedBy: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | undefined;
+let interruptedBy: StopSignal | undefined;
 let interruptedAt = 0;
 let impatience = 0;
 let toldCode: number | undefined;
@@ -92,8 +97,10 @@ function hurry(code: number): void {
 function endAtOnce(code: number): never {
   const message = lastWords();
   if (message !== undefined) {
+    standing.stopProgress?.();
     writeErrorDocument('interrupted', 'interrupted', message);
-    complain(`\nmedia-cleanup: ${message}\n`);
+    // The terminal has echoed ^C.
+    complain(`${process.stderr.isTTY ? '\n' : ''}media-cleanup: ${message}\n`);
     standing.abandon?.(code, message);
   }
   process.exit(code);
@@ -151,12 +158,19 @@ async function main(): Promise<number> {
         installation,
         interpreter: process.execPath,
         pid: process.pid,
+        host: hostname(),
         program: fileURLToPath(import.meta.url),
         argv,
         home: ownHome()[0],
         cores: availableParallelism(),
       },
-      { signal: interruption.signal, standing, finalCode, hurry: hurried.signal },
+      {
+        signal: interruption.signal,
+        interruptedBy: () => interruptedBy,
+        standing,
+        finalCode,
+        hurry: hurried.signal,
+      },
     );
     return finalCode(code);
   } catch (error) {

@@ -89,20 +89,23 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('from cron', () => {
     },
   );
 
-  test('with --quiet a prefix that matches nothing is not silent, a missing directory is', async () => {
+  test('with --quiet a prefix that matches nothing and a missing directory are not silent', async () => {
     const stack = await liveStack();
     fillQuickly(stack);
     stack.redis.cli('-n', '1', 'EVAL', "redis.call('FLUSH' .. 'DB')", '0');
-    stack.redis.cli('-n', '1', 'SET', 'other_job:1', '{}');
+    stack.redis.cli('-n', '1', 'MSET', 'other_job:1', '{}', 'other_job:2', '{}');
     rmSync(directoryOf(stack.folder, 'video-downloader', 'temp'), { recursive: true });
     const { code, stdout, stderr } = await stack.run(['all', '--yes', '--quiet']);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     const lines = stderr.trimEnd().split('\n');
-    expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatch(LOG_LINE);
-    expect(lines[0]).toContain('- WARNING - video-downloader: Redis');
-    expect(lines[0]).toContain('no key begins with "video_job:"');
-    expect(lines[0]).toContain('other_job: 1 string (100 %)');
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toContain(
+      `${directoryOf(stack.folder, 'video-downloader', 'temp')} does not exist`,
+    );
+    expect(lines[1]).toMatch(LOG_LINE);
+    expect(lines[1]).toContain('- WARNING - video-downloader: Redis');
+    expect(lines[1]).toContain('no key begins with "video_job:"');
+    expect(lines[1]).toContain('other_job:* 2 strings (100 %)');
   });
 
   test('with --quiet --json there is a document all the same', async () => {

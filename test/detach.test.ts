@@ -516,7 +516,7 @@ describe.skipIf(!requireOrSkip('redis'))('with Redis', () => {
     const options = { folder: at.folder, cwd: at.path('cwd'), env: toolEnvironment(at.folder) };
     const args = ['all', '--detach', '--config', at.config];
     const no = startOnTerminal(args, options);
-    await no.waitForScreen('to delete all of this: ');
+    await no.waitForScreen('to delete all of this on ');
     expect(backgroundPids(at.folder)).toEqual([]);
     no.write('no\n');
     expect((await no.result).code).toBe(4);
@@ -528,7 +528,7 @@ describe.skipIf(!requireOrSkip('redis'))('with Redis', () => {
       exit_code: 4,
     });
     const yes = startOnTerminal(args, options);
-    await yes.waitForScreen('to delete all of this: ');
+    await yes.waitForScreen('to delete all of this on ');
     yes.write('all\n');
     expect((await yes.result).code).toBe(0);
     expect(yes.stdout()).toContain('WIPE STARTED in the background');
@@ -588,8 +588,8 @@ test('a bug in the background is told of', async () => {
   const at = filesScene();
   const tool = mutantTool(testFolder(), [
     [
-      'async function wipeAll(services, request, io) {',
-      'async function wipeAll(services, request, io) { throw new TypeError("a bug");',
+      'async function wipeAll(services, request, io, planned) {',
+      'async function wipeAll(services, request, io, planned) { throw new TypeError("a bug");',
     ],
   ]);
   const { cleanup_id: id } = await at.detach([], { tool });

@@ -173,8 +173,9 @@ describe('large trees', () => {
       'import os\nfor _ in range(1500):\n  os.mkdir("deep"); os.chdir("deep"); open("f", "w").close()';
     execFileSync(findPython().path, ['-c', script], { cwd: stack.path('data') });
     const env = { NODE_OPTIONS: '--max-old-space-size=32' };
-    const { code, service } = await stack.wipe({ env });
+    // Half a minute on a machine that does nothing else: no bound of speed, only against hanging.
+    const { code, service } = await stack.wipe({ env, timeout: 240_000 });
     expect({ code, files: service['files_deleted'] }).toEqual({ code: 0, files: 1500 });
     expect(entryList(stack.path('data'))).toEqual([]);
-  });
+  }, 300_000);
 });

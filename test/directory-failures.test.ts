@@ -78,7 +78,7 @@ describe('what is not there', () => {
     expect(code).toBe(0);
     expect(report).toMatchObject({ status: 'completed', files_deleted: 5, errors: [] });
     expect(report.warnings).toEqual([
-      `${folder}/gone does not exist: nothing to remove there; if that is wrong, correct the config`,
+      `${folder}/gone does not exist: nothing to remove there; if that is wrong, correct the config; if it may be absent, write { "path": …, "optional": true }`,
     ]);
   });
 

@@ -220,7 +220,7 @@ describe.skipIf(!requireOrSkip('redis', 'root'))('runs on one host', () => {
       [...['media', '--config', path('here/etc/cleanup.config.json')]],
       { folder, env: { ...scene.env, TERM: 'xterm' } },
     );
-    await asked.waitForScreen('to delete all of this:');
+    await asked.waitForScreen('to delete all of this on ');
     expect((await scene.run(WIPE)).code).toBe(75);
     asked.write('no\r');
     expect((await asked.result).code).toBe(4);
@@ -255,7 +255,7 @@ describe.skipIf(!requireOrSkip('redis', 'root'))('runs on one host', () => {
       [...['media', '--detach', '--rate', '500', '--config', path('here/etc/cleanup.config.json')]],
       { folder, env: { ...scene.env, TERM: 'xterm' } },
     );
-    await asked.waitForScreen('to delete all of this:');
+    await asked.waitForScreen('to delete all of this on ');
     const first = JSON.parse(scene.key()) as Record<string, unknown>;
     asked.write('media\r');
     const values = new Set<string>();

@@ -59,7 +59,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('the question', () => {
     for (const [name, directory] of allDirectories()) {
       expect(screen.replace(/\s+/g, '')).toContain(directoryOf(stack.folder, name, directory));
     }
-    expect(screen).toMatch(/Type "all" to delete all of this: $/);
+    expect(screen).toMatch(/Type "all" to delete all of this on .+: $/);
     await sleep(300);
     expect(look(stack), 'while the question is open').toBe(before);
     terminal.write(`no\n`);

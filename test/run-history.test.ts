@@ -285,7 +285,7 @@ describe('which runs are kept', () => {
     expect(run.report).toEqual(report);
     const text = await at.run(['status', id]);
     expect(text.stdout).toContain(`${id}  completed\n`);
-    expect(text.stdout).toMatch(/^media +0 +0 +3 +0 +0\.01 +0 +yes$/m);
+    expect(text.stdout).toMatch(/^media +- +- +3 +- +0\.01 +0 +yes$/m);
     expect(text.stdout.match(/TOTAL WIPE COMPLETED/g)).toHaveLength(1);
     expect(text.stdout).not.toContain('\\x');
     const waited = await at.run(['status', '--wait']);

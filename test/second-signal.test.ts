@@ -1,20 +1,20 @@
 /** What ends a wipe before its time: a second signal, a closed terminal, a closed pipe, `--timeout`. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { enqueue } from './support/celery.ts';
 import { makeFiles, writeConfig, type JsonReport } from './support/config-file.ts';
-import { confine, type Running } from './support/confine.ts';
+import { confine, startConfined, type Running } from './support/confine.ts';
 import { mountAt, testFolder } from './support/folder.ts';
 import { startRedis, type TestRedis } from './support/redis.ts';
 import { requireOrSkip } from './support/requirements.ts';
 import { endBackground, runIdsIn, stateOf, statusJson } from './support/runs.ts';
-import { startOnTerminal } from './support/terminal.ts';
-import { startTool, TOOL, toolEnvironment } from './support/tool.ts';
+import { CTRL_C, startOnTerminal } from './support/terminal.ts';
+import { runTool, startTool, TOOL, toolEnvironment } from './support/tool.ts';
 import { until } from './support/until.ts';
 import { VIDEO, videoStack } from './support/video-workers.ts';
 import { countFiles, fileList } from './support/witness.ts';
@@ -58,6 +58,30 @@ async function scene(count: number): Promise<Scene> {
   };
 }
 
+/** A second service, and a second directory of the first. */
+async function twoServices(count: number): Promise<Scene> {
+  const at = await scene(count);
+  at.redis.cli('-n', '2', 'MSET', ...[1, 2, 3, 4, 5].flatMap((id) => [`job:${id}`, '{}']));
+  mkdirSync(join(at.folder, 'temp'));
+  makeFiles(join(at.folder, 'cache'), 4);
+  writeConfig(at.folder, {
+    media: {
+      redis: at.redis.url(1),
+      keyPrefix: 'job:',
+      root: '..',
+      directories: ['uploads', 'temp'],
+    },
+    other: { redis: at.redis.url(2), keyPrefix: 'job:', root: '..', directories: ['cache'] },
+  });
+  return at;
+}
+
+function numberIn(pattern: RegExp, text: string): number {
+  const [, digits] = pattern.exec(text) ?? [];
+  if (digits === undefined) throw new Error(`${pattern.source} is not in:\n${text}`);
+  return Number(digits.replaceAll(',', ''));
+}
+
 /** Resolves when some jobs are gone. */
 async function inTheMiddle(at: Scene, count: number): Promise<void> {
   await until('the first jobs go', () => Number(at.redis.cli('-n', '1', 'DBSIZE')) < count - 100);
@@ -86,12 +110,89 @@ describe.skipIf(!requireOrSkip('redis'))('a second signal', () => {
     expect(Number(told?.replace(',', ''))).toBeGreaterThan(0);
     expect(Number(told?.replace(',', ''))).toBeLessThanOrEqual(20_000 - left);
     expect(stderr).toContain('Ended at once, without a second look.');
-    expect(stderr).toContain('Left: what is in Uploads of media. Run it again');
+    // Nothing was counted before, with --yes: what is left has names and no numbers.
+    expect(stderr).toContain(
+      `Left: jobs of media were being removed: ${told} gone, the rest is not counted; files in Uploads of media were not begun. Run it again`,
+    );
     expect(fileList(join(at.folder, 'uploads'))).toHaveLength(3);
     const { run: kept } = await at.last();
     expect(kept).toMatchObject({ status: 'interrupted', exit_code: 130, report: null });
     expect(kept.message).toContain('Ended at once');
     expect(kept.jobs_removed).toBe(Number(told?.replace(',', '')));
+  });
+
+  test('what was counted before is what it reckons with', async () => {
+    const at = await twoServices(20_000);
+    const run = at.start('--rate', '1000', '--max-jobs', '1000000');
+    await inTheMiddle(at, 20_000);
+    at.redis.pause();
+    await sleep(100);
+    run.kill('SIGINT');
+    await sleep(300);
+    const before = performance.now();
+    run.kill('SIGINT');
+    const { code, stderr } = await run.result;
+    expect(performance.now() - before).toBeLessThan(1000);
+    at.redis.resume();
+    expect(code).toBe(130);
+    const told = numberIn(/Removed before: ([\d,]+) jobs/, stderr);
+    const left = numberIn(
+      /Left: about ([\d,]+) jobs, 3 files in Uploads and Temp of media; /,
+      stderr,
+    );
+    expect(left).toBe(20_000 - told);
+    // What was sent when Redis stopped was done later.
+    expect(left).toBeGreaterThanOrEqual(at.jobs());
+    expect(stderr).toContain('; other was not begun (about 5 jobs, 4 files in Cache). Run it');
+    expect(stderr).not.toContain('nothing was looked at again');
+  });
+
+  test('in the last kind: the directory at hand counts', async () => {
+    const at = await scene(5);
+    execFileSync('bash', ['-c', 'seq 60000 | xargs touch'], { cwd: join(at.folder, 'uploads') });
+    const run = at.start('--max-files', '1000000', '--concurrency', '1', '--verbose');
+    await until('the first files go', () => run.stderr().includes('files: Uploads/'));
+    run.kill('SIGSTOP');
+    run.kill('SIGINT');
+    run.kill('SIGTERM');
+    run.kill('SIGCONT');
+    const { code, stdout, stderr } = await run.result;
+    expect([130, 143]).toContain(code);
+    expect(stdout).toBe('');
+    const left = fileList(join(at.folder, 'uploads')).length;
+    const went = numberIn(/Removed before: 5 jobs, 0 tasks, ([\d,]+) files/, stderr);
+    const told = numberIn(/Left: about ([\d,]+) files in Uploads of media\./, stderr);
+    // 60 000 and the 3 of the scene; what was removed since the last message is not in it.
+    expect(went + told).toBe(60_003);
+    expect(told).toBeGreaterThanOrEqual(left);
+    expect(left).toBeGreaterThan(0);
+  });
+
+  test.each([
+    { title: 'the count before the wipe', args: ['--max-jobs', '1000000'] },
+    { title: 'no count', args: [] },
+  ])('a Redis that does not answer after the first signal: $title', async ({ args }) => {
+    const at = await twoServices(20_000);
+    const run = at.start('--rate', '1000', '--json', ...args);
+    await inTheMiddle(at, 20_000);
+    at.redis.pause();
+    await sleep(100);
+    run.kill('SIGINT');
+    const { code, stdout } = await run.result;
+    at.redis.resume();
+    expect(code).toBe(130);
+    const report = JSON.parse(stdout) as JsonReport;
+    const isCounted = args.length > 0;
+    expect(report.services).toMatchObject({
+      media: {
+        verified: false,
+        remaining: isCounted ? { jobs: 20_000 - report.jobs_removed, files: 3 } : { jobs: 0 },
+      },
+      other: { verified: false, remaining: isCounted ? { jobs: 5, files: 4 } : { jobs: 0 } },
+    });
+    for (const { warnings } of Object.values(report.services)) {
+      expect(warnings.join('\n')).toContain('interrupted: what is left of jobs');
+    }
   });
 
   test('with --json it is one document', async () => {
@@ -194,6 +295,138 @@ describe.skipIf(!requireOrSkip('redis'))('a second signal', () => {
   });
 });
 
+describe.skipIf(!requireOrSkip('redis'))('the first signal', () => {
+  const HEARD = 'Interrupted: finishing the item at hand; press Ctrl-C again to end at once';
+  const LOG_LINE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - WARNING - Interrupted/m;
+
+  /** Signals while Redis answers nothing, and returns what is said until then. */
+  async function heard(at: Scene, run: Running, signal: NodeJS.Signals): Promise<string> {
+    await inTheMiddle(at, 20_000);
+    at.redis.pause();
+    await sleep(100);
+    const before = run.stderr().length;
+    run.kill(signal);
+    await until('it is heard', () => run.stderr().length > before, { within: 700 });
+    const text = run.stderr().slice(before);
+    at.redis.resume();
+    await run.result;
+    return text;
+  }
+
+  test.each([[], ['--quiet'], ['--json']])(
+    'is a log line without a terminal: %s',
+    async (...args) => {
+      const at = await scene(20_000);
+      const text = await heard(at, at.start('--rate', '1000', ...args), 'SIGINT');
+      expect(text).toContain(HEARD);
+      expect(text).toMatch(LOG_LINE);
+      const [id = ''] = runIdsIn(at.folder);
+      expect(readFileSync(stateOf(at.folder, 'runs', id, 'log.jsonl'), 'utf8')).toContain(HEARD);
+    },
+  );
+
+  test.each([
+    [
+      'SIGTERM',
+      'Interrupted by SIGTERM: finishing the item at hand; a second SIGTERM ends it at once',
+    ],
+    ['SIGHUP', 'Interrupted by SIGHUP: finishing the item at hand; SIGTERM ends it at once'],
+  ] as const)('%s', async (signal, message) => {
+    const at = await scene(20_000);
+    expect(await heard(at, at.start('--rate', '1000'), signal)).toContain(message);
+  });
+
+  test('has a priority in the journal', async () => {
+    const at = await scene(20_000);
+    const errors = join(at.folder, 'journal');
+    const command = [process.execPath, TOOL, 'all', '--yes', '--quiet', '--rate', '1000'];
+    const run = startConfined(
+      [
+        '/bin/bash',
+        '-c',
+        'exec 2>"$1"; shift; JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"',
+        'bash',
+        errors,
+        ...command,
+        '--config',
+        at.config,
+      ],
+      { folder: at.folder, env: toolEnvironment(at.folder) },
+    );
+    await inTheMiddle(at, 20_000);
+    run.kill('SIGINT');
+    expect((await run.result).code).toBe(130);
+    expect(readFileSync(errors, 'utf8')).toBe(`<4>${HEARD}\n`);
+  });
+
+  test('on a terminal stands above the spinner, and the last words below it', async () => {
+    const at = await scene(20_000);
+    const args = ['all', '--yes', '--rate', '1000', '--config', at.config];
+    const env = { ...toolEnvironment(at.folder), TERM: 'xterm', LANG: 'C.UTF-8', NO_COLOR: '1' };
+    const terminal = startOnTerminal(args, { folder: at.folder, env });
+    await terminal.waitForScreen(' removed, ');
+    at.redis.pause();
+    await sleep(100);
+    terminal.write(CTRL_C);
+    await terminal.waitForScreen(HEARD.slice(0, 40));
+    await sleep(300);
+    const before = performance.now();
+    terminal.write(CTRL_C);
+    const { code, stdout } = await terminal.result;
+    expect(performance.now() - before).toBeLessThan(1000);
+    at.redis.resume();
+    expect(code).toBe(130);
+    // Both in lines of their own: the spinner's was cleared before.
+    expect(stdout).toContain('^C\x1b[1G\x1b[0K\x1b[1G⚠ Interrupted: ');
+    expect(stdout.slice(stdout.lastIndexOf('media-cleanup: Ended'))).toMatch(
+      /^media-cleanup: Ended at once[^\r]* Run it again to remove the rest\.\r+\n$/,
+    );
+  });
+
+  test('at the question ends it, without a word of deleting', async () => {
+    const at = await scene(3);
+    const terminal = startOnTerminal(['all', '--config', at.config], {
+      folder: at.folder,
+      env: toolEnvironment(at.folder),
+    });
+    await terminal.waitForScreen('to delete all of this on ');
+    terminal.write(CTRL_C);
+    const { code, stdout } = await terminal.result;
+    expect(code).toBe(130);
+    expect(stdout).toContain('Interrupted by SIGINT before anything was touched.');
+    expect(stdout).not.toContain('finishing the item');
+  });
+});
+
+test.skipIf(!requireOrSkip('redis'))('what was not begun shows no figure', async () => {
+  const at = await twoServices(20_000);
+  const run = at.start('--rate', '1000');
+  await inTheMiddle(at, 20_000);
+  run.kill('SIGINT');
+  const { code, stdout } = await run.result;
+  expect(code).toBe(130);
+  const cells = (name: string): readonly string[] =>
+    stdout
+      .split('\n')
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(/ +/) ?? [];
+  const removed = String(20_000 - at.jobs()).replace(/\B(?=\d{3}$)/, ',');
+  expect(cells('media')).toEqual(['media', removed, '-', '-', '-', '-', '0', 'NO']);
+  expect(cells('other')).toEqual(['other', '-', '-', '-', '-', '-', '0', 'NO']);
+  expect(cells('Total').slice(0, 6)).toEqual(['Total', removed, '-', '-', '-', '-']);
+  const { run: kept } = await at.last();
+  expect(kept.report).toMatchObject({
+    services: {
+      media: { not_begun: ['files', 'models'], remaining: { jobs: at.jobs(), files: 3 } },
+      other: { not_begun: ['jobs', 'queue', 'files', 'models'], remaining: { jobs: 5, files: 4 } },
+    },
+  });
+  // What status shows is read back from the JSON.
+  const [id = ''] = runIdsIn(at.folder);
+  const shown = await runTool(['status', id], { folder: at.folder });
+  expect(shown.stdout).toMatch(/\bother +- +- +- +- +- /);
+});
+
 describe.skipIf(!requireOrSkip('redis', 'celery'))(
   'a second signal while consumers are held',
   () => {
@@ -214,6 +447,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))(
       await worker.waitForLog('Started consuming from');
       expect(stack.cli('EXISTS', 'media-cleanup:held-consumers')).toBe('0');
       expect(stderr).not.toContain('doctor --fix');
+      expect(stderr).toContain('Interrupted: finishing the item at hand, resuming consumers; ');
       const [id = ''] = runIdsIn(stack.folder);
       const { run: kept } = await statusJson(id, { folder: stack.folder });
       expect(kept).toMatchObject({ status: 'interrupted', exit_code: 130 });
@@ -326,7 +560,7 @@ describe.skipIf(!requireOrSkip('redis'))('--timeout', () => {
       folder: at.folder,
       env: toolEnvironment(at.folder),
     });
-    await terminal.waitForScreen('to delete all of this: ');
+    await terminal.waitForScreen('to delete all of this on ');
     const { code, stdout } = await terminal.result;
     expect(code).toBe(1);
     expect(stdout).toContain('Stopped by --timeout 3s.');

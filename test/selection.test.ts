@@ -138,7 +138,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a dry run', () => {
     expect(shown.stdout).toContain(`Config: ${stack.folder}/cleanup.config.json`);
     expect(shown.stdout).toContain(directoryOf(stack.folder, 'audio-transcriber', 'models'));
     expect(shown.stdout.trimEnd().split('\n').at(-1)).toBe(
-      `DRY RUN: 9 jobs + ${planned['files_deleted'] as number} files + ${planned['models_deleted'] as number} models would be removed (${planned['space_freed_mb'] as number}MB), nothing was changed`,
+      `DRY RUN: 9 jobs + ${planned['files_deleted'] as number} files + ${planned['models_deleted'] as number} models would be removed (${planned['space_freed_mb'] as number}MB), ${planned['tasks_purged'] as number} tasks, nothing was changed`,
     );
 
     const real = await stack.run(['all', '--yes', '--json']);

@@ -17,15 +17,18 @@ export async function ownTasks(
   broker: RedisConnection,
   names: BrokerKeys,
   queues: readonly string[],
-  worker: Worker,
-): Promise<readonly WorkerTask[]> {
+  worker: Pick<Worker, 'tasks' | 'revoked'>,
+): Promise<Pick<Worker, 'tasks' | 'revoked'>> {
   const own = new Set(queues);
   const route = createRouter(broker, names);
-  const tasks: WorkerTask[] = [];
-  for (const task of worker.tasks) {
-    if (ownership(await route(task.exchange, task.routingKey), own) === 'own') tasks.push(task);
-  }
-  return tasks;
+  const filter = async (all: readonly WorkerTask[]): Promise<readonly WorkerTask[]> => {
+    const tasks: WorkerTask[] = [];
+    for (const task of all) {
+      if (ownership(await route(task.exchange, task.routingKey), own) === 'own') tasks.push(task);
+    }
+    return tasks;
+  };
+  return { tasks: await filter(worker.tasks), revoked: await filter(worker.revoked) };
 }
 
 /**

@@ -1,36 +1,113 @@
 import type { RedisConnection } from '../redis/connect.ts';
 
 export interface Clients {
-  /**
-   * How many of this database are blocked in BRPOP, as kombu's consumers are while they are idle
-   * (kombu/transport/redis.py `_brpop_start`); some may be another app's.
-   */
+  /** How many of this database wait in BRPOP now; some may be another app's. */
   readonly waiting: number;
-  /** The same, and those that were when they sent their last command: at work on what they got. */
-  readonly consumers: number;
-  /** Ids of those of this database that listen to patterns, as workers do: one text, to compare. */
-  readonly subscribers: string;
+  /** Those of this database whose last command was BRPOP, waiting in it or not: see consumers.ts. */
+  readonly popping: readonly PoppingClient[];
+  /** Ids of those of this database that listen to patterns, as workers do. */
+  readonly subscribers: readonly string[];
   /** Of all. */
   readonly names: ReadonlySet<string>;
+}
+
+export interface PoppingClient {
+  readonly id: string;
+  /** Seconds since its last command or the reply to that. */
+  readonly idle: number;
+  /**
+   * `waiting`: blocked in BRPOP. `at work`: BRPOP has returned, and the same process has noted a
+   * message as in flight just then. `done`: BRPOP has returned; it is not known that a task came of
+   * it.
+   */
+  readonly state: 'waiting' | 'at work' | 'done';
 }
 
 /** `CLIENT LIST`. @throws RedisError, NOPERM without the permission. */
 export async function readClients(broker: RedisConnection, db: number): Promise<Clients> {
   const all = parseClientList(String(await broker.send('CLIENT', 'LIST')));
   const here = all.filter((client) => client['db'] === String(db));
+  const popping = poppingClients(here);
   return {
-    consumers: here.filter(({ cmd }) => cmd === 'brpop').length,
-    waiting: here.filter(({ cmd, flags }) => cmd === 'brpop' && flags?.includes('b')).length,
-    subscribers: here
-      .filter(({ psub }) => psub !== undefined && psub !== '0')
-      .map(({ id }) => id)
-      .join(' '),
+    waiting: popping.filter(({ state }) => state === 'waiting').length,
+    popping,
+    subscribers: here.filter(listensToPatterns).map(({ id }) => id ?? ''),
     names: new Set(all.map(({ name }) => name ?? '').filter((name) => name !== '')),
   };
 }
 
+type Client = Readonly<Record<string, string>>;
+
+/**
+ * A --pool=solo worker at its task is not blocked, and its process says nothing, like a client that asked a list
+ * long ago. What tells one from the other is on the connections that the same process opened next:
+ * kombu writes a popped message to `unacked` in a transaction at once (kombu/transport/redis.py
+ * `QoS.append`), so that one of them has sent EXEC just then. `celery inspect`, which an API's health
+ * check may call, pops replies and deletes the reply list in a transaction as well: its process has
+ * published the question, and listens to no pattern as a worker does for gossip. A worker without
+ * gossip that publishes heartbeats looks the same, until it is silent for longer than a health check
+ * ever is.
+ */
+function poppingClients(here: readonly Client[]): readonly PoppingClient[] {
+  const popping = here.filter(({ cmd }) => cmd === 'brpop');
+  const others = here.filter(({ cmd }) => cmd !== 'brpop');
+  const owners = new Map(others.map((other) => [other, ownerOf(other, popping)]));
+  return popping.map((client) => {
+    const own = others.filter((other) => owners.get(other) === client);
+    const idle = Number(client['idle']);
+    const hasMessage = own.some((other) => other['cmd'] === 'exec' && hasFollowed(client, other));
+    // What others publish to a listening connection counts as its own doing.
+    const isSilent = own
+      .filter((other) => !listensToPatterns(other))
+      .every((other) => Number(other['idle']) + IDLE_DIFFERENCE_S >= idle);
+    const asks = own.some(({ cmd }) => cmd === 'publish') && !own.some(listensToPatterns);
+    const isAtWork = hasMessage && isSilent && (!asks || idle >= LONGER_THAN_CHECKS_S);
+    const isWaiting = client['flags']?.includes('b') === true;
+    const state = isWaiting ? 'waiting' : isAtWork ? 'at work' : 'done';
+    return { id: client['id'] ?? '', idle, state };
+  });
+}
+
+/** Redis counts whole seconds; a worker opens its connections one after the other. */
+const IDLE_DIFFERENCE_S = 1;
+const AGE_DIFFERENCE_S = 5;
+const LONGER_THAN_CHECKS_S = 120;
+
+/**
+ * The client whose process opened this connection too. BRPOP is sent on the first connection of a
+ * channel (`Channel.client`): the nearest before, by the ids that Redis counts.
+ */
+function ownerOf(other: Client, popping: readonly Client[]): Client | undefined {
+  const [nearest] = popping
+    .filter((client) => Number(client['id']) < Number(other['id']))
+    .filter((client) => hostOf(client) === hostOf(other))
+    .filter((client) => isNear(client, other, 'age', AGE_DIFFERENCE_S))
+    .toSorted((one, two) => Number(two['id']) - Number(one['id']));
+  return nearest;
+}
+
+/** Whether its transaction came with the reply to BRPOP, and nothing since. */
+function hasFollowed(client: Client, other: Client): boolean {
+  return (
+    Number(other['idle']) <= Number(client['idle']) &&
+    isNear(client, other, 'idle', IDLE_DIFFERENCE_S)
+  );
+}
+
+function listensToPatterns({ psub }: Client): boolean {
+  return psub !== undefined && psub !== '0';
+}
+
+function isNear(one: Client, other: Client, field: string, most: number): boolean {
+  return Math.abs(Number(one[field]) - Number(other[field])) <= most;
+}
+
+function hostOf({ addr = '' }: Client): string {
+  return addr.slice(0, addr.lastIndexOf(':'));
+}
+
 /** One record a client, by the names that Redis gives the fields. */
-export function parseClientList(text: string): readonly Readonly<Record<string, string>>[] {
+export function parseClientList(text: string): readonly Client[] {
   return text
     .split('\n')
     .filter((line) => line !== '')

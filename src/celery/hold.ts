@@ -77,14 +77,19 @@ export async function forgetHolds(
 }
 
 /**
- * Whether a noted hold still stands, as far as the worker's own answers tell: it consumes by itself
- * once it was restarted.
+ * What the worker's own answers say of a noted hold: `over` when the worker consumes the queue, or was
+ * restarted since, `possible` when the worker did not say what it consumes.
  * @param now seconds since 1970, by the clock of Redis.
  */
-export function isStanding(hold: NotedHold, worker: Worker, now: number): boolean {
-  if (worker.queues?.includes(hold.queue) === true) return false;
+export function stateOfHold(
+  hold: NotedHold,
+  worker: Pick<Worker, 'queues' | 'uptime'>,
+  now: number,
+): 'standing' | 'possible' | 'over' {
+  if (worker.queues?.includes(hold.queue) === true) return 'over';
   // Both are durations, so that clocks need not agree; one second is lost by rounding.
-  return worker.uptime === undefined || worker.uptime + 1 >= now - hold.since;
+  if (worker.uptime !== undefined && worker.uptime + 1 < now - hold.since) return 'over';
+  return worker.queues === undefined ? 'possible' : 'standing';
 }
 
 /** Seconds since 1970. @throws RedisError. */

@@ -44,7 +44,7 @@ const ALL = {
   ],
 };
 
-test('what a worker says, without scheduled tasks that are revoked', async () => {
+test('what a worker says, scheduled tasks that are revoked apart from the others', async () => {
   const enquiry = await enquire(mailboxWith(ALL), 'with scheduled');
   const task = { name: 'fetch', exchange: '', routingKey: 'video', pid: undefined, eta: undefined };
   expect(enquiry.isComplete()).toBe(true);
@@ -56,6 +56,12 @@ test('what a worker says, without scheduled tasks that are revoked', async () =>
         { ...task, id: 'a', state: 'active', pid: 8, startedAt: 12.5 },
         { ...task, id: 'b', state: 'reserved', startedAt: undefined },
         { ...task, id: 'c', state: 'scheduled', startedAt: undefined, eta: '2030-01-01T00:00:00' },
+      ],
+      revoked: [
+        {
+          ...{ ...task, id: 'gone', name: 'x', state: 'scheduled', startedAt: undefined },
+          eta: '2030-01-01T00:00:00',
+        },
       ],
     },
   ]);

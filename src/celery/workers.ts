@@ -32,6 +32,11 @@ export interface Worker {
   readonly queues: readonly string[] | undefined;
   /** Tasks of all its queues, as far as it told them. */
   readonly tasks: readonly WorkerTask[];
+  /**
+   * Scheduled tasks that are revoked already. The worker keeps them in memory, and when they are due
+   * it stores the result "revoked" and calls the app's handlers of `task_revoked`.
+   */
+  readonly revoked: readonly WorkerTask[];
   /** Whether it has told all of this. */
   readonly complete: boolean;
 }
@@ -40,6 +45,8 @@ export interface Worker {
 export interface Enquiry {
   /** How many workers have the questions: at least so many listen. */
   readonly reached: number;
+  /** Whether it asked for scheduled tasks too. */
+  readonly withScheduled: boolean;
   /** Those that have answered something, by name. */
   workers(): readonly Worker[];
   /** How many of those have answered nothing. */
@@ -75,6 +82,7 @@ export async function enquire(
   const reached = Math.max(...all.map((sent) => sent.reached));
   return {
     reached,
+    withScheduled: revoked !== undefined,
     workers() {
       const names = new Set(all.flatMap(({ replies }) => [...replies.keys()]));
       return [...names].toSorted().map((name): Worker => {
@@ -91,6 +99,7 @@ export async function enquire(
           uptime: asNumber(info?.['uptime']),
           queues: consumed,
           tasks: told.tasks,
+          revoked: told.revoked,
           complete: told.complete && consumed !== undefined,
         };
       });
@@ -125,21 +134,22 @@ function readIds(reply: unknown): ReadonlySet<unknown> {
 
 /**
  * @param replies to `active`, `reserved` and, if asked, `scheduled`.
- * @param revoked ids; a scheduled task that is revoked stays in its list until its time, and then
- *   is dropped: it is nobody's work any more.
+ * @param revoked ids of tasks that are not run when they are due.
  */
 function readTasks(
   replies: readonly unknown[],
   revoked: ReadonlySet<unknown>,
-): Pick<Worker, 'tasks' | 'complete'> {
+): Pick<Worker, 'tasks' | 'revoked' | 'complete'> {
   const tasks: WorkerTask[] = [];
+  const dropped: WorkerTask[] = [];
   for (const [index, reply] of replies.entries()) {
     if (!Array.isArray(reply)) continue;
     const state = TASK_STATES[index] as TaskState;
-    const named = reply.map((task) => readTask(task, state)).filter(isPresent);
-    tasks.push(...named.filter(({ id }) => state !== 'scheduled' || !revoked.has(id)));
+    for (const task of reply.map((value) => readTask(value, state)).filter(isPresent)) {
+      (state === 'scheduled' && revoked.has(task.id) ? dropped : tasks).push(task);
+    }
   }
-  return { tasks, complete: replies.every(Array.isArray) };
+  return { tasks, revoked: dropped, complete: replies.every(Array.isArray) };
 }
 
 /** As in `Request.info` (celery/worker/request.py); a scheduled one has it below `request`. */

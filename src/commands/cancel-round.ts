@@ -8,11 +8,13 @@ import type { RedisConnection } from '../redis/connect.ts';
 import { counted } from '../report/text.ts';
 import { log, note } from './crew.ts';
 import type { Crew } from './crew.ts';
-import { ownWorkers } from './look-at-workers.ts';
+import { hasOwn, ownWorkers } from './look-at-workers.ts';
 import type { OwnWorker, WorkersTask } from './look-at-workers.ts';
+import { noteScheduled } from './scheduled-tasks.ts';
+import { noteHarmless } from './silent-workers.ts';
 import { logRemoved } from './step-log.ts';
 import { removeResultsOf, wipeInFlight } from './wipe-redis.ts';
-import { laterWarnings, partedConsumersWarning } from './worker-warnings.ts';
+import { partedConsumersWarning } from './worker-warnings.ts';
 
 /** How long killed tasks may take to leave their worker, and dropped ones to be dropped. */
 const CANCEL_MS = 5_000;
@@ -27,10 +29,15 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
   const { step, look } = crew;
   if (look?.enquiry === undefined || look.mailbox === undefined) return;
   const { mailbox } = look;
-  const known = await ownWorkers(broker, step.keys, look.enquiry.workers());
+  const all = await ownWorkers(broker, step.keys, look.enquiry.workers());
+  noteHarmless(crew, all);
+  noteScheduled(crew, look.enquiry.withScheduled ? all.filter(hasOwn) : []);
+  // One that has told everything before and has nothing of the service need not tell it again.
+  const known = all.filter((own) => hasOwn(own) || !crew.harmless.has(own.worker.name));
   await leaveQueues(crew, broker, known);
   const names = namesOf(crew, known);
   let answer = await askAgain(crew, broker, names, 'with scheduled');
+  noteScheduled(crew, answer.own);
   // What is in flight goes before anything is killed: kombu gives back nothing that is not there.
   const inFlight = await wipeInFlight(step);
   const silent = (crew.look?.enquiry?.silent() ?? 0) > 0;
@@ -66,7 +73,18 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
   crew.askedAt = performance.now();
   crew.stubborn = tasksOf(answer.own).filter(({ state }) => state !== 'scheduled');
   crew.secretive = answer.secretive;
+  noteIdle(crew, names, answer);
   await noteCancelled(crew, cancelled);
+}
+
+/** A worker that has left the queues and has nothing of the service may be silent from now on. */
+function noteIdle(crew: Crew, names: readonly string[], answer: Answer): void {
+  const busy = new Set([...answer.own.filter(hasOwn).map(({ worker }) => worker.name)]);
+  for (const name of names) {
+    const isOnlyOne = names.filter((other) => other === name).length === 1;
+    if (busy.has(name) || answer.secretive.includes(name) || !isOnlyOne) crew.harmless.delete(name);
+    else crew.harmless.set(name, crew.look?.clients?.subscribers ?? []);
+  }
 }
 
 /** Counts what is gone of what the workers had, and removes the results that were left by it. */
@@ -98,7 +116,6 @@ async function noteCancelled(
     `Celery: ${counted(fresh.length, 'task')} cancelled (${active} running, ${reserved} reserved, ${scheduled} scheduled)`,
     { active, reserved, scheduled },
   );
-  for (const warning of laterWarnings(fresh)) step.warn(warning.text, warning.weight);
 }
 
 /** It runs where nothing can kill it: what ends it is its own end. */

@@ -1,6 +1,6 @@
 import { MOST_REMEMBERED } from '../celery/cancel.ts';
 import { readClients } from '../celery/clients.ts';
-import { lookAtWorkers, silentNames } from '../celery/look.ts';
+import { lookAtWorkers } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
 import { countListeners } from '../celery/mailbox.ts';
 import type { Mailbox } from '../celery/mailbox.ts';
@@ -11,11 +11,15 @@ import { isIdle } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
 import { databaseOf, ownWorkers } from './look-at-workers.ts';
+import { refreshScheduled } from './scheduled-tasks.ts';
+import { judgeSilent, silentOf } from './silent-workers.ts';
 import {
   forgottenTasksFailure,
+  scheduledTasksFailure,
   secretiveWorkersFailure,
   silentWorkersFailure,
   stubbornTasksFailure,
+  withoutRemoteControlFailure,
 } from './worker-warnings.ts';
 
 /** Workers with tasks that nothing can kill are asked again so often. */
@@ -33,20 +37,23 @@ export async function catchUp(crew: Crew, broker: RedisConnection): Promise<bool
   const { look } = crew;
   if (look?.mailbox === undefined || look.enquiry === undefined) {
     await lookForNewcomers(crew, broker);
+    await judgeSilent(crew, broker);
     return isIdle(crew);
   }
   const before = look.enquiry.silent();
   await look.mailbox.receive();
   const answered = look.enquiry.silent() < before;
+  await judgeSilent(crew, broker);
   // Who does not read its messages is sent no more than need be: Redis drops a client with too many.
   const isNew =
-    look.enquiry.silent() === 0
+    crew.silent.count === 0
       ? await asksForMore(crew, broker, look.mailbox)
       : await looksAnew(crew, broker, look);
   const busy = crew.stubborn.length + crew.secretive.length > 0;
   if (answered || isNew || (busy && performance.now() > crew.askedAt + BUSY_POLL_MS)) {
     await cancelRound(crew, broker);
   }
+  await judgeSilent(crew, broker);
   return isIdle(crew);
 }
 
@@ -68,9 +75,7 @@ async function asksForMore(
   const atWork = own.some(
     ({ queues, tasks }) => queues.length > 0 || tasks.some(({ id }) => !stubborn.has(id)),
   );
-  const answered = new Set(enquiry.workers().map(({ name }) => name));
-  const silentNow = look.enquiry.workers().filter(({ name }) => !answered.has(name)).length;
-  const hidden = enquiry.silent() > silentNow;
+  const hidden = (await silentOf(crew, broker, enquiry)).count > 0;
   if (atWork || hidden) crew.look = { ...look, enquiry };
   return atWork;
 }
@@ -83,7 +88,7 @@ async function looksAnew(crew: Crew, broker: RedisConnection, look: WorkerLook):
   crew.lookedAt = performance.now();
   const db = databaseOf(link.target);
   const now = await readClients(broker, db);
-  if (now.subscribers === look.clients.subscribers) return false;
+  if (now.subscribers.join(' ') === look.clients.subscribers.join(' ')) return false;
   const fresh = await lookAtWorkers(broker, crew.step.keys.broker, db, crew.step.signal);
   await look.mailbox?.close();
   crew.look = fresh;
@@ -101,35 +106,39 @@ async function lookForNewcomers(crew: Crew, broker: RedisConnection): Promise<vo
   await cancelRound(crew, broker);
 }
 
-/** Before a look: whoever has answered meanwhile is dealt with. @throws the signal's reason. */
+/**
+ * Before a look: deals with the workers that have answered meanwhile, and asks for scheduled tasks.
+ * @throws the signal's reason.
+ */
 export async function refreshCrew(crew: Crew): Promise<void> {
-  if (!crew.cancel || crew.look === undefined) return;
+  if (crew.look === undefined) return;
   await onLink(
     crew.step.service.broker,
     { target: 'Celery', name: 'workers' },
     crew.step.report,
-    async (broker) => catchUp(crew, broker),
+    async (broker) => {
+      if (crew.cancel) await catchUp(crew, broker);
+      await refreshScheduled(crew, broker);
+    },
   );
 }
 
 /** Whether somebody may write again; said in the report, with what it means. */
-export async function reportStragglers(crew: Crew): Promise<boolean> {
-  const { step, look } = crew;
-  if (!crew.cancel || look?.enquiry === undefined) return false;
-  const { enquiry } = look;
-  if (crew.stubborn.length > 0) step.report(stubbornTasksFailure(crew.stubborn));
+export function reportStragglers(crew: Crew): boolean {
+  const { step, look, stubborn, secretive, silent, missing } = crew;
+  for (const [worker, tasks] of crew.scheduled) step.report(scheduledTasksFailure(worker, tasks));
+  const deaf = look?.withoutRemoteControl.celery ?? 0;
+  const link = step.service.broker;
+  if (deaf > 0 && link !== undefined) step.report(withoutRemoteControlFailure(link, deaf));
+  const known = deaf + crew.scheduled.size + missing.size > 0;
+  if (!crew.cancel || look?.enquiry === undefined) return known;
+  if (stubborn.length > 0) step.report(stubbornTasksFailure(stubborn));
   const forgotten = crew.revoked.size > MOST_REMEMBERED;
   if (forgotten) step.report(forgottenTasksFailure(crew.revoked.size));
-  if (crew.secretive.length > 0) step.report(secretiveWorkersFailure(crew.secretive));
-  if (enquiry.silent() > 0) {
-    const names = await onLink(
-      step.service.broker,
-      { target: 'Celery', name: 'workers' },
-      step.report,
-      async (broker) => silentNames(broker, step.keys.broker, enquiry),
-    );
+  if (secretive.length > 0) step.report(secretiveWorkersFailure(secretive));
+  if (silent.count > 0) {
     const unreadable = look.mailbox?.unreadable ?? new Set();
-    step.report(silentWorkersFailure(names ?? [], enquiry.silent(), unreadable));
+    step.report(silentWorkersFailure(silent.names, silent.count, unreadable));
   }
-  return forgotten || !isIdle(crew);
+  return known || forgotten || !isIdle(crew);
 }

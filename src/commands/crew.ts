@@ -3,6 +3,7 @@ import type { Hold } from '../celery/hold.ts';
 import { refusable } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
 import type { Sent } from '../celery/mailbox.ts';
+import type { WorkerTask } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { RedisError } from '../redis/errors.ts';
 import type { WorkersTask } from './look-at-workers.ts';
@@ -33,6 +34,19 @@ export interface Crew {
   lookedAt: number;
   /** Workers that do not tell all of their tasks. */
   secretive: readonly string[];
+  /** Revoked scheduled tasks of the service that workers keep in memory, by the worker's name. */
+  readonly scheduled: Map<string, readonly WorkerTask[]>;
+  /** When the workers were asked for these last, by `performance.now()`. */
+  scheduledAt: number;
+  /**
+   * Workers that have told everything in this run and have nothing of the service: what they do
+   * while they do not answer is not its business. With the clients that listened then.
+   */
+  readonly harmless: Map<string, readonly string[]>;
+  /** Workers that do not answer and are not known to be harmless, and the names they may have. */
+  silent: { readonly count: number; readonly names: readonly string[] };
+  /** Workers that were told to shut down for their scheduled tasks, and have not come back. */
+  readonly missing: Set<string>;
   /** Told to the outside while consumers are held. */
   readonly onHold: (held: number) => void;
 }
@@ -51,6 +65,11 @@ export function createCrew(
     revocations: [],
     stubborn: [],
     secretive: [],
+    scheduled: new Map(),
+    scheduledAt: -Infinity,
+    harmless: new Map(),
+    silent: { count: 0, names: [] },
+    missing: new Set(),
     unsettled: false,
     askedAt: 0,
     lookedAt: 0,
@@ -59,8 +78,8 @@ export function createCrew(
 }
 
 /** Nobody is left who may write again. */
-export function isIdle({ look, stubborn, secretive }: Crew): boolean {
-  return (look?.enquiry?.silent() ?? 0) + stubborn.length + secretive.length === 0;
+export function isIdle({ silent, stubborn, secretive }: Crew): boolean {
+  return silent.count + stubborn.length + secretive.length === 0;
 }
 
 /** Notes holds before they are made. @throws RedisError of the connection. */

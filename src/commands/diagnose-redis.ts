@@ -6,21 +6,18 @@ import type { Check, FamilyDiagnosis } from '../report/diagnosis.ts';
 import { errorLine } from '../report/failures.ts';
 import { megabytes } from '../report/totals.ts';
 import type { Failure } from '../report/types.ts';
-import { grouped } from '../report/text.ts';
-import { someTaskIds } from './inspect-for-plan.ts';
-import {
-  familiesText,
-  judgePrefixes,
-  missedFailure,
-  nothingMatchedText,
-  suspects,
-} from './judge-prefixes.ts';
-import type { PrefixVerdict } from './judge-prefixes.ts';
+import { counted } from '../report/text.ts';
+import type { Finding } from '../model/finding.ts';
+import { createJobSample } from '../resources/job-sample.ts';
+import { familiesText } from '../resources/key-families.ts';
+import type { JobSurvey } from '../resources/survey-jobs.ts';
+import { scanJobs } from '../redis/jobs.ts';
 import { onLink, replicaFailure } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { jobNeeds, permissionFailure, queueNeeds } from './permissions.ts';
 import { serviceKeys } from './service-keys.ts';
+import { surveyService } from './survey-service.ts';
 
 /**
  * What `doctor` says of a service's databases: whether it is the primary, what this user may not do,
@@ -64,16 +61,18 @@ export async function diagnoseRedis(
     );
     if (state !== undefined) checks.push(memoryCheck(link, state), ...savingChecks(link, state));
   }
-  const verdict = await prefixVerdict(service, report, signal);
-  if (verdict !== undefined) checks.push(prefixCheck(service, verdict));
+  const { findings, judgement } = await survey(service, report, signal);
+  checks.push(...prefixChecks(service, findings, judgement));
   return {
     checks,
-    families: (verdict?.families ?? []).map(({ prefix, count, share, types, whose, isOurs }) => ({
-      prefix,
-      keys: count,
-      share,
-      types,
-      belongsTo: isOurs ? 'perhaps this service' : whose,
+    families: (judgement?.families ?? []).map((family) => ({
+      prefix: family.prefix,
+      keys: family.count,
+      share: family.share,
+      types: family.types,
+      belongsTo: family.claimants.includes(service.config.name)
+        ? 'perhaps this service'
+        : family.whose,
     })),
   };
 }
@@ -149,40 +148,53 @@ function savingChecks(link: Link, { savesTo, lastSaveFailed }: ServerState): rea
   ];
 }
 
-async function prefixVerdict(
+async function survey(
   service: OpenService,
   report: (failure: Failure) => void,
   signal: AbortSignal,
-): Promise<PrefixVerdict | undefined> {
-  if (service.config.keyPrefixes.length === 0) return undefined;
-  const ids = await someTaskIds(service, report, signal);
-  return await onLink(
+): Promise<JobSurvey> {
+  const sample = createJobSample(service.config);
+  const { jobs } = serviceKeys(service);
+  const matched = await onLink(
     service.redis,
-    { target: 'Redis', name: 'other keys' },
+    { target: 'Redis', name: 'jobs' },
     report,
-    async (redis) => judgePrefixes(redis, service, ids, signal),
+    async (redis) => {
+      let count = 0;
+      for await (const { keys } of scanJobs(redis, jobs, signal)) {
+        count += keys.length;
+        sample.note(keys);
+      }
+      return count;
+    },
   );
+  const seen = { matched, left: matched ?? 0, ...sample.told() };
+  return await surveyService(service, seen, { occasion: 'doctor', report }, signal);
 }
 
-function prefixCheck(service: OpenService, verdict: PrefixVerdict): Check {
-  const { families, keys } = verdict;
-  const matched = families.reduce((sum, one) => sum + (one.whose === 'jobs' ? one.count : 0), 0);
-  const label = service.redis?.label ?? '';
-  const missed = suspects(verdict, matched);
-  if (missed.length > 0) {
-    const { reason, hint } = missedFailure(label, service, { ...verdict, missed }, matched);
-    const message = `${reason}; all: ${familiesText(verdict)}`;
-    return { name: 'prefix', status: 'problem', message, hint };
-  }
-  if (matched === 0 && verdict.strange.length > 0) {
-    const { message, hint } = nothingMatchedText(service, verdict);
-    return { name: 'prefix', status: 'warning', message, hint };
-  }
-  return {
-    name: 'prefix',
-    status: 'ok',
-    message:
-      keys === 0 ? 'the database is empty' : `${grouped(keys)} keys: ${familiesText(verdict)}`,
-    hint: '',
-  };
+/** What stands in the way of a true "verified", or that all keys are explained. */
+function prefixChecks(
+  { config }: OpenService,
+  findings: readonly Finding[],
+  judgement: JobSurvey['judgement'],
+): readonly Check[] {
+  const statuses = { problem: 'problem', warning: 'warning', note: 'ok' } as const;
+  const found = findings.map(({ severity, item, reason, hint, code }): Check => {
+    const all = code === 'EPREFIX' && judgement ? `; all: ${familiesText(judgement)}` : '';
+    return {
+      name: 'prefix',
+      status: statuses[severity],
+      message: `${item}: ${reason}${all}`,
+      hint,
+    };
+  });
+  if (found.some(({ status }) => status === 'problem')) return found;
+  if (judgement === undefined) return found;
+  const { keys } = judgement;
+  const none = config.jobKeys === 'none' ? 'no jobs, says keyPrefix []; ' : '';
+  const message =
+    keys === 0
+      ? `${none}the database is empty`
+      : `${none}${counted(keys, 'key')}: ${familiesText(judgement)}`;
+  return [{ name: 'prefix', status: 'ok', message, hint: '' }, ...found];
 }

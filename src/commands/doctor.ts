@@ -8,6 +8,7 @@ import { loadConfig } from '../config/load.ts';
 import type { Config, ServiceConfig } from '../config/types.ts';
 import { worst } from '../report/diagnosis.ts';
 import type { Check, Diagnosis, QueueDiagnosis, ServiceDiagnosis } from '../report/diagnosis.ts';
+import { earlierRuns } from '../runs/earlier-runs.ts';
 import { stateDirectory } from '../runs/state-directory.ts';
 import { collectFailures, errorLine } from '../report/failures.ts';
 import { counted } from '../report/text.ts';
@@ -60,7 +61,7 @@ export async function doctor(
   for (const target of targets) {
     const judged = await judgeTargets(config, [target], surroundings, places);
     for (const [name, one] of judged.located) located.set(name, one);
-    files.set(target.name, await fileChecks(config, target, judged, signal));
+    files.set(target.name, await fileChecks(config, target, judged, state, signal));
   }
   const services = await openServices(config.services, targets, located, REDIS_KINDS, signal);
   try {
@@ -87,10 +88,13 @@ async function fileChecks(
   config: Config,
   target: ServiceConfig,
   { located, problems }: Awaited<ReturnType<typeof judgeTargets>>,
+  state: string,
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
   if (problems.length > 0) return refusalChecks(problems);
-  const services = await openServices(config.services, [target], located, FILE_KINDS, signal);
+  const services = await openServices(config.services, [target], located, FILE_KINDS, signal, {
+    earlier: earlierRuns(state),
+  });
   try {
     const [service] = services;
     return service === undefined ? [] : await diagnoseDirectories(service, signal);
@@ -226,6 +230,16 @@ function queueCheck(queue: QueueDiagnosis, workers: Workers): Check {
     const message = `${messages}, held from ${those} by a wipe that goes on now`;
     return { name: 'queue', status: 'ok', message, hint: '' };
   }
+  const maybe = maybeHeld(name, workers);
+  if (maybe.length > 0) {
+    const message = `${messages}, may still be held from ${maybe.join(', ')} by an earlier run: a worker that does not answer does not say what it consumes`;
+    return {
+      name: 'held',
+      status: 'warning',
+      message,
+      hint: `look again when it answers, or ${FIX}`,
+    };
+  }
   if (workers.silent > 0) {
     const message = `${messages}, no consumer but perhaps one that does not answer`;
     const status = queued === 0 ? 'ok' : 'warning';
@@ -247,7 +261,8 @@ function queueCheck(queue: QueueDiagnosis, workers: Workers): Check {
 
 function workersChecks(service: OpenService, workers: Workers): readonly Check[] {
   if (service.broker?.connection === undefined || service.config.celery === undefined) return [];
-  const warnings = workersWarnings(service, { ...workers, held: [], heldByOthers: [] });
+  const told = { held: [], maybeHeld: [], heldByOthers: [] };
+  const warnings = workersWarnings(service, { ...workers, ...told });
   const names = workers.own.map((worker) => worker.name).join(', ');
   const found: Check = {
     name: 'workers',
@@ -269,8 +284,14 @@ function workersChecks(service: OpenService, workers: Workers): readonly Check[]
   ];
 }
 
-function heldConsumers({ queues }: ServiceDiagnosis): readonly Hold[] {
-  return queues.flatMap(({ name, held }) => held.map((worker) => ({ worker, queue: name })));
+function maybeHeld(queue: string, workers: Workers): readonly string[] {
+  return workers.maybeHeld.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
+}
+
+function heldConsumers({ queues, census: { workers } }: ServiceDiagnosis): readonly Hold[] {
+  return queues.flatMap(({ name, held }) =>
+    [...held, ...maybeHeld(name, workers)].map((worker) => ({ worker, queue: name })),
+  );
 }
 
 /** @returns those that consume again. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forgetHolds } from '../celery/hold.ts';
-import { judgeHolds, lookAtWorkers, refusable, silentNames } from '../celery/look.ts';
+import { judgeHolds, lookAtWorkers, refusable } from '../celery/look.ts';
 import { removeLeftovers } from '../celery/mailbox.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { cancelRound } from './cancel-round.ts';
@@ -9,6 +9,8 @@ import { isIdle, log, setHeld } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
 import { canHaveWorkers, databaseOf, ownWorkers } from './look-at-workers.ts';
+import { noteScheduled } from './scheduled-tasks.ts';
+import { judgeSilent } from './silent-workers.ts';
 import { wipeQueue } from './wipe-redis.ts';
 import {
   cannotAskWarning,
@@ -36,14 +38,16 @@ export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void>
     ]);
     crew.look = look;
     if (look.trouble !== undefined) step.warn(cannotAskWarning(link, keys, look.trouble.message));
-    const deaf = (look.clients?.consumers ?? 0) - look.listening;
-    if (look.trouble === undefined && deaf > 0) step.warn(noRemoteControlWarning(link, deaf));
+    const { all, celery } = look.withoutRemoteControl;
+    // Those that ask as Celery does are an error at the end: see `reportStragglers`.
+    if (all > celery) step.warn(noRemoteControlWarning(link, all - celery));
     if (!crew.cancel) {
       await warnOfRunning(crew, broker);
       return;
     }
     await takeOver(crew, broker);
     await cancelRound(crew, broker);
+    await judgeSilent(crew, broker);
     if (waitIdle === 0 || isIdle(crew)) return;
     // Whoever is waited for must not find another task when it has ended this one.
     await wipeQueue(step);
@@ -56,6 +60,7 @@ async function warnOfRunning(crew: Crew, broker: RedisConnection): Promise<void>
   const { step, look } = crew;
   if (look?.enquiry === undefined) return;
   const workers = await ownWorkers(broker, step.keys, look.enquiry.workers());
+  noteScheduled(crew, workers);
   const warning = notCancelledWarning(workers, look.enquiry.silent());
   if (warning !== undefined) step.warn(warning);
 }
@@ -64,13 +69,18 @@ async function warnOfRunning(crew: Crew, broker: RedisConnection): Promise<void>
 async function takeOver(crew: Crew, broker: RedisConnection): Promise<void> {
   const { step, look } = crew;
   if (look === undefined) return;
-  const { standing, over } = await judgeHolds(broker, look, step.keys.queues);
+  const { standing, possible, over } = await judgeHolds(broker, look, step.keys.queues);
   await refusable(forgetHolds(broker, step.keys.broker, over));
   for (const { worker, queue } of standing) {
     const message = `Celery: ${worker} is held from ${queue} by an earlier run: resumed at the end`;
     log(crew, 'hold', message);
   }
-  if (standing.length > 0) setHeld(crew, [...crew.held, ...standing]);
+  for (const { worker, queue } of possible) {
+    const message = `Celery: ${worker} may still be held from ${queue} by an earlier run, and does not say: told to consume it again at the end`;
+    log(crew, 'hold', message);
+  }
+  const taken = [...standing, ...possible];
+  if (taken.length > 0) setHeld(crew, [...crew.held, ...taken]);
 }
 
 async function waitUntilIdle(
@@ -86,7 +96,7 @@ async function waitUntilIdle(
   while (!(await catchUp(crew, broker))) {
     const left = end - performance.now();
     if (left <= 0) return;
-    const busy = await busyWorkers(crew, broker);
+    const busy = busyWorkers(crew);
     if (busy.text !== waitedFor) {
       const seconds = Math.ceil(left / 1000);
       log(crew, 'wait', `Celery: waiting up to ${seconds} s for ${busy.text} to finish`);
@@ -105,15 +115,11 @@ async function waitUntilIdle(
 }
 
 /** Who is waited for. */
-async function busyWorkers(
-  crew: Crew,
-  broker: RedisConnection,
-): Promise<{ readonly count: number; readonly text: string }> {
-  const enquiry = crew.look?.enquiry;
-  const silent = enquiry?.silent() ?? 0;
-  const known = new Set([...crew.stubborn.map(({ worker }) => worker), ...crew.secretive]);
-  const hidden =
-    enquiry === undefined ? [] : await silentNames(broker, crew.step.keys.broker, enquiry);
-  const text = [...known, ...(silent > 0 ? [whoIsSilent(hidden, silent)] : [])].join(', ');
-  return { count: silent + known.size, text };
+function busyWorkers({ silent, stubborn, secretive }: Crew): {
+  readonly count: number;
+  readonly text: string;
+} {
+  const known = new Set([...stubborn.map(({ worker }) => worker), ...secretive]);
+  const hidden = silent.count > 0 ? [whoIsSilent(silent.names, silent.count)] : [];
+  return { count: silent.count + known.size, text: [...known, ...hidden].join(', ') };
 }

@@ -5,6 +5,7 @@ import { inspectDirectory } from '../files/inspect.ts';
 import { closeDirectory, isMoved, openTop } from '../files/open-directory.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
 import { countJobs } from '../redis/jobs.ts';
+import { notConfiguredKinds, unknownFileKinds } from '../resources/coverage.ts';
 import { collectFailures } from '../report/failures.ts';
 import { printable } from '../report/printable.ts';
 import { NO_WORKERS } from '../report/types.ts';
@@ -27,6 +28,8 @@ export interface InspectOptions {
   readonly progress?: InspectProgress;
   /** Gets the name of everything that is there, where somebody wants to know. */
   readonly found?: Found;
+  /** Gets the key of every job, one that comes twice too. */
+  readonly jobKeys?: (key: Buffer) => void;
   /** Told in a sentence what this user will not be able to empty or remove. */
   readonly obstacle?: (text: string) => void;
   /** How many names of a file with several were seen, in the other services too; grows. */
@@ -47,17 +50,20 @@ export async function inspectService(
 ): Promise<ServiceCensus> {
   const failures = collectFailures();
   for (const failure of service.failures) failures.add(failure);
+  const failed = new Set(service.failures.map(({ target }) => target));
+  const located = service.directories.map((directory) => directory.located);
   const report = (failure: Failure): void => {
     failures.add(failure);
+    failed.add(failure.target);
   };
   const warnings = service.warnings.map(({ text }) => text);
-  const { jobs, jobsKept, tasks } = await countInRedis(
+  const { jobs, jobsKept, tasks, unknown } = await countInRedis(
     service,
     kinds,
     report,
     warnings,
     signal,
-    options.found,
+    options,
   );
   const obstacles: DirectoryObstacle[] = [];
   const directories = await countDirectories(
@@ -84,6 +90,8 @@ export async function inspectService(
     directories,
     redis: service.redis?.label,
     broker: service.broker?.label,
+    unknown: [...unknown, ...unknownFileKinds(located, service.config, failed)],
+    notConfigured: notConfiguredKinds(service.config),
     failures: failures.list(),
     warnings,
   };
@@ -95,18 +103,24 @@ async function countInRedis(
   report: (failure: Failure) => void,
   warnings: string[],
   signal: AbortSignal,
-  found: Found | undefined,
-): Promise<Pick<ServiceCensus, 'jobs' | 'jobsKept' | 'tasks'>> {
+  { found, jobKeys }: Pick<InspectOptions, 'found' | 'jobKeys'>,
+): Promise<Pick<ServiceCensus, 'jobs' | 'jobsKept' | 'tasks' | 'unknown'>> {
   const keys = serviceKeys(service);
-  const jobs = kinds.includes('jobs')
+  const isWanted = kinds.includes('jobs') && service.config.jobKeys === 'named';
+  const jobs = isWanted
     ? await onLink(service.redis, { target: 'Redis', name: 'jobs' }, report, async (redis) =>
-        countJobs(redis, keys.jobs, signal, (key) => found?.('jobs', () => printable(key))),
+        countJobs(redis, keys.jobs, signal, (key) => {
+          jobKeys?.(key);
+          found?.('jobs', () => printable(key));
+        }),
       )
     : 0;
+  const isUnknown = kinds.includes('jobs') && service.config.jobKeys === 'not said';
+  const unknown: readonly Kind[] = jobs === undefined || isUnknown ? ['jobs'] : [];
   const kept = keys.jobs.age?.kept;
   const jobsKept = kept === undefined ? 0 : kept.young + kept.undated + kept.broken;
   if (!kinds.includes('queue') || keys.queues.length === 0) {
-    return { jobs: jobs ?? 0, jobsKept, tasks: { queued: 0, inFlight: 0 } };
+    return { jobs: jobs ?? 0, jobsKept, tasks: { queued: 0, inFlight: 0 }, unknown };
   }
   const queued = await onLink(
     service.broker,
@@ -137,7 +151,12 @@ async function countInRedis(
       return count;
     },
   );
-  return { jobs: jobs ?? 0, jobsKept, tasks: { queued: queued ?? 0, inFlight: inFlight ?? 0 } };
+  return {
+    jobs: jobs ?? 0,
+    jobsKept,
+    tasks: { queued: queued ?? 0, inFlight: inFlight ?? 0 },
+    unknown: queued === undefined || inFlight === undefined ? [...unknown, 'queue'] : unknown,
+  };
 }
 
 const MOST_OBSTACLES = 1000;

@@ -18,6 +18,8 @@ export interface OwnWorker {
   readonly worker: Worker;
   readonly queues: readonly string[];
   readonly tasks: readonly WorkerTask[];
+  /** Scheduled ones that are revoked already: see `Worker`. */
+  readonly revoked: readonly WorkerTask[];
 }
 
 /** A task, and the name of the worker that has it. */
@@ -68,16 +70,17 @@ async function describeWorkers(
   signal: AbortSignal,
 ): Promise<Workers> {
   const { enquiry } = look;
-  const { standing, going } = await judgeHolds(broker, look, keys.queues);
+  const { standing, possible, going } = await judgeHolds(broker, look, keys.queues);
   const own = enquiry === undefined ? [] : await ownWorkers(broker, keys, enquiry.workers());
   return {
-    own: own.filter(({ queues, tasks }) => queues.length + tasks.length > 0).map(workerCensus),
+    own: own.filter(hasOwn).map(workerCensus),
     listening: look.listening,
     waiting: look.clients?.waiting,
-    consumers: look.clients?.consumers,
+    withoutRemoteControl: look.withoutRemoteControl.all,
     silent: enquiry?.silent() ?? 0,
     silentNames: enquiry === undefined ? [] : await silentNames(broker, keys.broker, enquiry),
     held: standing.map(({ worker, queue }) => ({ worker, queue })),
+    maybeHeld: possible.map(({ worker, queue }) => ({ worker, queue })),
     heldByOthers: going.map(({ worker, queue }) => ({ worker, queue })),
     idle: await idleWorkers(broker, keys, look, signal),
     trouble: look.trouble?.message,
@@ -111,17 +114,24 @@ export async function ownWorkers(
     workers.map(async (worker) => ({
       worker,
       queues: keys.queues.filter((queue) => worker.queues?.includes(queue)),
-      tasks: await ownTasks(broker, keys.broker, keys.queues, worker),
+      ...(await ownTasks(broker, keys.broker, keys.queues, worker)),
     })),
   );
-  return all.filter(
-    ({ worker, queues, tasks }) => queues.length + tasks.length > 0 || !worker.complete,
-  );
+  return all.filter((own) => hasOwn(own) || !own.worker.complete);
 }
 
-function workerCensus({ worker, queues, tasks }: OwnWorker): WorkerCensus {
+/** Whether it consumes a queue of the service, or has a task of it. */
+export function hasOwn({ queues, tasks, revoked }: OwnWorker): boolean {
+  return queues.length + tasks.length + revoked.length > 0;
+}
+
+function workerCensus({ worker, queues, tasks, revoked }: OwnWorker): WorkerCensus {
   const { name, pid, complete } = worker;
-  return { name, copies: worker.copies, pid, queues, tasks: tasks.map(taskCensus), complete };
+  return {
+    ...{ name, copies: worker.copies, pid, queues, complete },
+    tasks: tasks.map(taskCensus),
+    revoked: revoked.map(taskCensus),
+  };
 }
 
 function taskCensus({ id, name, state, pid, startedAt, eta }: WorkerTask): TaskCensus {

@@ -8,11 +8,15 @@ import type { LocatedDirectory, PatternProblem } from '../files/resolve.ts';
 import type { Asides } from '../files/aside.ts';
 import { boundariesOf } from '../files/rules.ts';
 import type { Rules } from '../files/rules.ts';
-import { targetIdentity } from '../redis/target.ts';
 import type { Boundaries } from '../files/walk.ts';
 import { printable } from '../report/printable.ts';
 import { systemHint, systemReason } from '../report/system-reason.ts';
 import type { Failure, Kind } from '../report/types.ts';
+import type { Finding } from '../model/finding.ts';
+import { missingDirectories, nearestDirectory } from '../resources/missing-directories.ts';
+import { NO_EARLIER_RUNS } from '../runs/earlier-runs.ts';
+import type { EarlierRuns } from '../runs/earlier-runs.ts';
+import { findingFailure } from '../report/finding-text.ts';
 import { realPath } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
 import { connectService } from './links.ts';
@@ -39,8 +43,9 @@ export interface OpenService {
   /** The same object as `redis` when both are one database. */
   readonly broker: Link | undefined;
   readonly directories: readonly OpenedDirectory[];
-  /** What keys of other services in the same databases begin with. */
-  readonly neighbours: readonly string[];
+  /** Every service of the config, targets or not. */
+  readonly all: readonly ServiceConfig[];
+  readonly earlier: EarlierRuns;
   /** Only what was made before goes, in milliseconds since 1970; undefined: all. */
   readonly before: number | undefined;
   /** What could not be reached or opened. */
@@ -48,10 +53,15 @@ export interface OpenService {
   readonly warnings: Warning[];
 }
 
+export interface OpenOptions {
+  /** Only files last modified and jobs created before that go, in milliseconds since 1970. */
+  readonly before?: number | undefined;
+  readonly earlier?: EarlierRuns;
+}
+
 /**
  * Opens the directories and connects, all services at once, so that several dead servers cost the
  * time of one. What fails is data. Only what the chosen kinds need is opened.
- * @param before only files last modified and jobs created before that go, in milliseconds since 1970.
  * @throws the signal's reason.
  */
 export async function openServices(
@@ -60,8 +70,9 @@ export async function openServices(
   located: ReadonlyMap<string, Located>,
   kinds: readonly Kind[],
   signal: AbortSignal,
-  before?: number,
+  options: OpenOptions = {},
 ): Promise<readonly OpenService[]> {
+  const { before, earlier = NO_EARLIER_RUNS } = options;
   const opening = await Promise.allSettled(
     targets.map(async (config): Promise<OpenService> => {
       const failures: Failure[] = [];
@@ -72,7 +83,7 @@ export async function openServices(
       const patterns = patternProblems.filter(({ kind }) => kinds.includes(kind));
       if (wanted.length + patterns.length > 0) {
         if (isRootMissing(config)) failures.push(rootFailure(config));
-        else warnings.push(...missingWarnings(wanted, patterns));
+        else noteMissing(missingDirectories(config, wanted, patterns, earlier), failures, warnings);
         if (opened.some(({ open }) => open?.byDescriptor === false)) warnings.push(WITHOUT_PROC);
         failures.push(...patterns.flatMap(patternFailure));
       }
@@ -81,7 +92,8 @@ export async function openServices(
         config,
         ...links,
         directories: opened,
-        neighbours: neighboursOf(config, all),
+        all,
+        earlier,
         before,
         failures,
         warnings,
@@ -159,42 +171,16 @@ function openDirectory(
   }
 }
 
-function neighboursOf(config: ServiceConfig, all: readonly ServiceConfig[]): readonly string[] {
-  const own = config.redis === undefined ? undefined : targetIdentity(config.redis);
-  return all
-    .filter((other) => other !== config)
-    .flatMap(({ redis, keyPrefixes, celery }) => [
-      ...(redis !== undefined && targetIdentity(redis) === own ? keyPrefixes : []),
-      ...(celery !== undefined && targetIdentity(celery.broker) === own
-        ? celery.queues.map((queue) => celery.globalKeyPrefix + queue)
-        : []),
-    ]);
-}
-
 const WITHOUT_PROC: Warning = {
   text: 'no /proc here: directories are held by path, and known again by device and inode; mounts and files held open cannot be told',
   weight: 'note',
 };
 
-/** A missing directory is an empty one, in a stack that has not been used yet and after a reset. */
-function missingWarnings(
-  directories: readonly LocatedDirectory[],
-  patterns: readonly PatternProblem[],
-): readonly Warning[] {
-  const missing = directories.filter(({ state }) => state.is === 'missing');
-  const paths = missing.map(({ path }) => path).join(', ');
-  const verb = missing.length === 1 ? 'does' : 'do';
-  const texts = [
-    ...(missing.length === 0
-      ? []
-      : [
-          `${paths} ${verb} not exist: nothing to remove there; if that is wrong, correct the config`,
-        ]),
-    ...patterns
-      .filter(({ code }) => code === undefined)
-      .map(({ pattern }) => `The pattern ${pattern} matches no directory: nothing to remove there`),
-  ];
-  return texts.map((text) => ({ text, weight: 'note' }));
+function noteMissing(findings: readonly Finding[], failures: Failure[], warnings: Warning[]): void {
+  for (const finding of findings) {
+    if (finding.severity === 'problem') failures.push(findingFailure(finding));
+    else warnings.push({ text: `${finding.reason}; ${finding.hint}`, weight: finding.severity });
+  }
 }
 
 /** Part of what a pattern covers could not be looked at, so it is not known to be empty. */
@@ -211,11 +197,12 @@ function isRootMissing(config: ServiceConfig): boolean {
 }
 
 function rootFailure(config: ServiceConfig): Failure {
+  const near = nearestDirectory(config.root, new Set());
   return {
     target: 'Root',
     item: config.name,
     code: 'ENOENT',
-    reason: `No such directory: ${config.root}`,
+    reason: `No such directory: ${config.root}${near === undefined ? '' : `, but there is ${near}`}`,
     hint: `correct "root" of ${config.name} in the config, or mount it`,
   };
 }

@@ -34,6 +34,8 @@ export interface WipeRequest extends Omit<Common, 'format'> {
   readonly caps: Caps;
   /** Hold the consumers and cancel what they run. */
   readonly cancelRunning: boolean;
+  /** Restart workers that keep revoked scheduled tasks in memory. */
+  readonly restartWorkers: boolean;
   /** Milliseconds to wait for workers that cannot be interrupted. */
   readonly waitIdle: number;
   /** Milliseconds to go on looking after the wipe; 0: until one clean look. */

@@ -75,7 +75,9 @@ async function resume(
     if (crew.unsettled) await sleep(SETTLE_MS);
     const done = await tellToResume(crew.held, mailbox);
     await refusable(forgetHolds(broker, names, done, look?.mailbox?.oid));
-    for (const hold of crew.held) if (!done.includes(hold)) step.warn(unconfirmedWarning(hold));
+    const unsure = crew.held.filter((hold) => !done.includes(hold));
+    for (const hold of unsure)
+      if (!crew.missing.has(hold.worker)) step.warn(unconfirmedWarning(hold));
     for (const queue of new Set(crew.held.map((hold) => hold.queue))) {
       const workers = done.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
       if (workers.length > 0)

@@ -4,6 +4,8 @@ import { loadConfig } from '../config/load.ts';
 import type { ServiceCensus } from '../report/types.ts';
 import { KINDS } from '../report/types.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
+import { earlierRuns } from '../runs/earlier-runs.ts';
+import { stateDirectory } from '../runs/state-directory.ts';
 import { closeServices, openServices } from './open-services.ts';
 import type { Located } from './guard-targets.ts';
 import { locateDirectories } from '../files/resolve.ts';
@@ -28,7 +30,10 @@ export async function stats(
   const targets = chooseServices(config, request.targets);
   const located = new Map<string, Located>();
   for (const target of targets) located.set(target.name, await locateDirectories(target));
-  const services = await openServices(config.services, targets, located, KINDS, signal);
+  const state = stateDirectory({ ...surroundings, flag: undefined });
+  const services = await openServices(config.services, targets, located, KINDS, signal, {
+    earlier: earlierRuns(state),
+  });
   try {
     const options = { seenNames: new Map<string, number>() };
     return await Promise.all(

@@ -7,7 +7,10 @@ import type { LinkLedger } from '../files/link-ledger.ts';
 import { FULL_PACE } from '../redis/pace.ts';
 import type { Pace } from '../redis/pace.ts';
 import { NOTHING_LEFT } from '../report/types.ts';
-import type { DirectoryReport, Failure, Remaining } from '../report/types.ts';
+import type { DirectoryReport, Failure, Kind, Remaining } from '../report/types.ts';
+import { unknownFileKinds } from '../resources/coverage.ts';
+import { createJobSample } from '../resources/job-sample.ts';
+import type { JobSample } from '../resources/job-sample.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
@@ -22,8 +25,14 @@ export interface WipeTally {
   inFlight: number;
   /** Ids of the tasks that were killed or dropped by their worker. */
   readonly cancelled: Set<string>;
-  /** Keys were left that look like its jobs, under a prefix that the config does not have. */
+  /** Keys of `indexKeys` that went. */
+  indexKeys: number;
+  /** The config does not name the service's jobs, or not all: a problem of the survey. */
   missesJobs: boolean;
+  /** Kinds that could not be looked at, or not completely. */
+  readonly unknown: Set<Kind>;
+  /** Some ids of jobs that went, and what the service's prefixes matched. */
+  readonly sample: JobSample;
   /** Something happened after the last look that may have brought things back. */
   isDoubtful: boolean;
   /** Which processes the last look found to have nothing left (see `serverIdentity`), by label. */
@@ -32,6 +41,11 @@ export interface WipeTally {
   readonly someTaskIds: string[];
   /** 0 before the first deletion, 1 in the wipe proper, more when something came back. */
   pass: number;
+  /** The kinds that the first pass has begun, and those of them that it has gone through. */
+  readonly begun: Set<Kind>;
+  readonly finished: Set<Kind>;
+  /** What went of the directory that is being emptied; `directories` has it in the end. */
+  inHand: DirectoryInHand | undefined;
   /** When it began, in milliseconds since 1970. */
   readonly began: number;
   /** When the last pass began, by `performance.now()`. */
@@ -40,6 +54,13 @@ export interface WipeTally {
   readonly directories: DirectoryReport[];
   readonly failures: FailureCollector;
   readonly warnings: string[];
+}
+
+export interface DirectoryInHand {
+  readonly path: string;
+  readonly kind: 'files' | 'models';
+  readonly deleted: number;
+  readonly bytes: number;
 }
 
 /** What removing files shares over all services of a run. */
@@ -74,11 +95,17 @@ export function startTally(service: OpenService): WipeTally {
     queued: 0,
     inFlight: 0,
     cancelled: new Set(),
+    indexKeys: 0,
     missesJobs: false,
+    unknown: new Set(unknownAtStart(service)),
+    sample: createJobSample(service.config),
     isDoubtful: false,
     provenOn: new Map(),
     someTaskIds: [],
     pass: 0,
+    begun: new Set(),
+    finished: new Set(),
+    inHand: undefined,
     began: Date.now(),
     passStarted: 0,
     cameBack: NOTHING_LEFT,
@@ -86,6 +113,16 @@ export function startTally(service: OpenService): WipeTally {
     failures,
     warnings: service.warnings.map(({ text }) => text),
   };
+}
+
+/** Kinds of files whose directories could not be opened, or are not where the config says. */
+function unknownAtStart({ config, directories, failures }: OpenService): readonly Kind[] {
+  const failed = new Set(failures.map(({ target }) => target));
+  return unknownFileKinds(
+    directories.map(({ located }) => located),
+    config,
+    failed,
+  );
 }
 
 /** What the steps of one service's wipe share. */

@@ -53,7 +53,7 @@ async function problemsOf(
   service.failures.forEach(report);
   await checkRedis(service, kinds, report);
   for (const { located, open, boundaries } of service.directories) {
-    if (located.state.is === 'missing')
+    if (located.state.is === 'missing' && !located.config.optional)
       note(`${located.path}: ${systemReason('ENOENT')}`, 'create it');
     if (open === undefined) continue;
     const onFailure = (item: Buffer, code: string): void => {

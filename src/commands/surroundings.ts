@@ -13,6 +13,8 @@ export interface Surroundings {
   /** The file that Node.js was started with. */
   readonly program: string;
   readonly pid: number;
+  /** The name of this host, as the kernel tells it. */
+  readonly host: string;
   /** The arguments, without node and script. */
   readonly argv: readonly string[];
   /** Of the user; undefined where there is none. */

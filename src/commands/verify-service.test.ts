@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { testFolder } from '../../test/support/folder.ts';
+import type { ServiceConfig } from '../config/types.ts';
 import { locateDirectories } from '../files/resolve.ts';
 import type { Observer } from '../report/observer.ts';
 import type { Remaining } from '../report/types.ts';
@@ -22,11 +23,19 @@ interface Proof extends Verdict {
 
 /** Opens a service with `data` and `late` as a wipe does, wipes and proves it, with `meanwhile` in between. */
 async function verdictAfter(folder: string, meanwhile: () => void): Promise<Proof> {
-  const directory = (path: string) => ({ path, mustBeMounted: false, marker: undefined, keep: [] });
-  const config = {
+  const directory = (path: string) => ({
+    path,
+    mustBeMounted: false,
+    marker: undefined,
+    keep: [],
+    optional: false,
+  });
+  const config: ServiceConfig = {
     name: 'service',
     redis: undefined,
     keyPrefixes: [],
+    jobKeys: 'none',
+    indexKeys: [],
     foreignKeyPrefixes: [],
     timeZone: undefined,
     celery: undefined,

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countByPrefix } from '../redis/jobs.ts';
 import { serverIdentity } from '../redis/server-state.ts';
+import { doubtsOf } from '../report/census-text.ts';
+import { chosenOf } from '../report/planned.ts';
 import { counted } from '../report/text.ts';
 import { remainingCount } from '../report/totals.ts';
 import { NOTHING_LEFT } from '../report/types.ts';
@@ -12,7 +14,7 @@ import type { Found } from './inspect-service.ts';
 import { onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
-import { removeResultsOf } from './wipe-redis.ts';
+import { countIndexes, removeResultsOf } from './wipe-redis.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import { wipeService } from './wipe-service.ts';
@@ -55,16 +57,17 @@ export async function proveService(
     // A task that was killed late leaves its result late.
     await removeResultsOf(step, [...tally.cancelled]);
     const look = await lookAgain(step, kinds);
-    const dirty = remainingCount(look.remaining) + look.results + look.directories > 0;
+    const dirty =
+      remainingCount(look.remaining) + look.results + look.indexKeys + look.directories > 0;
     const inTime = performance.now() < end;
     if (dirty && (inTime || (verifyFor === 0 && tally.pass < MOST_PASSES))) {
       const before = removedSoFar(tally);
-      const results = tally.results;
+      const results = tally.results + tally.indexKeys;
       const inodes = inodesFreed(tally);
       await wipeService(step, kinds);
       const back = difference(removedSoFar(tally), before);
       tally.cameBack = sum(tally.cameBack, back);
-      if (remainingCount(back) + tally.results - results > 0) continue;
+      if (remainingCount(back) + tally.results + tally.indexKeys - results > 0) continue;
       if (inodesFreed(tally) > inodes) continue;
       // Nothing of it could be removed: trying on would not help.
       if (!inTime) return await conclude(step, crew, await lookAgain(step, kinds));
@@ -79,6 +82,8 @@ export async function proveService(
 interface Look extends Verdict {
   /** Results still there, where all of the database were to go. */
   readonly results: number;
+  /** Keys of `indexKeys` still there. */
+  readonly indexKeys: number;
   /** Empty directories that should have gone too. */
   readonly directories: number;
   readonly names: string;
@@ -94,19 +99,23 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
   if (look.results > 0) {
     step.warn(`Redis: ${counted(look.results, 'result')} still there or there again`);
   }
-  const stragglers = await reportStragglers(crew);
+  if (look.indexKeys > 0) {
+    step.warn(`Redis: ${counted(look.indexKeys, 'index key')} still there or there again`);
+  }
+  const stragglers = reportStragglers(crew);
   const { missesJobs } = tally;
-  const isGone = look.verified && look.results === 0 && look.directories === 0;
+  const isGone =
+    look.verified && look.results === 0 && look.indexKeys === 0 && look.directories === 0;
   const verified = isGone && !stragglers && !missesJobs;
   const why =
     left > 0
       ? `${counted(left, 'item')} still there`
       : missesJobs
-        ? 'keys of another prefix look like its jobs'
+        ? 'the config does not name all of its jobs'
         : stragglers
           ? 'a worker may write again'
-          : look.results > 0
-            ? `${counted(look.results, 'result')} still there`
+          : look.results + look.indexKeys > 0
+            ? `${counted(look.results + look.indexKeys, 'result or index key')} still there`
             : look.directories > 0
               ? `${counted(look.directories, 'directory', 'directories')} still there`
               : 'not everything could be looked at';
@@ -141,7 +150,9 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
   });
   for (const failure of newFailures(census, tally)) tally.failures.add(failure);
   const remaining = remainingOf(census);
+  for (const kind of census.unknown) tally.unknown.add(kind);
   const results = await countAllResults(service, kinds, tally, signal);
+  const indexKeys = kinds.includes('jobs') ? await countIndexes(step) : 0;
   const blind =
     [service.redis, service.broker].some((link) => link !== undefined && !link.connection) ||
     service.directories.some(
@@ -153,7 +164,8 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
     census.failures.total === 0 &&
     remainingCount(remaining) === 0;
   const directories = census.directories.reduce((sum, one) => sum + one.subdirectories, 0);
-  return { verified, remaining, results, directories, names: names.text(remaining, directories) };
+  const text = names.text(remaining, directories);
+  return { verified, remaining, results, indexKeys, directories, names: text };
 }
 
 const NAMES_SHOWN = 5;
@@ -224,22 +236,65 @@ async function pause(until: number, signal: AbortSignal): Promise<void> {
 /** A second Ctrl-C ends it at once; whoever pressed it once waits this long for the figures. */
 const LAST_LOOK_MS = 1_500;
 
-/** After an interruption: what is left, if that can be counted quickly. */
+/**
+ * After an interruption: what is left, if that can be counted quickly.
+ * @param before what was there before the wipe, where it was counted.
+ */
 export async function countLeft(
   service: OpenService,
   kinds: readonly Kind[],
   tally: WipeTally,
+  before: ServiceCensus | undefined,
 ): Promise<Verdict> {
   const signal = AbortSignal.timeout(LAST_LOOK_MS);
+  let counts = NOTHING_LEFT;
+  let unseen: readonly (keyof Remaining)[] = REMAINING_OF.filter(([kind]) =>
+    kinds.includes(kind),
+  ).map(([, name]) => name);
   try {
     const census = await inspectService({ ...service, failures: [], warnings: [] }, kinds, signal);
     for (const failure of newFailures(census, tally)) tally.failures.add(failure);
-    return { verified: false, remaining: remainingOf(census) };
+    counts = remainingOf(census);
+    const doubts = doubtsOf(census);
+    const isUnseen = {
+      ...doubts,
+      jobs: doubts.jobs || isCutOff(service.redis),
+      tasks: doubts.tasks || isCutOff(service.broker),
+    };
+    unseen = unseen.filter((name) => isUnseen[name]);
   } catch (error) {
     if (!signal.aborted) throw error;
-    tally.warnings.push('interrupted: what is left was not counted; media-cleanup stats does');
-    return { verified: false, remaining: NOTHING_LEFT };
   }
+  if (unseen.length === 0) return { verified: false, remaining: counts };
+  const figures =
+    before === undefined ? '' : ', the figures are those from before less what was removed';
+  tally.warnings.push(
+    `interrupted: what is left of ${unseen.join(', ')} was not counted${figures}; media-cleanup stats does`,
+  );
+  const reckoned = before === undefined ? counts : reckonedLeft(before, kinds, tally);
+  const known = Object.fromEntries(unseen.map((name) => [name, reckoned[name]]));
+  return { verified: false, remaining: { ...counts, ...known } };
+}
+
+const REMAINING_OF = [
+  ['jobs', 'jobs'],
+  ['queue', 'tasks'],
+  ['files', 'files'],
+  ['models', 'models'],
+] as const;
+
+function isCutOff(link: OpenService['redis']): boolean {
+  return link !== undefined && link.connection === undefined;
+}
+
+function reckonedLeft(before: ServiceCensus, kinds: readonly Kind[], tally: WipeTally): Remaining {
+  const left = difference(remainingOf(chosenOf(before, kinds)), removedSoFar(tally));
+  return {
+    jobs: Math.max(0, left.jobs),
+    tasks: Math.max(0, left.tasks),
+    files: Math.max(0, left.files),
+    models: Math.max(0, left.models),
+  };
 }
 
 /** With `results: "all"` none may be left; those of removed jobs alone cannot be named any more. */

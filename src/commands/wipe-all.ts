@@ -5,7 +5,7 @@ import { createLinkLedger } from '../files/link-ledger.ts';
 import { createPace, FULL_PACE } from '../redis/pace.ts';
 import { errorLine } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
-import type { WipeReport } from '../report/types.ts';
+import type { ServiceCensus, WipeReport } from '../report/types.ts';
 import { settleAll } from '../settle-all.ts';
 import { reportStragglers } from './catch-up.ts';
 import { createCrew } from './crew.ts';
@@ -16,10 +16,13 @@ import type { OpenService } from './open-services.ts';
 import { compareServers, measureServers, persistServers } from './redis-servers.ts';
 import type { MeasuredServers } from './redis-servers.ts';
 import type { WipeRequest } from './request.ts';
+import { restartWorkers } from './restart-workers.ts';
 import { resumeConsumers } from './resume-consumers.ts';
-import { leftText, removedBy } from './standing.ts';
+import { leftText } from './left-text.ts';
+import { removedBy } from './standing.ts';
 import { logWarning } from './step-log.ts';
 import { startStep, startTally } from './step.ts';
+import type { StepContext } from './step.ts';
 import { countLeft, proveService } from './verify-service.ts';
 import type { Verdict } from './verify-service.ts';
 import { serviceReport, wipeService } from './wipe-service.ts';
@@ -29,11 +32,13 @@ import type { WipeIo } from './wipe.ts';
  * Holds the consumers of all services before anything is removed, since one service's tasks may
  * make jobs for another; proves all of them when everything is removed; and resumes the consumers
  * in every way out.
+ * @param planned what was there before, where it was counted.
  */
 export async function wipeAll(
   services: readonly OpenService[],
   request: WipeRequest,
   io: Pick<WipeIo, 'observer' | 'signal' | 'standing' | 'surroundings'>,
+  planned: readonly ServiceCensus[] | undefined,
 ): Promise<Pick<WipeReport, 'services' | 'fileSystems' | 'redisServers'>> {
   const { observer, signal, standing, surroundings } = io;
   const workers = createFileWorkers({
@@ -56,8 +61,10 @@ export async function wipeAll(
   });
   const all = runs.map(({ step }) => step);
   observer.watch?.(() => removedBy(all));
-  standing.left = () => leftText(all, request.kinds);
   const verdicts = new Map<OpenService, Verdict>();
+  const isVerified = ({ service }: StepContext): boolean =>
+    verdicts.get(service)?.verified === true;
+  standing.left = () => leftText(all, { kinds: request.kinds, counted: planned, isVerified });
   const space = measureSpace(services);
   let before: ReadonlySet<string> = new Set();
   let servers: MeasuredServers = [];
@@ -68,6 +75,12 @@ export async function wipeAll(
       servers = await measureServers(all);
       if (request.kinds.includes('queue')) {
         await settleAll(runs.map(async ({ crew }) => holdConsumers(crew, request.waitIdle)));
+        if (request.restartWorkers) {
+          await restartWorkers(
+            runs.map(({ crew }) => crew),
+            signal,
+          );
+        }
       }
       before = await heldBefore(services, signal);
       for (const { step } of runs) await wipeService(step, request.kinds);
@@ -92,7 +105,7 @@ export async function wipeAll(
     redisServers = await compareServers(servers, signal);
   });
   // Interrupted: who may write again is told all the same.
-  for (const { service, crew } of runs) if (!verdicts.has(service)) await reportStragglers(crew);
+  for (const { service, crew } of runs) if (!verdicts.has(service)) reportStragglers(crew);
   if ((workers?.lost() ?? 0) > 0) {
     all[0]?.warn(
       'a process that helped to remove files was ended by something: counts may be too low',
@@ -108,9 +121,16 @@ export async function wipeAll(
   const reports = await Promise.all(
     runs.map(async ({ service, step: { tally } }) =>
       serviceReport(
-        service.config.name,
+        service.config,
         tally,
-        verdicts.get(service) ?? (await countLeft(service, request.kinds, tally)),
+        verdicts.get(service) ??
+          (await countLeft(
+            service,
+            request.kinds,
+            tally,
+            planned?.find(({ name }) => name === service.config.name),
+          )),
+        request.kinds,
       ),
     ),
   );

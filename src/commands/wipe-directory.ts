@@ -42,6 +42,7 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
         step.report(directoryFailure(located, printable(at) || '.', code, lies));
       },
       progress(done, bytes) {
+        tally.inHand = { path, kind, deleted: done, bytes };
         observer.progress({ service, step: `${kind} in ${name}`, done, bytes });
       },
       ...(item === undefined
@@ -58,6 +59,7 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
   const held = notePending(step, directory, erased.pending);
   const bytesFreed = Math.max(0, erased.bytesFreed - held.deletedNow);
   const bytesHeldOpen = held.bytes;
+  tally.inHand = undefined;
   noteDirectory(tally, { name, path, kind, deleted, bytesFreed, inodesFreed, bytesHeldOpen });
   if (erased.young > 0 && tally.pass === 1) {
     step.warn(

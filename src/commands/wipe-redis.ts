@@ -4,9 +4,11 @@ import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { nothingKept } from '../redis/job-age.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
+import { findingFailure, findingText } from '../report/finding-text.ts';
 import { printable } from '../report/printable.ts';
+import { countIndexKeys, wipeIndexKeys } from '../resources/index-keys.ts';
 import { counted, grouped } from '../report/text.ts';
-import { missedFailure, nothingMatchedWarning, suspectPrefixes } from './judge-prefixes.ts';
+import type { Kind } from '../report/types.ts';
 import { onLink, resultsLink, stepFailure } from './links.ts';
 import { logRemoved } from './step-log.ts';
 import {
@@ -17,6 +19,7 @@ import {
 } from './warnings.ts';
 import { DEFAULT_ZONE } from './service-keys.ts';
 import type { StepContext, WipeTally } from './step.ts';
+import { subjectOf, surveyService } from './survey-service.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
 export async function wipeQueue(step: StepContext): Promise<void> {
@@ -48,6 +51,7 @@ export async function wipeQueue(step: StepContext): Promise<void> {
       return true;
     },
   );
+  note(tally, 'queue', done);
   if (done !== undefined) {
     const queued = tally.queued - before;
     // Before the first pass: somebody is waited for, and must find nothing to go on with.
@@ -89,6 +93,7 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
       return true;
     },
   );
+  note(tally, 'queue', done);
   if (done !== undefined) {
     const inFlight = tally.inFlight - before;
     const message = `Celery: ${counted(inFlight, 'in-flight task')} removed`;
@@ -125,15 +130,19 @@ export async function wipeJobs(step: StepContext): Promise<void> {
         (removed, removedKeys) => {
           tally.jobs = before.jobs + removed.jobs;
           tally.results = before.results + removed.results;
+          tally.sample.note(removedKeys);
           observer.progress({ service: name, step: 'jobs', done: removed.jobs, bytes: 0 });
           for (const key of removedKeys) observer.item?.(name, 'jobs', printable(key));
         },
         signal,
       );
-      if (tally.pass === 1) await lookForMissed(step, redis);
+      if (tally.pass === 1) warnOfKeptJobs(step, redis);
       return true;
     },
   );
+  if (service.config.jobKeys !== 'none') note(tally, 'jobs', done);
+  await wipeIndexes(step);
+  if (tally.pass === 1) await surveyStep(step);
   if (done !== undefined && keys.jobs.prefixes.length > 0) {
     const jobs = tally.jobs - before.jobs;
     const results = tally.results - before.results;
@@ -142,26 +151,82 @@ export async function wipeJobs(step: StepContext): Promise<void> {
   }
 }
 
-/** The jobs that stay, and those that the config's prefixes may miss. */
-async function lookForMissed(step: StepContext, redis: RedisConnection): Promise<void> {
-  const { service, keys, tally, signal } = step;
-  if (keys.jobs.prefixes.length === 0) return;
+/** A step that could not be done leaves its kind unknown. */
+function note(tally: WipeTally, kind: Kind, done: boolean | undefined): void {
+  if (done === undefined) tally.unknown.add(kind);
+}
+
+/** `--older-than`: jobs that stay although nobody knows their age. */
+function warnOfKeptJobs({ service, keys, warn }: StepContext, redis: RedisConnection): void {
   const kept = keys.jobs.age?.kept ?? nothingKept();
-  if (kept.undated + kept.broken > 0) step.warn(undatedWarning(redis.label, kept));
+  if (kept.undated + kept.broken > 0) warn(undatedWarning(redis.label, kept));
   if (kept.naive > 0 && service.config.timeZone === undefined) {
-    step.warn(naiveWarning(redis.label, kept, DEFAULT_ZONE), 'note');
+    warn(naiveWarning(redis.label, kept, DEFAULT_ZONE), 'note');
   }
+}
+
+/** The keys that list the jobs; with `--older-than` they list younger jobs as well, and stay. */
+async function wipeIndexes(step: StepContext): Promise<void> {
+  const { service, keys, tally, signal } = step;
+  const names = service.config.indexKeys;
+  if (names.length === 0) return;
+  if (keys.jobs.age !== undefined) {
+    step.warn(`indexKeys (${names.join(', ')}) stay: --older-than`, 'note');
+    return;
+  }
+  const removed = await onLink(
+    service.redis,
+    { target: 'Redis', name: 'index keys' },
+    step.report,
+    async (redis) => wipeIndexKeys(redis, subjectOf(service), step.pace, signal),
+  );
+  if (removed === undefined) {
+    tally.unknown.add('jobs');
+    return;
+  }
+  tally.indexKeys += removed;
+  const message = `Redis: ${counted(removed, 'index key')} removed`;
+  logRemoved(step, 'indexes', message, { index_keys: removed });
+}
+
+/** Index keys that are there now; 0 where none are configured or `--older-than` keeps them. */
+export async function countIndexes(step: StepContext): Promise<number> {
+  const { service, keys, signal } = step;
+  if (service.config.indexKeys.length === 0 || keys.jobs.age !== undefined) return 0;
+  const count = await onLink(
+    service.redis,
+    { target: 'Redis', name: 'index keys' },
+    step.report,
+    async (redis) => countIndexKeys(redis, subjectOf(service), signal),
+  );
+  return count ?? 0;
+}
+
+/** Whether the config names all of the service's jobs, told by what is left of the database. */
+async function surveyStep(step: StepContext): Promise<void> {
+  const { service, keys, tally, signal } = step;
+  const { jobKeys } = service.config;
+  if (jobKeys === 'none') return;
+  // Where the jobs could not be removed, what is left of them is no sign of a wrong prefix.
+  if (tally.unknown.has('jobs') && jobKeys === 'named') return;
+  const kept = keys.jobs.age?.kept ?? nothingKept();
   const left = kept.young + kept.undated + kept.broken;
-  const matched = tally.jobs + left;
-  const taskIds = async (): Promise<readonly string[]> => Promise.resolve(tally.someTaskIds);
-  const verdict = await suspectPrefixes(redis, service, { matched, left, taskIds }, signal);
-  if (verdict === undefined) return;
-  if (verdict.missed.length > 0) {
-    tally.missesJobs = true;
-    step.report(missedFailure(redis.label, service, verdict, matched));
-  } else {
-    step.warn(nothingMatchedWarning(redis.label, service, verdict));
+  const seen = { matched: tally.jobs + left, left, ...tally.sample.told() };
+  const { findings } = await surveyService(
+    service,
+    seen,
+    { occasion: 'wipe', report: step.report, ownTaskIds: tally.someTaskIds },
+    signal,
+  );
+  for (const finding of findings) {
+    if (finding.severity === 'problem') {
+      tally.missesJobs = true;
+      step.report(findingFailure(finding));
+    } else {
+      step.warn(findingText(finding), finding.severity);
+    }
   }
+  if (jobKeys === 'not said') tally.unknown.add('jobs');
 }
 
 /** So many ids of tasks are kept to see whose jobs are theirs. */

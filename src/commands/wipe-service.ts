@@ -1,4 +1,8 @@
+import type { ServiceConfig } from '../config/types.ts';
+import { targetLabel } from '../redis/target.ts';
+import { KINDS } from '../report/types.ts';
 import type { Kind, ServiceReport } from '../report/types.ts';
+import { notConfiguredKinds } from '../resources/coverage.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import type { Verdict } from './verify-service.ts';
@@ -15,28 +19,53 @@ export async function wipeService(step: StepContext, kinds: readonly Kind[]): Pr
   step.tally.pass += 1;
   if (step.tally.pass > 1) step.erasing.ledger.forget();
   step.tally.passStarted = performance.now();
-  if (kinds.includes('queue') && step.keys.queues.length > 0) {
+  for (const kind of IN_ORDER) {
+    if (!kinds.includes(kind)) continue;
+    step.tally.begun.add(kind);
+    await wipeKind(step, kind);
+    step.tally.finished.add(kind);
+  }
+}
+
+const IN_ORDER = ['queue', 'jobs', 'files', 'models'] as const;
+
+async function wipeKind(step: StepContext, kind: Kind): Promise<void> {
+  if (kind === 'queue') {
+    if (step.keys.queues.length === 0) return;
     await wipeQueue(step);
     await wipeInFlight(step);
-  }
-  if (kinds.includes('jobs')) {
+  } else if (kind === 'jobs') {
     await wipeJobs(step);
     await wipeAllResults(step);
-  }
-  for (const kind of ['files', 'models'] as const) {
+  } else {
     for (const directory of step.service.directories) {
       if (directory.located.kind === kind) await wipeDirectory(step, directory);
     }
   }
 }
 
+/** Kinds of an interrupted run that were not reached; tasks also go before the first pass. */
+function notBegun(tally: WipeTally, kinds: readonly Kind[]): readonly Kind[] {
+  const tasks = tally.queued + tally.inFlight + tally.cancelled.size;
+  return kinds.filter((kind) => !tally.begun.has(kind) && (kind !== 'queue' || tasks === 0));
+}
+
 /** What the report says of a service. */
-export function serviceReport(name: string, tally: WipeTally, verdict: Verdict): ServiceReport {
+export function serviceReport(
+  config: ServiceConfig,
+  tally: WipeTally,
+  verdict: Verdict,
+  kinds: readonly Kind[],
+): ServiceReport {
   const removed = removedSoFar(tally);
   return {
-    name,
+    name: config.name,
+    redis: config.redis && targetLabel(config.redis),
     jobsRemoved: tally.jobs,
     resultsRemoved: tally.results,
+    indexKeysRemoved: tally.indexKeys,
+    unknown: KINDS.filter((kind) => tally.unknown.has(kind)),
+    notConfigured: notConfiguredKinds(config),
     tasksPurged: { queued: tally.queued, inFlight: tally.inFlight },
     tasksCancelled: tally.cancelled.size,
     cameBack: tally.cameBack,
@@ -46,6 +75,7 @@ export function serviceReport(name: string, tally: WipeTally, verdict: Verdict):
     bytesHeldOpen: tally.directories.reduce((total, one) => total + one.bytesHeldOpen, 0),
     verified: verdict.verified && !tally.isDoubtful,
     remaining: verdict.remaining,
+    notBegun: notBegun(tally, kinds),
     failures: tally.failures.list(),
     warnings: tally.warnings,
     directories: tally.directories,

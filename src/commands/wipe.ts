@@ -11,10 +11,11 @@ import { plannedReport } from '../report/planned.ts';
 import { finishedStatus, isTotal, reportMessage } from '../report/totals.ts';
 import type { Kind, ServiceCensus, WipeReport } from '../report/types.ts';
 import { cleanupId } from '../runs/cleanup-id.ts';
+import { earlierRuns } from '../runs/earlier-runs.ts';
 import { lockRedis } from './redis-locks.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
-import { guardTargets } from './guard-targets.ts';
+import { guardTargets, realPath } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
 import { createPatience, lockHost } from './host-locks.ts';
 import { refreshLink, refuseReplicas } from './links.ts';
@@ -32,6 +33,8 @@ import { wipeAll } from './wipe-all.ts';
 export interface Plan {
   readonly configFile: string;
   readonly services: readonly ServiceCensus[];
+  /** The root of each service by its name: absolute, links resolved. */
+  readonly roots: ReadonlyMap<string, string>;
 }
 
 export type WipeOutcome =
@@ -155,7 +158,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
           redisLocks.handOver();
           return outcome;
         }
-        const outcome = await wipeAll(opened, request, io);
+        const outcome = await wipeAll(opened, request, io, plan?.services);
         const lost = [...redisLocks.lost, ...(locks.isLost() ? ['this host'] : [])];
         const report: WipeReport = {
           ...run,
@@ -188,7 +191,7 @@ async function withServices(
   targets: readonly ServiceConfig[],
   located: ReadonlyMap<string, Located>,
   request: WipeRequest,
-  { observer, signal }: WipeIo,
+  { observer, signal, stateDirectory }: WipeIo,
   { startedAt }: { readonly startedAt: Date },
   work: (services: readonly OpenService[]) => Promise<WipeOutcome>,
 ): Promise<WipeOutcome> {
@@ -196,7 +199,11 @@ async function withServices(
   if (isCertain(request)) announceStart(request.kinds, config.file, observer);
   const { kinds, olderThan } = request;
   const before = olderThan === undefined ? undefined : startedAt.getTime() - olderThan;
-  const services = await openServices(config.services, targets, located, kinds, signal, before);
+  const earlier = earlierRuns(stateDirectory);
+  const services = await openServices(config.services, targets, located, kinds, signal, {
+    before,
+    earlier,
+  });
   try {
     refuseReplicas(services);
     signal.throwIfAborted();
@@ -268,7 +275,8 @@ async function makePlan(
       }),
     ),
   );
-  return { configFile, services: census };
+  const roots = services.map(({ config }) => [config.name, realPath(config.root)] as const);
+  return { configFile, services: census, roots: new Map(roots) };
 }
 
 /** Where the run writes of itself: never into what it empties. */

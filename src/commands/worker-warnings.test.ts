@@ -1,38 +1,72 @@
 import { expect, test } from 'vitest';
-import type { WorkersTask } from './look-at-workers.ts';
-import { laterWarnings, silentWorkersFailure } from './worker-warnings.ts';
+import { NO_WORKERS } from '../report/types.ts';
+import {
+  notRestartedFailure,
+  scheduledTasksFailure,
+  silentWorkersFailure,
+} from './worker-warnings.ts';
+import { workersWarnings } from './worker-warnings.ts';
+import type { OpenService } from './open-services.ts';
 
-function scheduled(worker: string, hours: number): WorkersTask {
-  const eta = new Date(Date.now() + hours * 3_600_000).toISOString();
-  return {
-    ...{ worker, id: `${worker}-${hours}`, name: 'fetch', state: 'scheduled', eta },
-    ...{ exchange: '', routingKey: 'video', pid: undefined, startedAt: undefined },
-  };
+function inHours(hours: number): { readonly eta: string } {
+  return { eta: new Date(Date.now() + hours * 3_600_000).toISOString() };
 }
 
-test('scheduled tasks that are revoked are told, by worker', () => {
-  const active = { ...scheduled('one@host', 0), state: 'active' as const };
-  expect(laterWarnings([active])).toEqual([]);
-  expect(
-    laterWarnings([scheduled('one@host', 1), scheduled('two@host', 1), scheduled('two@host', 2)]),
-  ).toEqual([
-    {
-      text: 'Celery: one@host keeps 1 revoked task until it is due, then drops it and stores the result "revoked"; restart the worker to prevent that',
-      weight: 'note',
-    },
-    {
-      text: 'Celery: two@host keeps 2 revoked tasks until they are due, then drops them and stores the result "revoked"; restart the worker to prevent that',
-      weight: 'note',
-    },
-  ]);
+const TIME = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`;
+
+test('revoked scheduled tasks: how many, from when to when in local time, and the remedy', () => {
+  const first = { eta: '2030-01-01T09:00:00+00:00' };
+  const last = { eta: '2030-01-02T09:30:00+00:00' };
+  const near = [inHours(1), inHours(2)];
+  expect(scheduledTasksFailure('one@host', near)).toEqual({
+    target: 'Celery',
+    item: 'worker one@host',
+    code: 'ESCHEDULED',
+    reason: expect.stringMatching(
+      new RegExp(
+        `^Keeps 2 revoked scheduled tasks in memory, due from ${TIME} to ${TIME}: at that time the worker stores a result for each, and the app may write the jobs again \\(task_revoked\\)$`,
+      ),
+    ) as string,
+    hint: 'run again with --restart-workers, or restart the worker by hand and run again',
+  });
+  const { reason } = scheduledTasksFailure('one@host', [last, first, last]);
+  const local = (iso: string): string => {
+    const time = new Date(iso);
+    return new Date(time.getTime() - time.getTimezoneOffset() * 60_000)
+      .toISOString()
+      .slice(0, 19)
+      .replace('T', ' ');
+  };
+  expect(reason).toContain(`due from ${local(first.eta)} to ${local(last.eta)}:`);
 });
 
-test('one that is due when it may be forgotten is a warning', () => {
-  const warnings = laterWarnings([scheduled('one@host', 1), scheduled('one@host', 4)]);
-  expect(warnings[1]).toEqual({
-    text: 'Celery: one@host may have forgotten by then that one of them is revoked (it remembers that for 3 hours), and run it: restart the worker before',
-    weight: 'warning',
+test('tasks that are due when they may be forgotten may run', () => {
+  const some = scheduledTasksFailure('one@host', [inHours(1), inHours(4)]).reason;
+  expect(some).toMatch(/forgotten by then that 1 of them is revoked, and run the task$/);
+  const one = scheduledTasksFailure('one@host', [inHours(4)]).reason;
+  expect(one).toMatch(
+    /Keeps 1 revoked scheduled task in memory, due \S+ \S+: .*that it is revoked/,
+  );
+  expect(scheduledTasksFailure('one@host', [{ eta: undefined }]).reason).toContain(
+    'due at a time that the worker does not tell',
+  );
+});
+
+test('a worker that has not come back is named, with what it may wait for', () => {
+  expect(notRestartedFailure('one@host', 60, 0)).toMatchObject({
+    item: 'worker one@host',
+    reason: 'Was told to shut down and has not come back within 60 s',
+    hint: 'start it, and run again',
   });
+  expect(notRestartedFailure('one@host', 60, 2).reason).toContain('the worker had 2 tasks');
+});
+
+test('a worker that does not say what it consumes may be held, and is not called held', () => {
+  const service = { broker: { label: 'r:1/0' } } as OpenService;
+  const maybeHeld = [{ worker: 'one@host', queue: 'video' }];
+  expect(workersWarnings(service, { ...NO_WORKERS, maybeHeld })).toEqual([
+    expect.stringContaining('one@host may still be held from video'),
+  ]);
 });
 
 test.each([

@@ -1,6 +1,7 @@
 import type { Hold } from '../celery/hold.ts';
 import type { WorkerTask } from '../celery/workers.ts';
-import { counted } from '../report/text.ts';
+import { localTime } from '../report/log-line.ts';
+import { counted, grouped } from '../report/text.ts';
 import type { Failure, Workers } from '../report/types.ts';
 import type { Link } from './links.ts';
 import { databaseOf } from './look-at-workers.ts';
@@ -8,8 +9,6 @@ import type { OwnWorker, WorkersTask } from './look-at-workers.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
-import { warning } from './warnings.ts';
-import type { Warning } from './warnings.ts';
 
 /** What workers may still do after a wipe, one sentence each with its remedy. */
 
@@ -20,7 +19,7 @@ export function cannotAskWarning(link: Link, keys: ServiceKeys, trouble: string)
   return `Celery: the workers on ${link.label} could not be asked or stopped (${trouble}): if a task runs now, ${WRITES_AGAIN}; stop the workers, or allow it: ACL SETUSER … +publish &${channel} and write access to _kombu.binding.reply.celery.pidbox and *.reply.celery.pidbox`;
 }
 
-/** @param consumers how many more there are than workers that listen. */
+/** @param consumers those that do not listen. */
 export function noRemoteControlWarning(link: Link, consumers: number): string {
   return `Celery: ${counted(consumers, 'consumer')} on ${link.label} ${consumers === 1 ? 'does' : 'do'} not listen to remote control: if a task runs there now, ${WRITES_AGAIN}; stop the workers, or set worker_enable_remote_control`;
 }
@@ -29,21 +28,23 @@ export function noRemoteControlWarning(link: Link, consumers: number): string {
 export function workersWarnings(service: OpenService, workers: Workers): readonly string[] {
   const { broker: link } = service;
   if (link === undefined) return [];
-  const { trouble, listening, consumers = 0, silent, silentNames, held, heldByOthers } = workers;
+  const { trouble, withoutRemoteControl, silent, silentNames, held, maybeHeld } = workers;
   const alike = workers.own.filter(({ copies }) => copies > 1);
   const queues = [...new Set(held.map(({ queue }) => queue))];
   return [
     ...(trouble === undefined ? [] : [cannotAskWarning(link, serviceKeys(service), trouble)]),
-    ...(trouble === undefined && consumers > listening
-      ? [noRemoteControlWarning(link, consumers - listening)]
-      : []),
+    ...(withoutRemoteControl > 0 ? [noRemoteControlWarning(link, withoutRemoteControl)] : []),
     ...(silent === 0
       ? []
       : [
           `Celery: ${whoIsSilent(silentNames, silent)} does not answer: busy with a task that cannot be interrupted (--pool=solo), or stuck; a wipe with --wait-idle 10m waits for it`,
         ]),
     ...queues.map((queue) => heldWarning(queue, held)),
-    ...heldByOthers.map(
+    ...maybeHeld.map(maybeHeldWarning),
+    ...workers.own
+      .filter(({ revoked }) => revoked.length > 0)
+      .map(({ name, revoked }) => scheduledWarning(name, revoked)),
+    ...workers.heldByOthers.map(
       ({ worker, queue }) =>
         `Celery: ${worker} does not consume ${queue}: a wipe that goes on now holds it`,
     ),
@@ -60,6 +61,10 @@ export function heldWarning(
 ): string {
   const workers = held.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
   return `Celery: ${workers.join(', ')} does not consume ${queue}: an earlier run told it to stop and did not resume it (killed, or it lost Redis); the next wipe or media-cleanup doctor --fix does`;
+}
+
+function maybeHeldWarning({ worker, queue }: Hold): string {
+  return `Celery: ${worker} may still be held from ${queue}: an earlier run told it to stop, and it does not say now what it consumes; look again when it answers`;
 }
 
 export function notCancelledWarning(
@@ -93,28 +98,84 @@ export function unconfirmedWarning({ worker, queue }: Hold): string {
 /** How long a worker remembers what was revoked (celery/worker/state.py `REVOKE_EXPIRES`). */
 const REMEMBERED_S = 10_800;
 
-/** Scheduled tasks stay in the memory of their worker. */
-export function laterWarnings(cancelled: readonly WorkersTask[]): readonly Warning[] {
-  const scheduled = cancelled.filter(({ state }) => state === 'scheduled');
-  return [...new Set(scheduled.map(({ worker }) => worker))].flatMap((name) => {
-    const tasks = scheduled.filter(({ worker }) => worker === name);
-    const late = tasks.filter((task) => secondsUntil(task) > REMEMBERED_S).length;
-    const one = tasks.length === 1;
-    const note: Warning = {
-      text: `Celery: ${name} keeps ${counted(tasks.length, 'revoked task')} until ${one ? 'it is' : 'they are'} due, then drops ${one ? 'it' : 'them'} and stores the result "revoked"; restart the worker to prevent that`,
-      weight: 'note',
-    };
-    if (late === 0) return [note];
-    return [
-      note,
-      warning(
-        `Celery: ${name} may have forgotten by then that ${late === 1 ? 'one' : late} of them ${late === 1 ? 'is' : 'are'} revoked (it remembers that for 3 hours), and run ${late === 1 ? 'it' : 'them'}: restart the worker before`,
-      ),
-    ];
-  });
+type Scheduled = Pick<WorkerTask, 'eta'>;
+
+/**
+ * Revoked scheduled tasks in the memory of a worker: when they are due, the worker stores a result,
+ * and the app's handlers of `task_revoked` may write the jobs again.
+ */
+export function scheduledTasksFailure(worker: string, tasks: readonly Scheduled[]): Failure {
+  return {
+    target: 'Celery',
+    item: `worker ${worker}`,
+    code: 'ESCHEDULED',
+    reason: capitalized(scheduledText(tasks)),
+    hint: 'run again with --restart-workers, or restart the worker by hand and run again',
+  };
 }
 
-function secondsUntil(task: WorkerTask): number {
+/** For plan, stats and doctor: what an earlier run revoked. */
+function scheduledWarning(worker: string, tasks: readonly Scheduled[]): string {
+  return `Celery: ${worker} ${scheduledText(tasks)}; restart the worker and wipe, or wipe with --restart-workers`;
+}
+
+function scheduledText(tasks: readonly Scheduled[]): string {
+  const isOne = tasks.length === 1;
+  const kept = `keeps ${counted(tasks.length, 'revoked scheduled task')} in memory, ${dueText(tasks)}`;
+  const then = `at that time the worker stores ${isOne ? 'a result' : 'a result for each'}, and the app may write ${isOne ? 'the job' : 'the jobs'} again (task_revoked)`;
+  const late = tasks.filter((task) => secondsUntil(task) > REMEMBERED_S).length;
+  if (late === 0) return `${kept}: ${then}`;
+  const those = isOne
+    ? 'that it is revoked'
+    : `that ${grouped(late)} of them ${late === 1 ? 'is' : 'are'} revoked`;
+  return `${kept}: ${then}; a worker remembers what is revoked for 3 hours and may have forgotten by then ${those}, and run ${late === 1 ? 'the task' : 'those tasks'}`;
+}
+
+/** Local time, earliest and latest. */
+function dueText(tasks: readonly Scheduled[]): string {
+  const times = tasks.map(({ eta }) => Date.parse(eta ?? '')).filter((time) => !Number.isNaN(time));
+  if (times.length === 0) return 'due at a time that the worker does not tell';
+  // Not Math.min(...times): there may be more than a call takes arguments.
+  const earliest = times.reduce((one, other) => Math.min(one, other));
+  const latest = times.reduce((one, other) => Math.max(one, other));
+  const [first, last] = [earliest, latest].map((time) => localTime(new Date(time)));
+  return first === last ? `due ${first}` : `due from ${first} to ${last}`;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A worker that was told to shut down for its scheduled tasks. @param waited seconds. */
+export function notRestartedFailure(worker: string, waited: number, running: number): Failure {
+  const busy =
+    running === 0
+      ? ''
+      : `; a warm shutdown waits for running tasks, and the worker had ${counted(running, 'task')}`;
+  return {
+    target: 'Celery',
+    item: `worker ${worker}`,
+    code: 'ENORESTART',
+    reason: `Was told to shut down and has not come back within ${waited} s${busy}`,
+    hint:
+      running === 0
+        ? 'start it, and run again'
+        : 'when its tasks have ended, start it if its supervisor does not, and run again',
+  };
+}
+
+/** Of a wipe. @param consumers those that ask for messages as Celery does. */
+export function withoutRemoteControlFailure(link: Link, consumers: number): Failure {
+  return {
+    target: 'Celery',
+    item: `${counted(consumers, 'consumer')} on ${link.label}`,
+    code: 'ENOCONTROL',
+    reason: `${consumers === 1 ? 'Does' : 'Do'} not listen to remote control, and so cannot be asked or stopped: if a task runs there now, ${WRITES_AGAIN}`,
+    hint: 'stop the workers before the wipe and start them afterwards, or set worker_enable_remote_control',
+  };
+}
+
+function secondsUntil(task: Scheduled): number {
   const time = Date.parse(task.eta ?? '');
   return Number.isNaN(time) ? 0 : (time - Date.now()) / 1000;
 }

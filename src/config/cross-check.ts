@@ -2,6 +2,7 @@
  * What is right in itself and wrong together: a wipe of one service must not remove what belongs
  * to another, or to Celery. Only databases that are the same for certain are compared.
  */
+import { matchesKeyPattern } from '../model/key-pattern.ts';
 import type { RedisTarget } from '../redis/target.ts';
 import { targetIdentity } from '../redis/target.ts';
 import { formatPath } from './json-path.ts';
@@ -25,7 +26,49 @@ export function crossCheck(services: readonly ResolvedService[], problems: Probl
     }
     for (const earlier of services.slice(0, index)) checkSameQueue(service, earlier, problems);
     for (const prefix of service.foreignPrefixes) checkForeignPrefix(service, prefix, problems);
+    for (const name of service.indexKeys) checkIndexKey(service, name, services, problems);
     checkAllResults(service, services, problems);
+  }
+}
+
+/** An index key must not be Celery's, a queue, or another service's index in the same database. */
+function checkIndexKey(
+  service: ResolvedService,
+  name: Located,
+  services: readonly ResolvedService[],
+  problems: ProblemCollector,
+): void {
+  const pattern = Buffer.from(name.value);
+  const matches = (key: string): boolean => matchesKeyPattern(pattern, Buffer.from(key));
+  const fronts = new Set(['', service.globalKeyPrefix]);
+  const isCelery = [...fronts].some((front) =>
+    CELERY_NAMES.some((key) => matches(front + key) || matches(`${front}${key}x`)),
+  );
+  if (isCelery) {
+    problems.add(
+      name.path,
+      "would match Celery's own keys (_kombu.binding.*, unacked*, celery-task-meta-*): give more of the name",
+    );
+    return;
+  }
+  for (const other of services) {
+    if (same(service.config.redis, other.config.celery?.broker)) {
+      const queue = other.queues.find(({ value }) => matches(other.globalKeyPrefix + value));
+      if (queue !== undefined) {
+        problems.add(
+          name.path,
+          `would match the queue ${formatPath(queue.path)}: give another name`,
+        );
+      }
+    }
+    if (other === service || !same(service.config.redis, other.config.redis)) continue;
+    const shared = other.indexKeys.find(({ value }) => value === name.value);
+    if (shared !== undefined && services.indexOf(other) < services.indexOf(service)) {
+      problems.add(
+        name.path,
+        `is the same key as ${formatPath(shared.path)} in the same Redis database: list it under one service only`,
+      );
+    }
   }
 }
 

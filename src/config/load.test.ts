@@ -37,7 +37,13 @@ const server = (host: string, db: number) => ({
   credentials: undefined,
   tls: undefined,
 });
-const plain = (path: string) => ({ path, mustBeMounted: false, marker: undefined, keep: [] });
+const plain = (path: string) => ({
+  path,
+  mustBeMounted: false,
+  marker: undefined,
+  keep: [],
+  optional: false,
+});
 
 test('the shipped file with an empty environment', () => {
   const service = (
@@ -51,6 +57,8 @@ test('the shipped file with an empty environment', () => {
     name,
     redis: server('127.0.0.1', db),
     keyPrefixes: [keyPrefix],
+    jobKeys: 'named',
+    indexKeys: [],
     foreignKeyPrefixes: [],
     timeZone: undefined,
     celery: {
@@ -109,6 +117,8 @@ test('defaults of a service with files only', () => {
       name: 'files',
       redis: undefined,
       keyPrefixes: [],
+      jobKeys: 'none',
+      indexKeys: [],
       foreignKeyPrefixes: [],
       timeZone: undefined,
       celery: undefined,
@@ -122,7 +132,28 @@ test('defaults of a service with files only', () => {
 
 test('a directory with conditions', () => {
   const entry = { path: 'm', mustBeMounted: true, marker: '.media-cleanup', keep: ['*.keep'] };
-  expect(load({ services: { a: { models: [entry] } } })[0]?.models).toEqual([entry]);
+  expect(load({ services: { a: { models: [entry] } } })[0]?.models).toEqual([
+    { ...entry, optional: false },
+  ]);
+  const optional = { ...entry, optional: true };
+  expect(load({ services: { a: { models: [optional] } } })[0]?.models).toEqual([optional]);
+});
+
+test('whether the file says which keys are jobs', () => {
+  const jobKeysOf = (service: object) => load({ services: { a: service } })[0]?.jobKeys;
+  const redis = 'redis://h';
+  expect(jobKeysOf({ redis, keyPrefix: 'job:' })).toBe('named');
+  expect(jobKeysOf({ redis, keyPrefix: [] })).toBe('none');
+  expect(jobKeysOf({ redis, directories: ['d'] })).toBe('not said');
+  expect(jobKeysOf({ redis, celery: { queues: ['q'] } })).toBe('not said');
+  expect(jobKeysOf({ celery: { broker: redis, queues: ['q'] } })).toBe('none');
+});
+
+test('index keys are names or patterns', () => {
+  const indexKeysOf = (indexKeys: unknown) =>
+    load({ services: { a: { redis: 'redis://h', keyPrefix: 'a:job:', indexKeys } } })[0]?.indexKeys;
+  expect(indexKeysOf('a:jobs:list')).toEqual(['a:jobs:list']);
+  expect(indexKeysOf(['a:jobs:*', 'a:by-[ab]'])).toEqual(['a:jobs:*', 'a:by-[ab]']);
 });
 
 test('a byte order mark is no mistake', () => {

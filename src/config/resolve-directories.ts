@@ -41,6 +41,7 @@ export function resolveDirectories(
         mustBeMounted: directory.mustBeMounted ?? false,
         marker: directory.marker,
         keep: (directory.keep ?? []).filter((pattern) => pattern !== undefined),
+        optional: directory.optional ?? false,
       },
     ];
   });

@@ -40,7 +40,8 @@ function resolveKeyBeginnings(
     typeof draft === 'string'
       ? [{ path, value: draft }].filter(() => !problems.isBroken(path))
       : located(draft, path, problems.isBroken);
-  if (draft.length === 0 && Array.isArray(draft)) {
+  // An empty list of job prefixes says on purpose that there are no jobs.
+  if (draft.length === 0 && Array.isArray(draft) && path.at(-1) !== 'keyPrefix') {
     problems.add(
       path,
       `must not be empty: give at least one prefix, or remove \`${path.at(-1) ?? ''}\``,
@@ -65,6 +66,41 @@ function resolveKeyBeginnings(
     reportDuplicate(prefixes, index, problems);
   }
   return prefixes;
+}
+
+/** `indexKeys`: names or patterns of keys that list the jobs. */
+export function resolveIndexKeys(
+  draft: ServiceDraft['indexKeys'],
+  path: JsonPath,
+  problems: ProblemCollector,
+): Located[] {
+  if (draft === undefined) return [];
+  if (Array.isArray(draft) && draft.length === 0) {
+    problems.add(path, 'must not be empty: give at least one name, or remove `indexKeys`');
+  }
+  const names =
+    typeof draft === 'string'
+      ? [{ path, value: draft }].filter(() => !problems.isBroken(path))
+      : located(draft, path, problems.isBroken);
+  for (const [index, name] of names.entries()) {
+    const problem = indexKeyProblem(name.value);
+    if (problem !== undefined) problems.add(name.path, problem);
+    reportDuplicate(names, index, problems);
+  }
+  return names.filter(({ value }) => indexKeyProblem(value) === undefined);
+}
+
+function indexKeyProblem(name: string): string | undefined {
+  if (name.trim() === '') return 'must not be empty: give the name of a key that lists jobs';
+  const literal = name.replaceAll(
+    /\\([^])|\[[^\]]*\]?|[*?]/g,
+    (_, escaped?: string) => escaped ?? '',
+  );
+  if (literal.trim() === '') {
+    return 'would match every key: give the name of a key that lists jobs, or a pattern with some of its name';
+  }
+  if (CONTROL.test(name)) return 'holds a control character: remove it';
+  return undefined;
 }
 
 export function resolveQueues(

@@ -3,13 +3,18 @@ import type { RedisTarget } from '../redis/target.ts';
 import type { JsonPath } from './json-path.ts';
 import type { ProblemCollector } from './problems.ts';
 import { pathProblem, resolveDirectories } from './resolve-directories.ts';
-import { resolveForeignPrefixes, resolvePrefixes, resolveQueues } from './resolve-names.ts';
+import {
+  resolveForeignPrefixes,
+  resolveIndexKeys,
+  resolvePrefixes,
+  resolveQueues,
+} from './resolve-names.ts';
 import { resolveRedis } from './resolve-redis.ts';
 import { resolveTimeZone } from './resolve-time-zone.ts';
 import type { Located, ResolvedService } from './resolved.ts';
 import type { ServiceDraft } from './schema.ts';
 import { RESERVED_NAMES, SERVICE_NAME } from './types.ts';
-import type { CeleryConfig } from './types.ts';
+import type { CeleryConfig, ServiceConfig } from './types.ts';
 
 /** One service as far as it can be made out; what is wrong with it is added to `problems`. */
 export function resolveService(
@@ -29,6 +34,7 @@ export function resolveService(
     [...path, 'foreignKeyPrefixes'],
     problems,
   );
+  const indexKeys = resolveIndexKeys(draft.indexKeys, [...path, 'indexKeys'], problems);
   const queues = resolveQueues(draft.celery?.queues, [...path, 'celery', 'queues'], problems);
   const celery = resolveCelery(draft, path, directory, redis, queues, problems);
   if (draft.root !== undefined) {
@@ -41,6 +47,8 @@ export function resolveService(
     name,
     redis,
     keyPrefixes: withoutCovered(prefixes.map((prefix) => prefix.value)),
+    jobKeys: jobKeysOf(draft),
+    indexKeys: indexKeys.map((name) => name.value),
     foreignKeyPrefixes: foreignPrefixes.map((prefix) => prefix.value),
     timeZone: resolveTimeZone(draft.timeZone, [...path, 'timeZone'], problems),
     celery,
@@ -61,9 +69,16 @@ export function resolveService(
     config,
     prefixes,
     foreignPrefixes,
+    indexKeys,
     queues,
     globalKeyPrefix: draft.celery?.globalKeyPrefix ?? '',
   };
+}
+
+function jobKeysOf({ redis, keyPrefix }: ServiceDraft): ServiceConfig['jobKeys'] {
+  if (redis === undefined) return 'none';
+  if (keyPrefix === undefined) return 'not said';
+  return keyPrefix.length === 0 ? 'none' : 'named';
 }
 
 export function checkServiceName(name: string, problems: ProblemCollector): void {
@@ -124,10 +139,10 @@ function checkWhole(draft: ServiceDraft, path: JsonPath, problems: ProblemCollec
       'key',
     );
   }
-  if (draft.redis !== undefined && absent('keyPrefix') && absent('celery')) {
+  if (absent('redis') && draft.indexKeys !== undefined) {
     problems.add(
-      [...path, 'redis'],
-      'nothing to wipe in it: add `keyPrefix` for the jobs, or `celery` for the queues',
+      [...path, 'indexKeys'],
+      'needs `redis` beside it: add the URL of the Redis that holds the jobs',
       'key',
     );
   }

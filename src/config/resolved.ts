@@ -12,6 +12,7 @@ export interface ResolvedService {
   readonly config: ServiceConfig;
   readonly prefixes: readonly Located[];
   readonly foreignPrefixes: readonly Located[];
+  readonly indexKeys: readonly Located[];
   readonly queues: readonly Located[];
   readonly globalKeyPrefix: string;
 }

@@ -85,6 +85,11 @@ export const directorySchema = z
       .array(z.string().meta({ minLength: 1 }))
       .describe('Glob patterns, relative to the directory, of what stays')
       .optional(),
+    optional: z
+      .boolean()
+      .meta({ default: false })
+      .describe('The directory may be absent: no warning then')
+      .optional(),
   })
   .describe('A directory with conditions');
 
@@ -99,8 +104,16 @@ export const serviceSchema = z
       'Redis that holds the jobs; leave it out for a service with files only',
     ).optional(),
     keyPrefix: z
-      .union([text('Prefix'), texts('Prefixes')])
-      .describe('A job key is any key that begins with this (or one of these), literally')
+      .union([text('Prefix'), z.array(z.string().meta({ minLength: 1 })).describe('Prefixes')])
+      .describe(
+        'A job key is any key that begins with this (or one of these), literally; [] says that the service has no jobs in Redis',
+      )
+      .optional(),
+    indexKeys: z
+      .union([text('Name or pattern'), texts('Names or patterns')])
+      .describe(
+        'Names or patterns (* ? [abc]) of keys that list the jobs, like svc:jobs:list: removed with the jobs, not counted as jobs',
+      )
       .optional(),
     foreignKeyPrefixes: z
       .union([text('Prefix'), texts('Prefixes')])

@@ -12,6 +12,13 @@ export interface ServiceConfig {
   readonly redis: RedisTarget | undefined;
   /** Job keys begin with one of these, literally. Never empty strings. */
   readonly keyPrefixes: readonly string[];
+  /**
+   * Whether the file says which keys are jobs: `named` by `keyPrefixes`; `none`: `"keyPrefix": []`,
+   * or no Redis for jobs; `not said`: a `redis` without `keyPrefix`, so nobody knows.
+   */
+  readonly jobKeys: 'named' | 'none' | 'not said';
+  /** Names or glob patterns (as Redis' MATCH reads them) of keys that list jobs; wiped with the jobs. */
+  readonly indexKeys: readonly string[];
   /** Keys that begin with one of these are other programs'. None overlaps with a key prefix. */
   readonly foreignKeyPrefixes: readonly string[];
   /** IANA name, as written; of times without a zone in the jobs. */
@@ -41,6 +48,8 @@ export interface DirectoryConfig {
   readonly marker: string | undefined;
   /** Patterns of what stays, relative to the directory. */
   readonly keep: readonly string[];
+  /** The directory may be absent: then nothing is said. */
+  readonly optional: boolean;
 }
 
 /** What a service may be called. */

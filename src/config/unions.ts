@@ -13,12 +13,12 @@ const REDIS_KEYS = ['url', 'cluster', 'sentinels'] as const;
 export function chooseBranch(path: JsonPath, value: unknown): number | string {
   const last = path.at(-1);
   if (last === 'redis' || last === 'broker') return chooseRedisForm(value);
-  if (last === 'keyPrefix' || last === 'foreignKeyPrefixes') {
+  if (last === 'keyPrefix' || last === 'foreignKeyPrefixes' || last === 'indexKeys') {
     return Array.isArray(value) ? 1 : 'must be a string or an array of strings';
   }
   return isObject(value)
     ? 1
-    : 'must be a path (string) or an object { "path", "mustBeMounted", "marker", "keep" }';
+    : 'must be a path (string) or an object { "path", "mustBeMounted", "marker", "keep", "optional" }';
 }
 
 function chooseRedisForm(value: unknown): number | string {

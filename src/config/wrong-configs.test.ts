@@ -45,13 +45,13 @@ const CELERY_KEYS =
 const TWO_DATABASES =
   "in the same Redis database, so one wipe would delete the other's jobs: give each service its own prefix or its own database";
 const SERVICE_KEYS =
-  'known keys are `redis`, `keyPrefix`, `foreignKeyPrefixes`, `timeZone`, `celery`, `root`, `directories`, `models`';
+  'known keys are `redis`, `keyPrefix`, `indexKeys`, `foreignKeyPrefixes`, `timeZone`, `celery`, `root`, `directories`, `models`';
 const TWO_OWNERS =
   "so a key could be this service's and another program's at once: make the two differ, or remove one";
 const VARIABLE_FORM =
   'not a variable: write `${NAME}` or `${NAME:-default}`, with a name of letters, digits and `_`';
 const DIRECTORY_FORMS =
-  'must be a path (string) or an object { "path", "mustBeMounted", "marker", "keep" }';
+  'must be a path (string) or an object { "path", "mustBeMounted", "marker", "keep", "optional" }';
 
 const WRONG: readonly (readonly [name: string, config: unknown, problems: readonly string[]])[] = [
   ['empty file', '', ['1:1: the file is empty: it must hold a JSON object']],
@@ -239,13 +239,6 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     ['services.a: nothing to wipe: add `redis`, `directories` or `models` (1:14)'],
   ],
   [
-    'a Redis with nothing in it',
-    one({ redis: REDIS, directories: ['d'] }),
-    [
-      'services.a.redis: nothing to wipe in it: add `keyPrefix` for the jobs, or `celery` for the queues (1:19)',
-    ],
-  ],
-  [
     'prefix without Redis',
     one({ keyPrefix: 'job:', directories: ['d'] }),
     [
@@ -427,10 +420,35 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     ['services.a.keyPrefix: must not be empty: it would match every key of the database (1:81)'],
   ],
   [
-    'no prefix',
-    changed({ keyPrefix: [] }),
+    'no index key',
+    changed({ indexKeys: [] }),
     [
-      'services.a.keyPrefix: must not be empty: give at least one prefix, or remove `keyPrefix` (1:81)',
+      'services.a.indexKeys: must not be empty: give at least one name, or remove `indexKeys` (1:146)',
+    ],
+  ],
+  [
+    'index keys that match every key',
+    changed({ indexKeys: ['**', '[a-z]*?', '  '] }),
+    [
+      'services.a.indexKeys[0]: would match every key: give the name of a key that lists jobs, or a pattern with some of its name (1:147)',
+      'services.a.indexKeys[1]: would match every key: give the name of a key that lists jobs, or a pattern with some of its name (1:152)',
+      'services.a.indexKeys[2]: must not be empty: give the name of a key that lists jobs (1:162)',
+    ],
+  ],
+  [
+    'index keys of Celery',
+    changed({ indexKeys: ['un*', '*-meta-*', 'q*'] }),
+    [
+      "services.a.indexKeys[0]: would match Celery's own keys (_kombu.binding.*, unacked*, celery-task-meta-*): give more of the name (1:147)",
+      "services.a.indexKeys[1]: would match Celery's own keys (_kombu.binding.*, unacked*, celery-task-meta-*): give more of the name (1:153)",
+      'services.a.indexKeys[2]: would match the queue services.a.celery.queues[0]: give another name (1:164)',
+    ],
+  ],
+  [
+    'index keys without Redis',
+    one({ indexKeys: 'jobs:list', directories: ['d'] }),
+    [
+      'services.a.indexKeys: needs `redis` beside it: add the URL of the Redis that holds the jobs (1:19)',
     ],
   ],
   [

@@ -22,7 +22,7 @@ function directory(path: string, more: Partial<LocatedDirectory> = {}): LocatedD
   return {
     service: 'service',
     kind: 'files',
-    config: { path, mustBeMounted: false, marker: undefined, keep: [] },
+    config: { path, mustBeMounted: false, marker: undefined, keep: [], optional: false },
     name: 'Directory',
     configuredPath: path,
     path,
@@ -70,7 +70,13 @@ test('only the targets are refused, whatever the others are', () => {
 });
 
 test('mustBeMounted needs a system that can tell', () => {
-  const config = { path: '/mnt/disk', mustBeMounted: true, marker: undefined, keep: [] };
+  const config = {
+    path: '/mnt/disk',
+    mustBeMounted: true,
+    marker: undefined,
+    keep: [],
+    optional: false,
+  };
   const target = directory('/mnt/disk', { config });
   expect(refusals([target], [target], { ...CONTEXT, mounts: undefined })[0]?.message).toBe(
     'Refusing to empty /mnt/disk for service: mustBeMounted is set, and mounts can be told on Linux only; use a marker instead.',
@@ -83,7 +89,13 @@ test('a marker that is there satisfies', () => {
   const folder = testFolder();
   const path = join(folder, 'disk');
   mkdirSync(path);
-  const config = { path, mustBeMounted: false, marker: '.media-cleanup', keep: [] };
+  const config = {
+    path,
+    mustBeMounted: false,
+    marker: '.media-cleanup',
+    keep: [],
+    optional: false,
+  };
   const target = directory(path, { config, state: { is: 'directory' } });
   expect(refused([target])).toEqual([path]);
   writeFileSync(join(path, '.media-cleanup'), '');

@@ -5,7 +5,13 @@ import { testFolder } from '../../test/support/folder.ts';
 import { locateDirectories } from './resolve.ts';
 
 function entries(...paths: string[]) {
-  return paths.map((path) => ({ path, mustBeMounted: false, marker: undefined, keep: [] }));
+  return paths.map((path) => ({
+    path,
+    mustBeMounted: false,
+    marker: undefined,
+    keep: [],
+    optional: false,
+  }));
 }
 
 async function locate(root: string, directories: string[], models: string[] = []) {

@@ -30,6 +30,8 @@ export interface PatternProblem {
   readonly pattern: string;
   /** `EACCES` … where something could not be looked at; undefined: it matches nothing. */
   readonly code: string | undefined;
+  /** The config says that it may match nothing. */
+  readonly optional: boolean;
 }
 
 interface Paths {
@@ -50,7 +52,8 @@ export async function locateDirectories(service: Paths): Promise<{
     for (const config of kind === 'files' ? service.directories : service.models) {
       const { paths, code } = await matchingPaths(service.root, config.path);
       if (paths.length === 0 || code !== undefined) {
-        patternProblems.push({ kind, pattern: config.path, code });
+        const { path: pattern, optional } = config;
+        patternProblems.push({ kind, pattern, code, optional });
       }
       for (const configuredPath of paths) {
         const located = locate(configuredPath);

@@ -13,8 +13,9 @@ import { permitted, RedisError } from '../redis/errors.ts';
 import { takeCensus } from '../redis/families.ts';
 import { serverLabel, targetIdentity } from '../redis/target.ts';
 import type { RedisTarget } from '../redis/target.ts';
-import { findJobFamilies, likeness } from './job-evidence.ts';
-import type { JobFamilies, JobFamily } from './job-evidence.ts';
+import { likeness } from '../resources/job-evidence.ts';
+import { findJobFamilies } from './job-families.ts';
+import type { JobFamilies, JobFamily } from './job-families.ts';
 import type { RedisAnswer } from './redis-answer.ts';
 
 export interface RedisQuestion {
@@ -225,10 +226,11 @@ function judge(
     const { prefix, count } = family;
     const ofQueues = [...(ofTasks.get(prefix) ?? [])];
     const isOfTasks = queues.some((queue) => ofQueues.includes(queue));
-    const like = likeness(prefix, service);
+    const like = likeness(prefix, [service]);
+    const isNamed = like !== undefined && like.words > 0;
     const isOthers = sharing.some(
       (other) =>
-        likeness(prefix, other.service) === 'specific' ||
+        (likeness(prefix, [other.service])?.words ?? 0) > 0 ||
         other.queues.some((queue) => ofQueues.includes(queue) && !queues.includes(queue)),
     );
     // A prefix of several kinds of keys would take those that are no jobs.
@@ -238,12 +240,12 @@ function judge(
         other.startsWith(prefix) &&
         !jobs.families.some((one) => one.prefix === other),
     );
-    const isAnys = sharing.length === 0 && (like === 'generic' || family.hasResults);
-    const isStrong = isAlone && !isOthers && (isOfTasks || like === 'specific' || isAnys);
+    const isAnys = sharing.length === 0 && (like?.words === 0 || family.hasResults);
+    const isStrong = isAlone && !isOthers && (isOfTasks || isNamed || isAnys);
     const evidence = [
       ...family.evidence,
       ...(isOfTasks ? ['ids of tasks of its queue'] : []),
-      ...(like === 'specific' ? ["the service's name in theirs"] : []),
+      ...(isNamed ? ["the service's name in theirs"] : []),
       ...(isAlone ? [] : ['other keys begin with it too']),
     ];
     return { found: { prefix, count, evidence }, isStrong, isOthers };

@@ -32,12 +32,14 @@ const MOST_VARIANTS = 40;
 /**
  * What the keys of a database begin with, told from the names alone, in one SCAN.
  * @param isOurs of keys that are there for the length of a run, and not to be told of.
+ * @param most how many keys are looked at.
  * @throws RedisError, or the signal's reason.
  */
 export async function takeCensus(
   redis: RedisConnection,
   isOurs: (key: Buffer) => boolean,
   signal: AbortSignal,
+  most = MOST_KEYS,
 ): Promise<KeyCensus> {
   const families = new Map<string, OpenFamily>();
   const variants = new Map<string, Set<string>>();
@@ -50,7 +52,7 @@ export async function takeCensus(
       const text = key.toString('latin1');
       count(families, prefixFor(text, variants), key);
     }
-    if (keys >= MOST_KEYS) {
+    if (keys >= most) {
       isComplete = false;
       break;
     }

@@ -2,7 +2,7 @@ import type { RedisConnection } from './connect.ts';
 import { chooseByAge } from './job-age.ts';
 import type { JobAge } from './job-age.ts';
 import type { Pace } from './pace.ts';
-import { scanKeys, startsWith } from './scan.ts';
+import { patternOf, scanKeys, startsWith } from './scan.ts';
 import { sweep } from './sweep.ts';
 
 const EXISTS_BATCH = 1000;
@@ -121,7 +121,7 @@ export async function removeJobs(
   const { age } = jobs;
   for (const { prefix, isOwn } of familiesOf(jobs)) {
     await sweep(redis, {
-      prefix,
+      match: patternOf(prefix),
       choose: (keys, session) => {
         const own = keys.filter(isOwn);
         return age === undefined ? own : chooseByAge(own, age, session);
@@ -163,10 +163,25 @@ export async function removeByPrefix(
   pace: Pace,
   signal: AbortSignal,
 ): Promise<number> {
+  const isOurs = (key: Buffer): boolean => startsWith(key, prefix);
+  return await removeMatching(redis, patternOf(prefix), isOurs, pace, signal);
+}
+
+/**
+ * Removes every key that matches a pattern and may go; how many.
+ * @throws RedisError, or the signal's reason.
+ */
+export async function removeMatching(
+  redis: RedisConnection,
+  match: Buffer,
+  mayGo: (key: Buffer) => boolean,
+  pace: Pace,
+  signal: AbortSignal,
+): Promise<number> {
   let removed = 0;
   await sweep(redis, {
-    prefix,
-    choose: (keys) => keys.filter((key) => startsWith(key, prefix)),
+    match,
+    choose: (keys) => keys.filter(mayGo),
     companions: undefined,
     companionsFailed: () => undefined,
     onSwept: (swept) => {

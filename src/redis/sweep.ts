@@ -1,7 +1,7 @@
 import type { Retries, RedisConnection, RedisNode, Session } from './connect.ts';
 import { isOutage, RedisError } from './errors.ts';
 import type { Pace } from './pace.ts';
-import { createPlaces, patternOf, startScan } from './scan.ts';
+import { createPlaces, startScan } from './scan.ts';
 import type { Places } from './scan.ts';
 import { createTempo } from './tempo.ts';
 import type { Tempo } from './tempo.ts';
@@ -17,8 +17,9 @@ export interface Swept {
 }
 
 export interface SweepOptions {
-  readonly prefix: Buffer;
-  /** Which of the keys with this prefix go. */
+  /** The pattern of the keys, as SCAN's MATCH reads it. */
+  readonly match: Buffer;
+  /** Which of the keys that match go. */
   readonly choose: (
     keys: readonly Buffer[],
     session: Session,
@@ -41,7 +42,7 @@ const MOST_ROUNDS = 60;
 const ROUND_PAUSE_MS = 50;
 
 /**
- * Removes every key that begins with a prefix and is chosen, over outages, failovers and moving
+ * Removes every key that matches a pattern and is chosen, over outages, failovers and moving
  * slots. Each key counts once: when the answer to an UNLINK is lost, or a primary that had not heard
  * of it takes over, the key was there when it was listed, and is gone at the end.
  * @throws RedisError, or the signal's reason; what went has been told by then.
@@ -117,7 +118,7 @@ async function sweepNode(node: RedisNode, session: Session, state: SweepState): 
   const from = await places.of(node);
   if (from === 'done') return;
   const tempo = createTempo(node.roundTrip);
-  const scan = startScan(node, patternOf(state.prefix), tempo, from);
+  const scan = startScan(node, state.match, tempo, from);
   const underWay: Promise<void>[] = [];
   let place = from;
   try {

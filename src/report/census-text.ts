@@ -13,19 +13,12 @@ export interface Doubts {
   readonly models: boolean;
 }
 
-export function doubtsOf(census: ServiceCensus): Doubts {
-  // Past the listed failures nothing is known, so everything is in doubt.
-  const unlisted = census.failures.total > census.failures.first.length;
-  const failed = new Set(census.failures.first.map((failure) => failure.target));
-  const kindFailed = (kind: 'files' | 'models'): boolean =>
-    census.directories.some((directory) => directory.kind === kind && failed.has(directory.name));
-  const known = new Set(['Redis', 'Celery', ...census.directories.map(({ name }) => name)]);
-  const unknown = unlisted || [...failed].some((target) => !known.has(target));
+export function doubtsOf({ unknown }: Pick<ServiceCensus, 'unknown'>): Doubts {
   return {
-    jobs: failed.has('Redis') || unlisted,
-    tasks: failed.has('Redis') || failed.has('Celery') || unlisted,
-    files: kindFailed('files') || unknown,
-    models: kindFailed('models') || unknown,
+    jobs: unknown.includes('jobs'),
+    tasks: unknown.includes('queue'),
+    files: unknown.includes('files'),
+    models: unknown.includes('models'),
   };
 }
 

@@ -39,8 +39,10 @@ describe('the report', () => {
           "warnings": [],
           "services": {
             "audio-transcriber": {
+              "redis": "127.0.0.1:6379/3",
               "jobs_removed": 15,
               "results_removed": 15,
+              "index_keys_removed": 0,
               "tasks_purged": {
                 "queued": 3,
                 "in_flight": 1
@@ -52,6 +54,8 @@ describe('the report', () => {
               "bytes_freed": 1725118054,
               "bytes_held_open": 0,
               "verified": true,
+              "unknown": [],
+              "not_configured": [],
               "remaining": {
                 "jobs": 0,
                 "tasks": 0,

@@ -62,8 +62,10 @@ export function reportJson(report: WipeReport) {
 function serviceJson(service: ServiceReport) {
   const { failures } = service;
   return {
+    redis: service.redis ?? null,
     jobs_removed: service.jobsRemoved,
     results_removed: service.resultsRemoved,
+    index_keys_removed: service.indexKeysRemoved,
     tasks_purged: { queued: service.tasksPurged.queued, in_flight: service.tasksPurged.inFlight },
     tasks_cancelled: service.tasksCancelled,
     files_deleted: service.filesDeleted,
@@ -72,6 +74,8 @@ function serviceJson(service: ServiceReport) {
     bytes_freed: service.bytesFreed,
     bytes_held_open: service.bytesHeldOpen,
     verified: service.verified,
+    unknown: service.unknown,
+    not_configured: service.notConfigured,
     remaining: {
       jobs: service.remaining.jobs,
       tasks: service.remaining.tasks,
@@ -101,6 +105,7 @@ function serviceJson(service: ServiceReport) {
     })),
     came_back: { ...service.cameBack },
     inodes_freed: service.directories.reduce((sum, one) => sum + one.inodesFreed, 0),
+    ...(service.notBegun.length > 0 ? { not_begun: service.notBegun } : {}),
   };
 }
 

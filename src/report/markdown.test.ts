@@ -3,6 +3,7 @@ import {
   CENSUS,
   emptyService,
   failed,
+  INTERRUPTED,
   reportOf,
   TRANSCRIBER,
   TROUBLED,
@@ -49,7 +50,7 @@ test('a run with errors', () => {
     | :--- | ---: | ---: | ---: | ---: | ---: | ---: | :--- |
     | \`audio-transcriber\` | 15 | 4 | 49 | 3 | 1,645.20 | 0 | yes |
     | \`audio-normalization\` | 1,204 | 12 | 3,411 | 0 | 9,419.01 | 1 | **NO** |
-    | \`video-downloader\` | 0 | 0 | 8 | 0 | 4.00 | 1 | **NO** |
+    | \`video-downloader\` | ? | ? | 8 | - | 4.00 | 1 | **NO** |
     | **Total** | 1,219 | 16 | 3,468 | 3 | 11,068.21 | 2 | **NO** |
 
     ## Directories
@@ -100,7 +101,7 @@ test('a dry run', () => {
     finishedAt: new Date(7),
   };
   expect(reportMarkdown(plannedReport(run, CENSUS))).toMatchInlineSnapshot(`
-    "# DRY RUN (jobs, models only, older than 1d): 1219 jobs + 0 files + 3 models would be removed (1499MB), nothing was changed, 1 error
+    "# DRY RUN (jobs, models only, older than 1d): 1219 jobs + 0 files + 3 models would be removed (1499MB), nothing was changed, 1 error: not all is counted
 
     - Run: \`x\`
     - Status: planned
@@ -115,7 +116,7 @@ test('a dry run', () => {
     | :--- | ---: | ---: | ---: | ---: | ---: | ---: | :--- |
     | \`audio-transcriber\` | 15 | - | - | 3 | 1,499.00 | 0 | - |
     | \`audio-normalization\` | 1,204 | - | - | 0 | 0.00 | 0 | - |
-    | \`video-downloader\` | 0 | - | - | 0 | 0.00 | 1 | - |
+    | \`video-downloader\` | ? | - | - | 0 | 0.00 | 1 | - |
     | **Total** | 1,219 | - | - | 3 | 1,499.00 | 1 | - |
 
     ## Directories
@@ -232,4 +233,10 @@ describe('text from outside', () => {
       .find((one) => one.startsWith('- ') && one.includes('23 files'));
     expect(spans(line ?? '').inside).toEqual([text, text]);
   });
+});
+
+test('what an interrupted run has not begun has no figures', () => {
+  const lines = reportMarkdown(INTERRUPTED).split('\n');
+  expect(lines).toContain('| `audio-transcriber` | 15 | 4 | 49 | - | 1,645.20 | 0 | **NO** |');
+  expect(lines).toContain('| `video-downloader` | - | - | - | - | - | 0 | **NO** |');
 });

@@ -1,8 +1,15 @@
 import { errorLine, moreLine } from './failures.ts';
 import { harmless } from './printable.ts';
 import { counted, durationText, grouped } from './text.ts';
-import { isTotal, megabytes, remainingCount, reportMessage, totalsOf } from './totals.ts';
-import type { Totals } from './totals.ts';
+import {
+  isTotal,
+  megabytes,
+  remainingCount,
+  reportMessage,
+  totalsOf,
+  bytesCellOf,
+  cellOf,
+} from './totals.ts';
 import { MAX_LISTED } from './types.ts';
 import type {
   DirectoryReport,
@@ -64,21 +71,31 @@ function serviceTable({ services, kinds, dryRun }: WipeReport): string[] {
   return [
     `| Service | Jobs | Tasks | Files | Models | ${freed} | Errors | Verified |`,
     '| :--- | ---: | ---: | ---: | ---: | ---: | ---: | :--- |',
-    ...services.map((service) => row(cellCode(service.name), totalsOf([service]), kinds, dryRun)),
-    ...(services.length > 1 ? [row('**Total**', totalsOf(services), kinds, dryRun)] : []),
+    ...services.map((service) => row(cellCode(service.name), [service], kinds, dryRun)),
+    ...(services.length > 1 ? [row('**Total**', services, kinds, dryRun)] : []),
   ];
 }
 
-function row(name: string, totals: Totals, kinds: readonly Kind[], dryRun: boolean): string {
-  const chosen = (kind: Kind, count: number): string =>
-    kinds.includes(kind) ? grouped(count) : '-';
+function row(
+  name: string,
+  services: readonly ServiceReport[],
+  kinds: readonly Kind[],
+  dryRun: boolean,
+): string {
+  const totals = totalsOf(services);
+  const marks = { none: '-', unknown: '?' } as const;
+  const chosen = (kind: Kind, count: number): string => {
+    const cell = cellOf(services, kind, kinds, count);
+    return cell === 'count' ? grouped(count) : marks[cell];
+  };
+  const bytes = bytesCellOf(services, kinds, totals.bytesFreed);
   const cells = [
     name,
     chosen('jobs', totals.jobsRemoved),
     chosen('queue', totals.tasksQueued + totals.tasksInFlight),
     chosen('files', totals.filesDeleted),
     chosen('models', totals.modelsDeleted),
-    mb(totals.bytesFreed),
+    bytes === 'count' ? mb(totals.bytesFreed) : marks[bytes],
     grouped(totals.errors),
     dryRun ? '-' : totals.verified ? 'yes' : '**NO**',
   ];

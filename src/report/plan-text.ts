@@ -8,27 +8,21 @@ import { KINDS } from './types.ts';
 import { tasksInHand, workerLines } from './workers-text.ts';
 import type { Kind, ServiceCensus } from './types.ts';
 
+export interface PlanRun {
+  readonly configFile: string;
+  readonly kinds: readonly Kind[];
+  readonly olderThan: number | undefined;
+  /** Whether what the workers have in their hands is cancelled. */
+  readonly cancelRunning: boolean;
+}
+
 /** What a wipe would remove, shown before the question and by a dry run. Nothing unchosen is in it. */
-export function planText(
-  census: readonly ServiceCensus[],
-  run: {
-    readonly configFile: string;
-    readonly kinds: readonly Kind[];
-    readonly olderThan: number | undefined;
-    /** Whether what the workers have in their hands is cancelled. */
-    readonly cancelRunning: boolean;
-  },
-  style: Style,
-): string {
+export function planText(census: readonly ServiceCensus[], run: PlanRun, style: Style): string {
   const services = census.map((service) => chosenOf(service, run.kinds));
   const directories = directoryLines(services, 4, style);
-  const kept = KINDS.filter((kind) => !run.kinds.includes(kind));
   const lines = [
     ...wrap(`Config: ${shown(run.configFile, style)}`, style.width, 2),
-    ...(kept.length > 0 ? [`Stays, not selected: ${kept.join(', ')}`] : []),
-    ...(run.olderThan === undefined
-      ? []
-      : [`Stays, younger than ${durationText(run.olderThan)}: jobs, files and whole models`]),
+    ...keptLines(run, style),
     ...services.flatMap((service) => [
       '',
       style.bold(shown(service.name, style)),
@@ -41,6 +35,17 @@ export function planText(
   return `${lines.join('\n')}\n`;
 }
 
+/** What the operator's selection leaves. */
+export function keptLines({ kinds, olderThan }: PlanRun, style: Style): readonly string[] {
+  const kept = KINDS.filter((kind) => !kinds.includes(kind));
+  return [
+    ...(kept.length > 0 ? [`Stays, not selected: ${kept.join(', ')}`] : []),
+    ...(olderThan === undefined
+      ? []
+      : [`Stays, younger than ${durationText(olderThan)}: jobs, files and whole models`]),
+  ].flatMap((line) => wrap(line, style.width, 2));
+}
+
 function summaryLines(
   service: ServiceCensus,
   { kinds, cancelRunning }: { readonly kinds: readonly Kind[]; readonly cancelRunning: boolean },
@@ -51,8 +56,10 @@ function summaryLines(
     inDoubt ? `${doubtful(grouped(count), count, true)} ${noun}s` : counted(count, noun);
   const { queued, inFlight } = service.tasks;
   const inHand = tasksInHand(service.workers);
-  const jobs = kinds.includes('jobs') ? [figure(service.jobs, doubts.jobs, 'job')] : [];
-  const tasks = kinds.includes('queue')
+  const isAsked = (kind: Kind): boolean =>
+    kinds.includes(kind) && !service.notConfigured.includes(kind);
+  const jobs = isAsked('jobs') ? [figure(service.jobs, doubts.jobs, 'job')] : [];
+  const tasks = isAsked('queue')
     ? [
         `${figure(queued, doubts.tasks, 'task')} queued`,
         `${doubtful(grouped(inFlight), inFlight, doubts.tasks)} in flight`,
@@ -60,8 +67,8 @@ function summaryLines(
       ]
     : [];
   const files = [
-    ...(kinds.includes('files') ? [figure(service.files, doubts.files, 'file')] : []),
-    ...(kinds.includes('models') ? [figure(service.models, doubts.models, 'model')] : []),
+    ...(isAsked('files') ? [figure(service.files, doubts.files, 'file')] : []),
+    ...(isAsked('models') ? [figure(service.models, doubts.models, 'model')] : []),
   ];
   const size = doubtful(
     GROUPED.megabytes(service.bytes),

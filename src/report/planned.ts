@@ -52,8 +52,12 @@ function plannedService(
 ): ServiceReport {
   return {
     name: census.name,
+    redis: census.redis,
     jobsRemoved: census.jobs,
     resultsRemoved: census.results,
+    indexKeysRemoved: 0,
+    unknown: census.unknown,
+    notConfigured: census.notConfigured,
     tasksPurged: census.tasks,
     tasksCancelled: run.cancelRunning ? tasksInHand(census.workers) : 0,
     cameBack: NOTHING_LEFT,
@@ -68,6 +72,7 @@ function plannedService(
       files: census.files,
       models: census.models,
     },
+    notBegun: [],
     failures: census.failures,
     warnings: census.warnings,
     directories: census.directories.map((directory) => ({

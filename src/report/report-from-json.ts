@@ -40,10 +40,16 @@ export function reportFromJson(document: ReportDocument, kinds: readonly Kind[])
 }
 
 function serviceOf(name: string, one: ReportDocument['services'][string]): ServiceReport {
+  // Reports of earlier versions lack some fields.
+  const older: Partial<typeof one> = one;
   return {
     name,
+    redis: older.redis ?? undefined,
     jobsRemoved: one.jobs_removed,
     resultsRemoved: one.results_removed,
+    indexKeysRemoved: older.index_keys_removed ?? 0,
+    unknown: older.unknown ?? [],
+    notConfigured: older.not_configured ?? [],
     tasksPurged: { queued: one.tasks_purged.queued, inFlight: one.tasks_purged.in_flight },
     tasksCancelled: one.tasks_cancelled,
     cameBack: one.came_back,
@@ -53,6 +59,7 @@ function serviceOf(name: string, one: ReportDocument['services'][string]): Servi
     bytesHeldOpen: one.bytes_held_open,
     verified: one.verified,
     remaining: one.remaining,
+    notBegun: one.not_begun ?? [],
     failures: { first: one.failures, total: one.failures.length + (one.failures_omitted ?? 0) },
     warnings: one.warnings,
     directories: one.directories.map((directory) => ({

@@ -6,7 +6,7 @@ import type { Digits } from './grid.ts';
 import { problemLines } from './problem-lines.ts';
 import type { Style } from './style.ts';
 import { shown, textWidth, wrap } from './text.ts';
-import type { ServiceCensus } from './types.ts';
+import type { Coverage, Kind, ServiceCensus } from './types.ts';
 import { workerLines } from './workers-text.ts';
 
 /** `stats` for people: one table of services, then where the space is in each. */
@@ -36,32 +36,40 @@ interface Counts {
 }
 
 function statsGrid(services: readonly ServiceCensus[], style: Style) {
-  const doubts = services.map(doubtsOf);
   return {
     head: ['Service', 'Jobs', 'Queued', 'In flight', 'Files', 'Models', 'MB'],
     rows: (digits: Digits) =>
       services.map((service) =>
-        row(shown(service.name, style), countsOf([service]), doubtsOf(service), digits, style),
+        row(shown(service.name, style), countsOf([service]), [service], digits, style),
       ),
     total:
       services.length > 1
-        ? (digits: Digits) => row('Total', countsOf(services), anyDoubts(doubts), digits, style)
+        ? (digits: Digits) => row('Total', countsOf(services), services, digits, style)
         : undefined,
   };
 }
 
-function row(name: string, counts: Counts, doubts: Doubts, digits: Digits, style: Style): string[] {
+function row(
+  name: string,
+  counts: Counts,
+  services: readonly Coverage[],
+  digits: Digits,
+  style: Style,
+): string[] {
+  const doubts = anyDoubts(services.map(doubtsOf));
   const figure = (text: string, value: number, inDoubt: boolean): string =>
     value === 0 && !inDoubt ? style.dim(text) : doubtful(text, value, inDoubt);
-  const cell = (count: number, inDoubt: boolean): string =>
-    figure(digits.count(count), count, inDoubt);
+  const cell = (count: number, kind: Kind, inDoubt: boolean): string =>
+    services.every(({ notConfigured }) => notConfigured.includes(kind))
+      ? style.dim('-')
+      : figure(digits.count(count), count, inDoubt);
   return [
     name,
-    cell(counts.jobs, doubts.jobs),
-    cell(counts.queued, doubts.tasks),
-    cell(counts.inFlight, doubts.tasks),
-    cell(counts.files, doubts.files),
-    cell(counts.models, doubts.models),
+    cell(counts.jobs, 'jobs', doubts.jobs),
+    cell(counts.queued, 'queue', doubts.tasks),
+    cell(counts.inFlight, 'queue', doubts.tasks),
+    cell(counts.files, 'files', doubts.files),
+    cell(counts.models, 'models', doubts.models),
     figure(digits.megabytes(counts.bytes), counts.bytes, doubts.files || doubts.models),
   ];
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   DENIED,
   emptyService,
+  INTERRUPTED,
   reportOf,
   TRANSCRIBER,
   TROUBLED,
@@ -21,7 +22,7 @@ test('80 columns', () => {
     ─────────────────────────────────────────────────────────────────────────────
     audio-transcriber       15      4     49       3   1,645.20       0       yes
     audio-normalization  1,204     12  3,411       0   9,419.01       1        NO
-    video-downloader         0      0      8       0       4.00       1        NO
+    video-downloader         ?      ?      8       -       4.00       1        NO
     ─────────────────────────────────────────────────────────────────────────────
     Total                1,219     16  3,468       3  11,068.21       2        NO
 
@@ -49,7 +50,7 @@ test('120 columns', () => {
     ─────────────────────────────────────────────────────────────────────────────
     audio-transcriber       15      4     49       3   1,645.20       0       yes
     audio-normalization  1,204     12  3,411       0   9,419.01       1        NO
-    video-downloader         0      0      8       0       4.00       1        NO
+    video-downloader         ?      ?      8       -       4.00       1        NO
     ─────────────────────────────────────────────────────────────────────────────
     Total                1,219     16  3,468       3  11,068.21       2        NO
 
@@ -67,6 +68,20 @@ test('120 columns', () => {
   `);
 });
 
+test('what an interrupted run has not begun has no figures', () => {
+  const lines = reportText(INTERRUPTED, plainStyle(80)).split('\n').slice(0, 6);
+  expect(lines.join('\n')).toMatchInlineSnapshot(`
+    "Service            Jobs  Tasks  Files  Models  MB freed  Errors  Verified
+    ─────────────────────────────────────────────────────────────────────────
+    audio-transcriber    15      4     49       -  1,645.20       0        NO
+    video-downloader      -      -      -       -         -       0        NO
+    ─────────────────────────────────────────────────────────────────────────
+    Total                15      4     49       -  1,645.20       0        NO"
+  `);
+  const only = { ...INTERRUPTED, kinds: ['jobs'] as const };
+  expect(reportText(only, plainStyle(80))).toMatch(/^video-downloader +- +- +- +- +0\.00 +0 +NO$/m);
+});
+
 test('ASCII, without the emoji of the closing message', () => {
   const text = reportText(TROUBLED, plainStyle(80, false));
   expect(text).toMatchInlineSnapshot(`
@@ -74,7 +89,7 @@ test('ASCII, without the emoji of the closing message', () => {
     -----------------------------------------------------------------------------
     audio-transcriber       15      4     49       3   1,645.20       0       yes
     audio-normalization  1,204     12  3,411       0   9,419.01       1        NO
-    video-downloader         0      0      8       0       4.00       1        NO
+    video-downloader         ?      ?      8       -       4.00       1        NO
     -----------------------------------------------------------------------------
     Total                1,219     16  3,468       3  11,068.21       2        NO
 
@@ -111,7 +126,7 @@ test('colours say nothing that the words do not', async () => {
     .toMatchInlineSnapshot(`
       "audio-transcriber       15      4     49       3   1,645.20       ^[2m0^[22m       ^[32myes^[39m
       audio-normalization  1,204     12  3,411       ^[2m0^[22m   9,419.01       ^[31m1^[39m        ^[31mNO^[39m
-      video-downloader         ^[2m0^[22m      ^[2m0^[22m      8       ^[2m0^[22m       4.00       ^[31m1^[39m        ^[31mNO^[39m
+      video-downloader         ^[33m?^[39m      ^[33m?^[39m      8       ^[2m-^[22m       4.00       ^[31m1^[39m        ^[31mNO^[39m
       ^[2m─────────────────────────────────────────────────────────────────────────────^[22m
       Total                1,219     16  3,468       3  11,068.21       ^[31m2^[39m        ^[31mNO^[39m
 
@@ -209,7 +224,7 @@ describe('width', () => {
       audio-normalization
           1,204     12  3,411       0   9,419.01       1        NO
       video-downloader
-              0      0      8       0       4.00       1        NO
+              ?      ?      8       -       4.00       1        NO
       ────────────────────────────────────────────────────────────
       Total
           1,219     16  3,468       3  11,068.21       2        NO
@@ -254,10 +269,10 @@ describe('width', () => {
         Errors            1
         Verified         NO
       video-downloader
-        Jobs              0
-        Tasks             0
+        Jobs              ?
+        Tasks             ?
         Files             8
-        Models            0
+        Models            -
         MB freed       4.00
         Errors            1
         Verified         NO

@@ -3,8 +3,15 @@ import type { Digits } from './grid.ts';
 import { problemLines } from './problem-lines.ts';
 import type { Style } from './style.ts';
 import { counted, readable, shown, wrap } from './text.ts';
-import { isClean, megabytes, remainingCount, reportMessage, totalsOf } from './totals.ts';
-import type { Totals } from './totals.ts';
+import {
+  bytesCellOf,
+  cellOf,
+  isClean,
+  megabytes,
+  remainingCount,
+  reportMessage,
+  totalsOf,
+} from './totals.ts';
 import type {
   FileSystemReport,
   Kind,
@@ -39,30 +46,36 @@ export function reportText(report: WipeReport, style: Style): string {
 }
 
 function reportGrid(report: WipeReport, style: Style) {
-  const totals = totalsOf(report.services);
   const several = report.services.length > 1;
   return {
     head: ['Service', 'Jobs', 'Tasks', 'Files', 'Models', 'MB freed', 'Errors', 'Verified'],
     rows: (digits: Digits) =>
       report.services.map((service) =>
-        row(shown(service.name, style), totalsOf([service]), report.kinds, digits, style),
+        row(shown(service.name, style), [service], report.kinds, digits, style),
       ),
     total: several
-      ? (digits: Digits) => row('Total', totals, report.kinds, digits, style)
+      ? (digits: Digits) => row('Total', report.services, report.kinds, digits, style)
       : undefined,
   };
 }
 
 function row(
   name: string,
-  totals: Totals,
+  services: readonly ServiceReport[],
   kinds: readonly Kind[],
   digits: Digits,
   style: Style,
 ): string[] {
+  const totals = totalsOf(services);
   const figure = (text: string, value: number): string => (value === 0 ? style.dim(text) : text);
+  const painted = (cell: ReturnType<typeof cellOf>, text: string, value: number): string =>
+    cell === 'count'
+      ? figure(text, value)
+      : cell === 'unknown'
+        ? style.yellow('?')
+        : style.dim('-');
   const chosen = (kind: Kind, count: number): string =>
-    kinds.includes(kind) ? figure(digits.count(count), count) : style.dim('-');
+    painted(cellOf(services, kind, kinds, count), digits.count(count), count);
   const errors = digits.count(totals.errors);
   return [
     name,
@@ -70,7 +83,11 @@ function row(
     chosen('queue', totals.tasksQueued + totals.tasksInFlight),
     chosen('files', totals.filesDeleted),
     chosen('models', totals.modelsDeleted),
-    figure(digits.megabytes(totals.bytesFreed), totals.bytesFreed),
+    painted(
+      bytesCellOf(services, kinds, totals.bytesFreed),
+      digits.megabytes(totals.bytesFreed),
+      totals.bytesFreed,
+    ),
     totals.errors > 0 ? style.red(errors) : style.dim(errors),
     totals.verified ? style.green('yes') : style.red('NO'),
   ];

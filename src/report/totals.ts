@@ -45,6 +45,37 @@ export function totalsOf(services: readonly ServiceReport[]): Totals {
   };
 }
 
+/**
+ * What a table says of a kind over some services: `none` (`-`) where it was not selected, not begun or
+ * not configured; `unknown` (`?`) where nothing is counted because it could not be looked at.
+ */
+export function cellOf(
+  services: readonly ServiceReport[],
+  kind: Kind,
+  kinds: readonly Kind[],
+  count: number,
+): 'none' | 'unknown' | 'count' {
+  if (!kinds.includes(kind)) return 'none';
+  const isNone = ({ notBegun, notConfigured }: ServiceReport): boolean =>
+    notBegun.includes(kind) || notConfigured.includes(kind);
+  if (services.length > 0 && count === 0 && services.every(isNone)) return 'none';
+  const isUnknown = services.some(({ unknown }) => unknown.includes(kind));
+  return isUnknown && count === 0 ? 'unknown' : 'count';
+}
+
+/** The same of the freed bytes: of files and models, as far as they were selected. */
+export function bytesCellOf(
+  services: readonly ServiceReport[],
+  kinds: readonly Kind[],
+  bytes: number,
+): 'none' | 'unknown' | 'count' {
+  const cells = (['files', 'models'] as const)
+    .filter((kind) => kinds.includes(kind))
+    .map((kind) => cellOf(services, kind, kinds, bytes));
+  if (cells.includes('unknown')) return 'unknown';
+  return cells.length > 0 && cells.every((cell) => cell === 'none') ? 'none' : 'count';
+}
+
 /** 2^20 bytes, rounded to 2 decimals. */
 export function megabytes(bytes: number): number {
   return Math.round((bytes / 2 ** 20) * 100) / 100;
@@ -67,9 +98,13 @@ export function finishedStatus(
   return isClean(services) ? 'completed' : 'completed_with_errors';
 }
 
-/** Exit code of a report; that of an interrupted wipe comes from the signal. A dry run is 0. */
+/**
+ * Exit code of a report; that of an interrupted wipe comes from the signal. A dry run is 0 where all
+ * could be looked at, so that `--dry-run && …` goes on only then.
+ */
 export function reportExitCode(report: WipeReport): number {
-  return report.dryRun || isClean(report.services) ? EXIT_CODE.done : EXIT_CODE.failed;
+  const isGood = report.dryRun ? totalsOf(report.services).errors === 0 : isClean(report.services);
+  return isGood ? EXIT_CODE.done : EXIT_CODE.failed;
 }
 
 export function isTotal(kinds: readonly Kind[]): boolean {
@@ -91,11 +126,12 @@ export function reportMessage(report: WipeReport): string {
   const size = `${megabytes(totals.bytesFreed)}MB`;
   // The total wipe's message has no room for tasks: its form is fixed by the contract.
   const tasks =
-    only !== '' && report.kinds.includes('queue')
+    (only !== '' || report.dryRun) && report.kinds.includes('queue')
       ? `, ${totals.tasksQueued + totals.tasksInFlight} tasks`
       : '';
   if (report.dryRun) {
-    return `DRY RUN${only}: ${counts} would be removed (${size})${tasks}, nothing was changed${errorsText(totals.errors)}`;
+    const doubt = totals.errors === 0 ? '' : `${errorsText(totals.errors)}: not all is counted`;
+    return `DRY RUN${only}: ${counts} would be removed (${size})${tasks}, nothing was changed${doubt}`;
   }
   const removed = `${counts} removed (${size} freed)${tasks}`;
   const left = remainingCount(totals.remaining);

@@ -34,6 +34,16 @@ export interface Remaining {
 
 export const NOTHING_LEFT: Remaining = { jobs: 0, tasks: 0, files: 0, models: 0 };
 
+/** How far the kinds of a service were looked at; a kind in no list was looked at as a whole. */
+export interface Coverage {
+  /** Kinds that could not be looked at, or not completely: their counts are too low. */
+  readonly unknown: readonly Kind[];
+  /** Kinds that the config names nothing of. */
+  readonly notConfigured: readonly Kind[];
+}
+
+export const ALL_COVERED: Coverage = { unknown: [], notConfigured: [] };
+
 export interface DirectoryReport {
   /** As shown to people: `Uploads`. */
   readonly name: string;
@@ -111,6 +121,8 @@ export interface WorkerCensus {
   /** Queues of this service that it consumes now. */
   readonly queues: readonly string[];
   readonly tasks: readonly TaskCensus[];
+  /** Scheduled tasks that are revoked already, and stay in its memory until they are due. */
+  readonly revoked: readonly TaskCensus[];
   /** Whether it has told all of its tasks. */
   readonly complete: boolean;
 }
@@ -123,13 +135,15 @@ export interface Workers {
   readonly listening: number;
   /** Clients blocked on a queue of the database, whoever's; undefined when that may not be seen. */
   readonly waiting: number | undefined;
-  /** The same, and those that are at work on what they got. */
-  readonly consumers: number | undefined;
+  /** How many consumers of the database do not listen to remote control, whoever's. */
+  readonly withoutRemoteControl: number;
   /** How many listen and did not answer, and the names that they may have. */
   readonly silent: number;
   readonly silentNames: readonly string[];
   /** Consumers that an earlier run told to stop, and did not tell to go on. */
   readonly held: readonly { readonly worker: string; readonly queue: string }[];
+  /** The same, of workers that do not answer, or did not say what they consume. */
+  readonly maybeHeld: readonly { readonly worker: string; readonly queue: string }[];
   /** Consumers that another run holds, which goes on now. */
   readonly heldByOthers: readonly { readonly worker: string; readonly queue: string }[];
   /**
@@ -145,19 +159,24 @@ export const NO_WORKERS: Workers = {
   own: [],
   listening: 0,
   waiting: undefined,
-  consumers: undefined,
+  withoutRemoteControl: 0,
   silent: 0,
   silentNames: [],
   held: [],
+  maybeHeld: [],
   heldByOthers: [],
   idle: [],
   trouble: undefined,
 };
 
-export interface ServiceReport {
+export interface ServiceReport extends Coverage {
   readonly name: string;
+  /** `host:port/db` of the jobs, without password; undefined: none is configured. */
+  readonly redis: string | undefined;
   readonly jobsRemoved: number;
   readonly resultsRemoved: number;
+  /** Keys of `indexKeys`, which list the jobs. */
+  readonly indexKeysRemoved: number;
   readonly tasksPurged: { readonly queued: number; readonly inFlight: number };
   readonly tasksCancelled: number;
   /** Of the removed ones: what was not there any more and then again, while the wipe went on. */
@@ -169,6 +188,8 @@ export interface ServiceReport {
   /** True only when everything asked for was looked at again after the wipe and nothing was left. */
   readonly verified: boolean;
   readonly remaining: Remaining;
+  /** Selected kinds that an interrupted run had not begun: their figures are no counts. */
+  readonly notBegun: readonly Kind[];
   readonly failures: FailureList;
   readonly warnings: readonly string[];
   readonly directories: readonly DirectoryReport[];
@@ -210,7 +231,7 @@ export interface DirectoryCensus {
 }
 
 /** What one service holds now: `stats`, the plan and the dry run show the same thing. */
-export interface ServiceCensus {
+export interface ServiceCensus extends Coverage {
   readonly name: string;
   readonly jobs: number;
   /** Jobs that are too young to go, or of unknown age. */

@@ -132,7 +132,8 @@ export function createMeter(): Meter {
     },
     logged({ level, service = '', step, figures }) {
       // While something goes on, of which this is told as well.
-      if (level === 'DEBUG' || level === 'ERROR' || ['warning', 'note'].includes(step)) return;
+      if (level === 'DEBUG' || level === 'ERROR' || ['warning', 'note', 'interrupt'].includes(step))
+        return;
       current = undefined;
       if (figures === undefined) return;
       const key = keyOf(service, step);

@@ -13,6 +13,8 @@ export interface ProgressView extends Observer {
   /** Clears the spinner until `resume`: for the question. */
   pause(): void;
   resume(): void;
+  /** Ends the line that the terminal itself has begun, by echoing a key; only on a terminal. */
+  freshLine(): void;
   stop(): void;
 }
 
@@ -39,22 +41,41 @@ export function makeProgress(options: ProgressOptions): ProgressView {
 
 const nothing = (): void => undefined;
 
-/** Warnings alone: they are what must not be missed when a wipe under cron says that all is well. */
-function quietProgress({ stderr, line }: ProgressOptions): ProgressView {
+/**
+ * Warnings, which must not be missed when a wipe under cron says that all is well, and the answer to
+ * a signal.
+ */
+function quietProgress(options: ProgressOptions): ProgressView {
+  const { stderr, line } = options;
   return {
     log: (entry) => {
-      if (entry.step === 'warning') stderr.write(`${line(entry, new Date())}\n`);
+      if (['warning', 'interrupt'].includes(entry.step))
+        stderr.write(`${line(entry, new Date())}\n`);
     },
     progress: nothing,
     pause: nothing,
     resume: nothing,
+    freshLine: () => {
+      endLine(options);
+    },
     stop: nothing,
   };
 }
 
+function endLine({ stderr, stderrIsTTY }: ProgressOptions): void {
+  if (stderrIsTTY) stderr.write('\n');
+}
+
 /** Of a run that nobody watches. */
 export function silence(): ProgressView {
-  return { log: nothing, progress: nothing, pause: nothing, resume: nothing, stop: nothing };
+  return {
+    log: nothing,
+    progress: nothing,
+    pause: nothing,
+    resume: nothing,
+    freshLine: nothing,
+    stop: nothing,
+  };
 }
 
 /** From one line about a step that goes on to the next: for cron's logs, and for who listens. */
@@ -103,6 +124,9 @@ function logProgress(options: ProgressOptions): ProgressView {
     },
     resume: () => {
       isPaused = false;
+    },
+    freshLine: () => {
+      endLine(options);
     },
     stop: () => {
       clearInterval(timer);

@@ -18,7 +18,7 @@ function ask(input = new PassThrough()): Asked {
   const answer = askTyped({
     input,
     output,
-    question: wipeQuestion('all'),
+    question: wipeQuestion('all', 'media1'),
     expected: 'all',
     signal: abort.signal,
   });
@@ -29,7 +29,7 @@ test('the question', async () => {
   const { input, answer, shown } = ask();
   input.write('all\n');
   await answer;
-  expect(shown()).toBe('Type "all" to delete all of this: ');
+  expect(shown()).toBe('Type "all" to delete all of this on media1: ');
 });
 
 test.each<[string, string, boolean]>([
@@ -105,5 +105,63 @@ describe('abort', () => {
     });
     await expect(answer).rejects.toThrow('SIGTERM');
     expect(output.read()).toBeNull();
+  });
+});
+
+/** A terminal keeps what is typed until it is read; here the stream does. */
+describe('on a terminal input before the question is discarded', () => {
+  function terminal(): { readonly input: PassThrough; readonly modes: boolean[] } {
+    const modes: boolean[] = [];
+    const input = Object.assign(new PassThrough(), {
+      setRawMode: (raw: boolean) => modes.push(raw),
+    });
+    return { input, modes };
+  }
+
+  test.each(['all\n', 'al', 'x\nall\nall'])('%j', async (typed) => {
+    const { input, modes } = terminal();
+    input.write(typed);
+    const { answer, shown } = ask(input);
+    await delay(100);
+    expect(shown()).toBe('');
+    await delay(400);
+    expect(shown()).toMatch(/^\n?Input typed before the question was discarded\.\nType "all"/);
+    // Back in the line mode, in which the answer is typed.
+    expect(modes.at(-1)).toBe(false);
+    input.write('all\n');
+    expect(await answer).toBe(true);
+  });
+
+  test('and does not make it the start of the answer', async () => {
+    const { input } = terminal();
+    input.write('al');
+    const { answer } = ask(input);
+    await delay(400);
+    input.write('l\n');
+    expect(await answer).toBe(false);
+  });
+
+  test('a Ctrl-C in it is an interruption', async () => {
+    const { input, modes } = terminal();
+    input.write('al\x03');
+    const { answer, shown } = ask(input);
+    await expect(answer).rejects.toMatchObject({ stop: 'interrupted', exitCode: 130 });
+    expect([shown(), modes.at(-1)]).toEqual(['', false]);
+  });
+
+  test('a signal while the keys are waited for', async () => {
+    const { input, modes } = terminal();
+    const { answer, abort, shown } = ask(input);
+    const reason = new Error('SIGTERM');
+    setTimeout(() => abort.abort(reason), 50);
+    await expect(answer).rejects.toBe(reason);
+    expect([shown(), modes.at(-1)]).toEqual(['', false]);
+  });
+
+  test('a terminal that breaks is no', async () => {
+    const { input } = terminal();
+    const { answer } = ask(input);
+    input.destroy(new Error('EIO'));
+    expect(await answer).toBe(false);
   });
 });

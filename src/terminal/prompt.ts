@@ -1,8 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
+import { discardTyped, keepsTyped } from './type-ahead.ts';
 
 /**
- * The question before a wipe. Only the expected line, whole and ended by the operator's Enter, is
- * yes; it is read here and not by node:readline, which gives the rest before the end of input as a
+ * The question before a wipe. Only the expected line, typed after the question, whole and ended by
+ * the operator's Enter, is yes; it is read here and not by node:readline, which gives the rest before the end of input as a
  * line and ends lines at a lone \r and at U+2028.
  */
 
@@ -16,20 +17,32 @@ export interface Question {
   readonly signal: AbortSignal;
 }
 
-export function wipeQuestion(target: string): string {
-  return `Type "${target}" to delete all of this: `;
+/** @param host name of this host, safe to show. */
+export function wipeQuestion(target: string, host: string): string {
+  return `Type "${target}" to delete all of this on ${host}: `;
 }
+
+const WAITING =
+  '\nWaiting until no key is pressed: input typed before the question is discarded.\n';
+const DISCARDED = 'Input typed before the question was discarded.\n';
 
 /**
  * Asks on `output`, reads one line from `input`. True only for exactly `expected` and `\n` or
- * `\r\n`.
- * @throws the signal's reason when it aborts.
+ * `\r\n`, typed after the question.
+ * @throws the signal's reason when it aborts; CannotStart for a Ctrl-C.
  */
 export async function askTyped(options: Question): Promise<boolean> {
   const { input, output, question, signal } = options;
   signal.throwIfAborted();
   // A terminal that hangs up, now or during the wipe, is the end of input and not a crash.
   input.on('error', () => undefined);
+  if (keepsTyped(input)) {
+    const { bytes, endsLine } = await discardTyped(input, signal, () => output.write(WAITING));
+    if (bytes > 0) output.write(`${endsLine ? '' : '\n'}${DISCARDED}`);
+  } else {
+    // Without a terminal there is only what the stream holds.
+    while (input.read() !== null);
+  }
   output.write(question);
   return await readAnswer(options);
 }

@@ -10,6 +10,7 @@ import { reportExitCode, reportMessage } from '../report/totals.ts';
 import type { WipeReport } from '../report/types.ts';
 import { stateDirectory } from '../runs/state-directory.ts';
 import { titleOf, wantsLines } from './first-line.ts';
+import { hearSignal } from './hear-signal.ts';
 import { lineFormat } from './line-format.ts';
 import { makeProgress, silence } from './progress.ts';
 import type { ProgressView } from './progress.ts';
@@ -30,20 +31,7 @@ export async function runWipe(
   surroundings: Surroundings,
   caller: Caller,
 ): Promise<number> {
-  const errorStyle = await styleFor(terminal, 'stderr', !request.color);
-  const progress = request.background
-    ? silence()
-    : makeProgress({
-        stderr: terminal.stderr,
-        stderrIsTTY: terminal.stderrIsTTY,
-        env: terminal.env,
-        quiet: request.quiet,
-        verbose: request.verbose,
-        wantsLines: wantsLines(request),
-        style: errorStyle,
-        line: lineFormat(request.outputs.logFormat, terminal.stderrIsJournal),
-        title: titleOf(request),
-      });
+  const progress = await progressOf(request, terminal);
   const limit = withTimeout(caller.signal, request.timeout);
   const { signal } = limit;
   const hurry = new AbortController();
@@ -52,6 +40,13 @@ export async function runWipe(
   };
   caller.hurry.addEventListener('abort', stopWaiting, { once: true });
   let outputs: RunOutputs | undefined;
+  const heard = hearSignal(caller, (entry) => {
+    // The terminal has echoed ^C.
+    if (caller.interruptedBy() === 'SIGINT') progress.freshLine();
+    progress.log(entry);
+    outputs?.observer.log(entry);
+  });
+  caller.standing.stopProgress = progress.stop;
   try {
     // Loaded only now, because on a terminal something shows within 100 ms.
     const { wipe } = await import('../commands/wipe.ts');
@@ -69,7 +64,7 @@ export async function runWipe(
       surroundings,
       observer: fanOut([progress, outputs.observer]),
       ask: terminal.stdinIsTTY
-        ? async (plan) => askOn(terminal, request, plan, progress, signal)
+        ? async (plan) => askOn(terminal, request, plan, surroundings.host, progress, signal)
         : undefined,
       signal,
       standing,
@@ -79,6 +74,7 @@ export async function runWipe(
       detach: outputs.detach,
     });
     progress.stop();
+    heard.end();
     // From now on there is nothing left that could be interrupted, only waited for.
     signal.addEventListener('abort', stopWaiting, { once: true });
     if (outcome.is === 'detached') {
@@ -95,8 +91,25 @@ export async function runWipe(
     throw error;
   } finally {
     progress.stop();
+    heard.end();
     limit.end();
   }
+}
+
+async function progressOf(request: WipeRequest, terminal: Terminal): Promise<ProgressView> {
+  if (request.background) return silence();
+  const { stderr, stderrIsTTY, env } = terminal;
+  return makeProgress({
+    stderr,
+    stderrIsTTY,
+    env,
+    quiet: request.quiet,
+    verbose: request.verbose,
+    wantsLines: wantsLines(request),
+    style: await styleFor(terminal, 'stderr', !request.color),
+    line: lineFormat(request.outputs.logFormat, terminal.stderrIsJournal),
+    title: titleOf(request),
+  });
 }
 
 /** The report, wherever it is to go, in the order in which it may be waited for. */
@@ -175,27 +188,37 @@ function warn({ stderr, stderrIsJournal }: Terminal, text: string | undefined): 
   stderr.write(stderrIsJournal ? journalLine('WARNING', line) : line);
 }
 
+/** Where the terminal does not tell its size. */
+const FALLBACK_ROWS = 24;
+
 async function askOn(
   terminal: Terminal,
   request: WipeRequest,
   plan: Plan,
+  hostname: string,
   progress: ProgressView,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const [{ planText }, { confirmationWord }, { askTyped, wipeQuestion }] = await Promise.all([
-    import('../report/plan-text.ts'),
+  const [{ planScreen }, { confirmationWord }, { askTyped, wipeQuestion }] = await Promise.all([
+    import('../report/plan-screen.ts'),
     import('../commands/targets.ts'),
     import('./prompt.ts'),
   ]);
-  const style = await styleFor(terminal, 'stderr', !request.color);
-  progress.pause();
-  const text = planText(plan.services, { ...request, configFile: plan.configFile }, style);
-  terminal.stderr.write(`${text}\n`);
+  // The window may have got another size while everything was counted.
+  const { rows, columns } = terminal.stderr as Partial<NodeJS.WriteStream>;
+  const sized = { ...terminal, stderrColumns: columns ?? terminal.stderrColumns };
+  const style = await styleFor(sized, 'stderr', !request.color);
   const expected = confirmationWord(request.targets);
+  const question = wipeQuestion(expected, harmless(hostname, !style.unicode));
+  progress.pause();
+  const { services, roots, configFile } = plan;
+  const run = { ...request, configFile, roots, host: hostname };
+  const screen = { rows: rows || FALLBACK_ROWS, question };
+  terminal.stderr.write(planScreen(services, run, screen, style));
   const confirmed = await askTyped({
     input: terminal.stdin,
     output: terminal.stderr,
-    question: wipeQuestion(expected),
+    question,
     expected,
     signal,
   });

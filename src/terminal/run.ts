@@ -1,6 +1,6 @@
 import { buildProgram } from '../cli.ts';
 import type { DoctorRequest, Request, StatsRequest } from '../commands/request.ts';
-import type { Standing } from '../commands/standing.ts';
+import type { Standing, StopSignal } from '../commands/standing.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
 import { EXIT_CODE } from '../errors.ts';
 import type { ServiceCensus } from '../report/types.ts';
@@ -11,6 +11,8 @@ import type { Terminal } from './terminal.ts';
 export interface Caller {
   /** Aborted when it is to end. */
   readonly signal: AbortSignal;
+  /** Undefined: no signal came. */
+  readonly interruptedBy: () => StopSignal | undefined;
   readonly standing: Standing;
   /** The exit code in the end: a signal has its own. */
   readonly finalCode: (code: number) => number;

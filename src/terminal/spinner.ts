@@ -11,8 +11,11 @@ const LOAD_AFTER_MS = 250;
 const RENDER_EVERY_MS = 100;
 /** The seconds go on while a step has nothing to tell. */
 const CLOCK_MS = 500;
-/** Columns of the line that are the spinner's, and one at its end that makes some terminals wrap. */
-const BESIDES = 3;
+/**
+ * Columns of the line that are not the text's: the spinner and a space, the `^C` that a terminal
+ * echoes, and one at the end that makes some terminals wrap.
+ */
+const BESIDES = 5;
 
 /**
  * A line per finished step and one spinner below them. The core may hold the event loop, so the
@@ -82,6 +85,10 @@ export function spinnerProgress(options: ProgressOptions): ProgressView {
       if (state !== 'paused') return;
       state = 'running';
       spinner?.start(text());
+    },
+    freshLine: () => {
+      // The spinner clears its line, and what was echoed in it.
+      if (spinner?.isSpinning !== true) stderr.write('\n');
     },
     stop: () => {
       state = 'stopped';

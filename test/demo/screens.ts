@@ -51,7 +51,7 @@ async function screensAt(width: number): Promise<string> {
     terminal.run(folder.path, env, ['stats', 'all']);
     const stats = await terminal.until('$ _');
     terminal.run(folder.path, env, ['all', '--rate', '2500']);
-    const prompt = await terminal.until('to delete all of this:');
+    const prompt = await terminal.until('to delete all of this on');
     terminal.type('all');
     const progress = await terminal.until(/s left/);
     const report = await terminal.until('TOTAL WIPE COMPLETED');

@@ -31,6 +31,8 @@ export interface CeleryApp {
   readonly remoteControl?: boolean;
   /** Task arguments that are no JSON, as pickle allows. */
   readonly pickle?: boolean;
+  /** A handler of `task_revoked` saves the job again, as services do that note it as failed. */
+  readonly savesRevoked?: boolean;
   /** `sleep` writes `<job id>.out` there when it ends. */
   readonly outputDirectory?: string;
 }
@@ -61,6 +63,10 @@ export interface WorkerOptions {
   /** Unique on one broker; default `worker`. */
   readonly name?: string;
   readonly args?: readonly string[];
+  /** As Celery's default is. */
+  readonly gossip?: boolean;
+  /** A loop of the shell starts it again whenever it ends, until `stop('kill')`. */
+  readonly supervised?: boolean;
 }
 
 export interface Worker {
@@ -107,6 +113,8 @@ export function runPython(app: CeleryApp, script: string): string {
   }).trim();
 }
 
+const SUPERVISOR = ['/bin/sh', '-c', 'while :; do "$@"; sleep 0.5; done', 'supervisor'] as const;
+
 /** Not ready yet when it returns: see `waitUntilReady`. */
 export function startWorker(app: CeleryApp, options: WorkerOptions = {}): Worker {
   const args = [
@@ -117,14 +125,24 @@ export function startWorker(app: CeleryApp, options: WorkerOptions = {}): Worker
     '--loglevel=INFO',
     // Both only concern other workers, and cost a second at the start.
     '--without-mingle',
-    '--without-gossip',
+    ...(options.gossip === true ? [] : ['--without-gossip']),
     `--pool=${options.pool ?? 'prefork'}`,
     `--concurrency=${options.concurrency ?? 1}`,
     `--queues=${(options.queues ?? app.queues).join(',')}`,
     `--hostname=${options.name ?? 'worker'}@%h`,
     ...(options.args ?? []),
   ];
-  const child = spawn(findPython().path, args, {
+  const supervisor = options.supervised === true ? SUPERVISOR : [];
+  return start(app, [...supervisor, findPython().path, ...args]);
+}
+
+/** Runs Python with the app as `app` until it is stopped, as an API does. */
+export function startPython(app: CeleryApp, script: string): Worker {
+  return start(app, [findPython().path, '-c', `from celery_app import *\n${script}`]);
+}
+
+function start(app: CeleryApp, [program = '', ...args]: readonly string[]): Worker {
+  const child = spawn(program, args, {
     cwd: workingDirectory(app),
     env: environment(app),
     detached: true,
@@ -180,6 +198,7 @@ function environment(app: CeleryApp): Record<string, string> {
     outputDirectory: app.outputDirectory ?? null,
     remoteControl: app.remoteControl ?? true,
     pickle: app.pickle ?? false,
+    savesRevoked: app.savesRevoked ?? false,
     resultTransport: prefix,
     transport: {
       ...prefix,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import redis
 from celery import Celery
+from celery.signals import task_revoked
 from kombu import Queue
 
 options = json.loads(os.environ["CELERY_TEST"])
@@ -54,6 +55,12 @@ def sleep(self, seconds, prefix=options["keyPrefix"]):
     save_job(self.request.id, prefix, "completed")
     write_file(self.request.id)
     return "slept " + self.request.id
+
+
+@task_revoked.connect
+def note_revoked(sender=None, request=None, **kwargs):
+    if options["savesRevoked"]:
+        save_job(request.id, options["keyPrefix"], "failed")
 
 
 def enqueue(jobs):

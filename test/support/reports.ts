@@ -34,8 +34,12 @@ export function failed(...first: Failure[]): FailureList {
 
 export const TRANSCRIBER: ServiceReport = {
   name: 'audio-transcriber',
+  redis: '127.0.0.1:6379/3',
   jobsRemoved: 15,
   resultsRemoved: 15,
+  indexKeysRemoved: 0,
+  unknown: [],
+  notConfigured: [],
   tasksPurged: { queued: 3, inFlight: 1 },
   tasksCancelled: 1,
   cameBack: NONE,
@@ -45,6 +49,7 @@ export const TRANSCRIBER: ServiceReport = {
   bytesHeldOpen: 0,
   verified: true,
   remaining: NONE,
+  notBegun: [],
   failures: NO_FAILURES,
   warnings: [],
   directories: [
@@ -118,6 +123,8 @@ export const TROUBLED = reportOf(
       filesDeleted: 8,
       bytesFreed: 4_194_304,
       verified: false,
+      unknown: ['jobs', 'queue'],
+      notConfigured: ['models'],
       failures: failed(REFUSED),
     },
   ],
@@ -142,6 +149,7 @@ export const CENSUS: readonly ServiceCensus[] = [
       ['Downloads', 'downloads', 'files', 0, 0],
       ['Temp', 'temp', 'files', 0, 0],
     ]),
+    unknown: ['jobs', 'queue'],
     failures: failed(REFUSED),
   },
 ];
@@ -175,7 +183,23 @@ function census(
     })),
     redis: `127.0.0.1:6379/${db}`,
     broker: `127.0.0.1:6379/${db}`,
+    unknown: [],
+    notConfigured: [],
     failures: NO_FAILURES,
     warnings: [],
   };
 }
+
+/** Interrupted among the files of the first service. */
+export const INTERRUPTED = reportOf(
+  [
+    { ...TRANSCRIBER, verified: false, modelsDeleted: 0, notBegun: ['models'] },
+    {
+      ...emptyService('video-downloader'),
+      verified: false,
+      notBegun: KINDS,
+      remaining: { ...NONE, jobs: 5 },
+    },
+  ],
+  { status: 'interrupted' },
+);

@@ -1,4 +1,4 @@
-"""Runs a command on a pseudo-terminal of 80 columns, or of $TEST_COLUMNS: its keyboard is our stdin, its screen our stdout."""
+"""Runs a command on a pseudo-terminal of 80 columns and 24 rows, or $TEST_COLUMNS and $TEST_ROWS: its keyboard is our stdin, its screen our stdout."""
 
 import fcntl
 import os
@@ -10,7 +10,7 @@ import termios
 
 child, master = pty.fork()
 if child == 0:
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(os.environ.get("TEST_COLUMNS", "80")), 0, 0))
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", int(os.environ.get("TEST_ROWS", "24")), int(os.environ.get("TEST_COLUMNS", "80")), 0, 0))
     os.execvp(sys.argv[1], sys.argv[1:])
 sources = [0, master]
 while master in sources:

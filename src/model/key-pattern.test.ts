@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import { isKeyPattern, matchesKeyPattern } from './key-pattern.ts';
+
+const matches = (pattern: string, key: string): boolean =>
+  matchesKeyPattern(Buffer.from(pattern), Buffer.from(key));
+
+describe('a key pattern', () => {
+  test.each([
+    ['svc:jobs:list', 'svc:jobs:list', true],
+    ['svc:jobs:list', 'svc:jobs:lists', false],
+    ['svc:*:list', 'svc:jobs:list', true],
+    ['svc:*:list', 'svc:jobs:list:2', false],
+    ['*', '', true],
+    ['a*b*c', 'axxbyybzzc', true],
+    ['a*b*c', 'axxbyybzz', false],
+    ['job?', 'job1', true],
+    ['job?', 'job', false],
+    ['job[0-9]', 'job7', true],
+    ['job[^0-9]', 'job7', false],
+    ['job[9-0]', 'job7', true],
+    ['job[abc]', 'jobb', true],
+    ['job[a\\]]', 'job]', true],
+    ['job[abc', 'jobb', true],
+    ['a\\*b', 'a*b', true],
+    ['a\\*b', 'axb', false],
+    ['a\\', 'a\\', true],
+    ['', '', true],
+    ['', 'a', false],
+  ])('%s matches %s: %s', (pattern, key, expected) => {
+    expect(matches(pattern, key)).toBe(expected);
+  });
+
+  test('compares bytes that are no text', () => {
+    const key = Buffer.from([0x61, 0xff, 0x62]);
+    expect(matchesKeyPattern(Buffer.from('a?b'), key)).toBe(true);
+    expect(
+      matchesKeyPattern(Buffer.concat([Buffer.from('a'), Buffer.from([0xff, 0x2a])]), key),
+    ).toBe(true);
+  });
+
+  test('ends soon whatever the pattern is', () => {
+    const started = process.cpuUsage();
+    expect(matches(`${'*a'.repeat(50)}b`, 'a'.repeat(20_000))).toBe(false);
+    expect(process.cpuUsage(started).user).toBeLessThan(2_000_000);
+  });
+
+  test('is told from a plain name', () => {
+    expect(['svc:jobs:list', 'svc:*', 'a\\*'].map(isKeyPattern)).toEqual([false, true, true]);
+  });
+});

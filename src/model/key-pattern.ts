@@ -1,0 +1,80 @@
+/**
+ * Glob patterns of Redis keys, read as Redis reads MATCH (`stringmatchlen` in util.c): `*`, `?`,
+ * `[abc]`, `[^a-z]`, and a backslash before a literal character. Pure, on bytes.
+ */
+
+const STAR = 0x2a;
+const QUESTION = 0x3f;
+const OPEN = 0x5b;
+const CLOSE = 0x5d;
+const CARET = 0x5e;
+const DASH = 0x2d;
+const BACKSLASH = 0x5c;
+
+/**
+ * Whether the whole key matches. Takes at most pattern length × key length steps: only the last star
+ * is tried again, so no pattern makes it run for long.
+ */
+export function matchesKeyPattern(pattern: Buffer, key: Buffer): boolean {
+  let at = 0;
+  let position = 0;
+  let afterStar = -1;
+  let starAt = 0;
+  while (position < key.length) {
+    if (pattern[at] === STAR) {
+      at += 1;
+      afterStar = at;
+      starAt = position;
+      continue;
+    }
+    const next = at < pattern.length ? matchOne(pattern, at, key[position] as number) : -1;
+    if (next >= 0) {
+      at = next;
+      position += 1;
+    } else if (afterStar >= 0) {
+      starAt += 1;
+      at = afterStar;
+      position = starAt;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[at] === STAR) at += 1;
+  return at === pattern.length;
+}
+
+/** Whether a text is a pattern and not a plain name. */
+export function isKeyPattern(text: string): boolean {
+  return /[*?[\\]/.test(text);
+}
+
+/** Where the pattern goes on after one byte of the key; -1: the byte does not match. */
+function matchOne(pattern: Buffer, at: number, byte: number): number {
+  const wanted = pattern[at];
+  if (wanted === QUESTION) return at + 1;
+  if (wanted === OPEN) return matchSet(pattern, at + 1, byte);
+  if (wanted === BACKSLASH && at + 1 < pattern.length) {
+    return pattern[at + 1] === byte ? at + 2 : -1;
+  }
+  return wanted === byte ? at + 1 : -1;
+}
+
+/** @param from the byte after `[`. A set that is never closed ends with the pattern, as in Redis. */
+function matchSet(pattern: Buffer, from: number, byte: number): number {
+  const isNegated = pattern[from] === CARET;
+  let at = isNegated ? from + 1 : from;
+  let isIn = false;
+  while (at < pattern.length && pattern[at] !== CLOSE) {
+    if (pattern[at] === BACKSLASH && at + 1 < pattern.length) at += 1;
+    const first = pattern[at] as number;
+    if (pattern[at + 1] === DASH && at + 2 < pattern.length) {
+      const last = pattern[at + 2] as number;
+      isIn ||= byte >= Math.min(first, last) && byte <= Math.max(first, last);
+      at += 3;
+    } else {
+      isIn ||= first === byte;
+      at += 1;
+    }
+  }
+  return isIn === isNegated ? -1 : Math.min(at + 1, pattern.length);
+}

@@ -1,0 +1,61 @@
+/** The keys that list a service's jobs (`indexKeys`): wiped with the jobs, and not counted as jobs. */
+import { isKeyPattern } from '../model/key-pattern.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { removeMatching } from '../redis/jobs.ts';
+import type { Pace } from '../redis/pace.ts';
+import { scanAll } from '../redis/scan.ts';
+import { createOwners } from './key-families.ts';
+import type { SurveySubject } from './key-families.ts';
+
+/**
+ * Removes them; how many went. What is Celery's, a queue's, another service's or foreign stays,
+ * whatever a pattern matches.
+ * @throws RedisError, or the signal's reason.
+ */
+export async function wipeIndexKeys(
+  redis: RedisConnection,
+  subject: SurveySubject,
+  pace: Pace,
+  signal: AbortSignal,
+): Promise<number> {
+  const mayGo = createGuard(subject);
+  const { names, patterns } = split(subject);
+  let removed = await redis.unlink(names.filter(mayGo));
+  for (const pattern of patterns) {
+    removed += await removeMatching(redis, pattern, mayGo, pace, signal);
+  }
+  return removed;
+}
+
+/** How many are there. @throws RedisError, or the signal's reason. */
+export async function countIndexKeys(
+  redis: RedisConnection,
+  subject: SurveySubject,
+  signal: AbortSignal,
+): Promise<number> {
+  const mayGo = createGuard(subject);
+  const { names, patterns } = split(subject);
+  let count = await redis.exists(names.filter(mayGo));
+  for (const pattern of patterns) {
+    for await (const keys of scanAll(redis, pattern, signal)) count += keys.filter(mayGo).length;
+  }
+  return count;
+}
+
+function createGuard(subject: SurveySubject): (key: Buffer) => boolean {
+  const ownerOf = createOwners(subject);
+  const { isLock } = subject.keys;
+  return (key) => ownerOf({ samples: [key] }) === 'index' && !isLock(key);
+}
+
+function split({ config }: SurveySubject): {
+  readonly names: readonly Buffer[];
+  readonly patterns: readonly Buffer[];
+} {
+  const bytes = (texts: readonly string[]): readonly Buffer[] =>
+    texts.map((text) => Buffer.from(text));
+  return {
+    names: bytes(config.indexKeys.filter((text) => !isKeyPattern(text))),
+    patterns: bytes(config.indexKeys.filter(isKeyPattern)),
+  };
+}

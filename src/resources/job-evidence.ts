@@ -1,0 +1,106 @@
+/** Why keys look like jobs: by their values, and by what their names have in common with a service. */
+import { asRecord, parseJson } from '../celery/message.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { permitted } from '../redis/errors.ts';
+
+/** A job is small: of a larger value only the beginning is read. */
+const LARGEST_JOB = 64 * 1024;
+
+export interface SampledJob {
+  readonly id: string;
+  readonly isNamedById: boolean;
+  /** It has the time of its creation. */
+  readonly isDated: boolean;
+}
+
+const FIELDS = ['id', 'job_id', 'task_id', 'status', 'state', 'created_at'] as const;
+
+/**
+ * Those of the keys whose value looks like a job's: an id, a state, and the time of its creation or a
+ * name that ends with the id. Strings with JSON and hashes. @throws RedisError.
+ */
+export async function readJobs(
+  redis: RedisConnection,
+  byType: ReadonlyMap<string, readonly Buffer[]>,
+): Promise<readonly SampledJob[]> {
+  const jobs: SampledJob[] = [];
+  for (const key of byType.get('string') ?? []) {
+    const value = await permitted(redis.send('GETRANGE', key, 0, LARGEST_JOB - 1));
+    jobs.push(...jobOf(key, Buffer.isBuffer(value) ? asRecord(parseJson(value)) : undefined));
+  }
+  for (const key of byType.get('hash') ?? []) {
+    const reply = await permitted(redis.send('HMGET', key, ...FIELDS));
+    const values: readonly unknown[] = Array.isArray(reply) ? (reply as unknown[]) : [];
+    const fields = FIELDS.flatMap((name, index): [string, string][] => {
+      const value = values[index];
+      return Buffer.isBuffer(value) ? [[name, value.toString()]] : [];
+    });
+    jobs.push(...jobOf(key, Object.fromEntries(fields)));
+  }
+  return jobs;
+}
+
+function jobOf(
+  key: Buffer,
+  fields: Readonly<Record<string, unknown>> | undefined,
+): readonly SampledJob[] {
+  if (fields === undefined || !('status' in fields || 'state' in fields)) return [];
+  const id = fields['id'] ?? fields['job_id'] ?? fields['task_id'];
+  if (typeof id !== 'string' && typeof id !== 'number') return [];
+  const isNamedById = key.toString().endsWith(String(id));
+  const isDated = 'created_at' in fields;
+  return isNamedById || isDated ? [{ id: String(id), isNamedById, isDated }] : [];
+}
+
+/** What any service may call its keys. */
+const GENERIC = new Set([
+  'job',
+  'jobs',
+  'task',
+  'tasks',
+  'item',
+  'items',
+  'queue',
+  'data',
+  'status',
+]);
+/** Transcriber and transcription are the same word, clip and clips too. */
+const STEM = 6;
+
+/** How a prefix is like the names of a service. */
+export interface Likeness {
+  /** A word that both have; of a generic prefix its first word. */
+  readonly word: string;
+  /** How many words both have; 0: any service may use the prefix (`job:`, but not `print_job:`). */
+  readonly words: number;
+}
+
+/** @param names of the service, its queues and its configured prefixes. */
+export function likeness(prefix: string, names: readonly string[]): Likeness | undefined {
+  const own = wordsOf(prefix);
+  const specific = own.filter((word) => !GENERIC.has(word));
+  const [first] = own;
+  if (specific.length === 0) return first === undefined ? undefined : { word: first, words: 0 };
+  const stems = names
+    .flatMap(wordsOf)
+    .filter((word) => !GENERIC.has(word))
+    .map((word) => word.slice(0, STEM));
+  const shared = specific.filter((word) => {
+    const stem = word.slice(0, STEM);
+    return stems.some((other) => other.startsWith(stem) || stem.startsWith(other));
+  });
+  const [word] = shared;
+  return word === undefined ? undefined : { word, words: shared.length };
+}
+
+/** Whether a prefix has no word that tells one service from another. */
+export function isGeneric(prefix: string): boolean {
+  return wordsOf(prefix).every((word) => GENERIC.has(word));
+}
+
+function wordsOf(text: string): readonly string[] {
+  return text
+    .toLowerCase()
+    .split(/[^a-z]+/)
+    .filter((word) => word.length > 2);
+}

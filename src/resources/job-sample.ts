@@ -1,0 +1,28 @@
+/** Noted while jobs are counted or removed: a few of their ids, and what the prefixes cover. */
+import type { ServiceConfig } from '../config/types.ts';
+import { countPrefixParts } from './prefix-parts.ts';
+import type { SeenJobs } from './survey-jobs.ts';
+
+export interface JobSample {
+  readonly note: (keys: readonly Buffer[]) => void;
+  readonly told: () => Pick<SeenJobs, 'ids' | 'parts'>;
+}
+
+const MOST_IDS = 10;
+
+export function createJobSample({ keyPrefixes }: Pick<ServiceConfig, 'keyPrefixes'>): JobSample {
+  const parts = countPrefixParts(keyPrefixes);
+  const ids: string[] = [];
+  return {
+    note(keys) {
+      parts.note?.(keys);
+      for (const key of ids.length < MOST_IDS ? keys : []) {
+        if (ids.length === MOST_IDS) break;
+        const text = key.toString();
+        const prefix = keyPrefixes.find((one) => text.startsWith(one));
+        if (prefix !== undefined) ids.push(text.slice(prefix.length));
+      }
+    },
+    told: () => ({ ids, parts: parts.list() }),
+  };
+}

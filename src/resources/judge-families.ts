@@ -1,0 +1,145 @@
+/** What a database holds, whose it is, and what of it looks like jobs of a service. */
+import type { ServiceConfig } from '../config/types.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { permitted } from '../redis/errors.ts';
+import { takeCensus, typesOf } from '../redis/families.ts';
+import type { Family } from '../redis/families.ts';
+import { startsWith } from '../redis/scan.ts';
+import { printable } from '../report/printable.ts';
+import { assignFamilies } from './assign-families.ts';
+import type { Claim } from './assign-families.ts';
+import { likeness, readJobs } from './job-evidence.ts';
+import type { Likeness } from './job-evidence.ts';
+import { createOwners } from './key-families.ts';
+import type { KnownFamily, SurveySubject } from './key-families.ts';
+
+export interface Judgement {
+  /** How many keys were looked at, and whether those are all of the database. */
+  readonly keys: number;
+  readonly isComplete: boolean;
+  /** The most frequent first. */
+  readonly families: readonly KnownFamily[];
+}
+
+/** Some ids of tasks that wait in the queues of a service. */
+export type TaskIds = (service: ServiceConfig) => Promise<readonly string[]>;
+
+/** Of so many families the keys are looked at; the rest is rare. */
+const MOST_LOOKED_AT = 40;
+
+/**
+ * In one SCAN and a few looks at keys of the most frequent families.
+ * @param isServed whether the service's own prefix is known to match keys here.
+ * @throws RedisError, or the signal's reason.
+ */
+export async function judgeFamilies(
+  redis: RedisConnection,
+  subject: SurveySubject,
+  options: {
+    readonly isServed: boolean;
+    readonly taskIds: TaskIds;
+    readonly mostKeys?: number | undefined;
+  },
+  signal: AbortSignal,
+): Promise<Judgement> {
+  const { config, keys, neighbours } = subject;
+  const census = await takeCensus(redis, keys.isLock, signal, options.mostKeys);
+  const ownerOf = createOwners(subject);
+  const candidates = [config, ...neighbours];
+  const served = new Set(
+    neighbours.filter((one) => isServedBy(one, census.families)).map(({ name }) => name),
+  );
+  if (options.isServed) served.add(config.name);
+  const claims: Claim[][] = [];
+  const known: Omit<KnownFamily, 'claimants'>[] = [];
+  for (const [index, family] of census.families.entries()) {
+    const isLookedAt = index < MOST_LOOKED_AT;
+    const whose = ownerOf(family);
+    const byType = isLookedAt ? await typesOf(redis, family.samples) : new Map<string, Buffer[]>();
+    const evidence =
+      whose === undefined && isLookedAt
+        ? await gather(redis, subject, family, byType, options.taskIds, candidates)
+        : NO_EVIDENCE;
+    claims.push(evidence.ties.map((tie) => ({ ...tie, isServed: served.has(tie.service) })));
+    known.push({
+      prefix: printable(family.prefix),
+      bytes: family.prefix,
+      count: family.count,
+      share: family.count / census.keys,
+      samples: family.samples,
+      types: [...byType].toSorted(([, a], [, b]) => b.length - a.length).map(([type]) => type),
+      whose,
+      evidence: evidence.words,
+    });
+  }
+  const claimants = assignFamilies(claims);
+  return {
+    keys: census.keys,
+    isComplete: census.isComplete,
+    families: known.map((family, index) => ({ ...family, claimants: claimants[index] ?? [] })),
+  };
+}
+
+function isServedBy({ keyPrefixes }: ServiceConfig, families: readonly Family[]): boolean {
+  const prefixes = keyPrefixes.map((prefix) => Buffer.from(prefix));
+  return families.some(({ samples }) =>
+    samples.some((key) => prefixes.some((prefix) => startsWith(key, prefix))),
+  );
+}
+
+interface Evidence {
+  /** For people, as in `JSON with id, status and created_at`. */
+  readonly words: readonly string[];
+  readonly ties: readonly Omit<Claim, 'isServed'>[];
+}
+
+const NO_EVIDENCE: Evidence = { words: [], ties: [] };
+
+/** Why these keys look like jobs, and whose. @throws RedisError. */
+async function gather(
+  redis: RedisConnection,
+  { config, keys }: SurveySubject,
+  family: Family,
+  byType: ReadonlyMap<string, readonly Buffer[]>,
+  taskIds: TaskIds,
+  candidates: readonly ServiceConfig[],
+): Promise<Evidence> {
+  const waiting = new Set<string>();
+  for (const service of candidates) {
+    const ids = await taskIds(service);
+    const named = ids.map((id) => Buffer.concat([family.prefix, Buffer.from(id)]));
+    if (((await permitted(redis.exists(named))) ?? 0) > 0) waiting.add(service.name);
+  }
+  const jobs = await readJobs(redis, byType);
+  // All of those that could be looked at, or nearly.
+  const areJobs = jobs.length > 0 && jobs.length * 2 >= family.samples.length;
+  if (!areJobs && waiting.size === 0) return NO_EVIDENCE;
+  const results = jobs.flatMap(({ id }) => keys.broker.resultsOf(Buffer.from(id)));
+  const hasResults = keys.results !== 'none' && ((await permitted(redis.exists(results))) ?? 0) > 0;
+  const likenessOf = (service: ServiceConfig): Likeness | undefined =>
+    likeness(printable(family.prefix), namesOf(service));
+  const own = likenessOf(config);
+  const isDated = jobs.every((job) => job.isDated);
+  const fields = isDated ? 'id, status and created_at' : 'id and status';
+  return {
+    words: [
+      ...(areJobs ? [`${byType.has('string') ? 'JSON' : 'hashes'} with ${fields}`] : []),
+      ...(areJobs && jobs.every(({ isNamedById }) => isNamedById) ? ['named by their id'] : []),
+      // Every Celery app has those.
+      ...(hasResults ? ['with results of tasks of these ids'] : []),
+      ...(waiting.has(config.name) ? ['with ids of tasks of its queue'] : []),
+      ...(own === undefined ? [] : [`"${own.word}" in their name`]),
+    ],
+    ties: candidates.flatMap((service) => {
+      const words = likenessOf(service)?.words;
+      const hasTaskIds = waiting.has(service.name);
+      return words === undefined && !hasTaskIds
+        ? []
+        : [{ service: service.name, hasTaskIds, words: words ?? 0 }];
+    }),
+  };
+}
+
+function namesOf({ name, keyPrefixes, celery }: ServiceConfig): readonly string[] {
+  return [name, ...keyPrefixes, ...(celery?.queues ?? [])];
+}

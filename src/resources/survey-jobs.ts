@@ -1,0 +1,165 @@
+/**
+ * The one check of a service's job keys: whether the config names them, all of them and only them.
+ * Asked by doctor, plan, stats and wipe.
+ */
+import type { ServiceConfig } from '../config/types.ts';
+import type { Finding } from '../model/finding.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { permitted } from '../redis/errors.ts';
+import { databaseSize } from '../redis/families.ts';
+import {
+  jobsElsewhere,
+  missedJobs,
+  nothingMatched,
+  otherDatabasesNote,
+  relatedKeys,
+  unnamedJobs,
+  widePrefixes,
+} from './job-findings.ts';
+import { judgeFamilies } from './judge-families.ts';
+import type { Judgement, TaskIds } from './judge-families.ts';
+import type { KnownFamily, SurveySubject } from './key-families.ts';
+import { lookElsewhere } from './other-databases.ts';
+import type { PrefixPart } from './prefix-parts.ts';
+import { findRelatedKeys } from './related-keys.ts';
+
+/** What whoever asks has seen of the jobs. */
+export interface SeenJobs {
+  /** Keys that begin with the service's prefixes, removed or not; undefined: not counted yet. */
+  readonly matched: number | undefined;
+  /** Of these are still there. */
+  readonly left: number;
+  /** Some ids of them. */
+  readonly ids: readonly string[];
+  readonly parts: readonly PrefixPart[];
+  /** An earlier run removed jobs of the service from this database: the service keeps them here. */
+  readonly wereHere: boolean;
+}
+
+export interface JobSurvey {
+  readonly findings: readonly Finding[];
+  /** Undefined: nothing called for a look at all keys. */
+  readonly judgement: Judgement | undefined;
+}
+
+/**
+ * How thoroughly: `doctor` always looks at every key; `plan` only where that is quick or something is
+ * suspicious; `wipe` where anything is left.
+ */
+export type SurveyOccasion = 'doctor' | 'plan' | 'wipe';
+
+/** Other keys are worth a look when they are so many times more than the jobs. */
+const FAR_MORE = 10;
+/** … and when they are so many. */
+const WORTH_A_LOOK = 100;
+/** All names of so many keys are read within some 200 ms. */
+const QUICK_KEYS = 100_000;
+
+/** @throws RedisError of the connection, or the signal's reason. */
+export async function surveyJobs(
+  redis: RedisConnection,
+  subject: SurveySubject & { readonly all: readonly ServiceConfig[] },
+  seen: SeenJobs,
+  options: { readonly occasion: SurveyOccasion; readonly taskIds: TaskIds },
+  signal: AbortSignal,
+): Promise<JobSurvey> {
+  const { config } = subject;
+  const { label } = redis;
+  const { taskIds } = options;
+  const wide = widePrefixes(config, label, seen.parts);
+  const isWorth = await isWorthALook(redis, subject, seen, options.occasion);
+  const judgement = isWorth
+    ? await judgeFamilies(redis, subject, { isServed: (seen.matched ?? 0) > 0, taskIds }, signal)
+    : undefined;
+  if (config.jobKeys === 'none') return { findings: [], judgement };
+  const matched = seen.matched ?? matchedIn(judgement);
+  const missed = missedIn(config, judgement, matched);
+  const findings: Finding[] = [...wide];
+  if (config.jobKeys === 'not said') findings.push(unnamedJobs(config, label, judgement));
+  else if (missed.length > 0) findings.push(missedJobs(config, label, missed, matched));
+  if (matched === 0 && missed.length === 0) {
+    const home = seen.wereHere ? 'jobs' : (await isHomeOf(redis, subject)) ? 'queue' : 'nothing';
+    const elsewhere = await lookElsewhere(redis, subject, { taskIds, home }, signal);
+    findings.push(...elsewhere.found.map((one) => jobsElsewhere(config, label, one)));
+    const isFound = elsewhere.found.some(({ certainty }) => certainty === 'certain');
+    if (!isFound && home === 'nothing') {
+      findings.push(...otherDatabasesNote(config, label, elsewhere));
+    }
+    const strange =
+      config.jobKeys === 'named' && judgement !== undefined
+        ? nothingMatched(config, label, judgement)
+        : undefined;
+    if (strange !== undefined && !isFound) findings.push(strange);
+  }
+  if (judgement !== undefined && config.jobKeys === 'named') {
+    const related = await findRelatedKeys(redis, config, judgement.families, seen.ids);
+    findings.push(...relatedKeys(config, label, related));
+  }
+  return { findings, judgement };
+}
+
+/** Jobs of the service by all that can be seen, which its prefixes do not match. */
+function missedIn(
+  { name }: ServiceConfig,
+  judgement: Judgement | undefined,
+  matched: number,
+): readonly KnownFamily[] {
+  return (judgement?.families ?? []).filter(
+    ({ claimants, count }) =>
+      claimants.includes(name) && (matched === 0 || count > FAR_MORE * matched),
+  );
+}
+
+function matchedIn(judgement: Judgement | undefined): number {
+  return (judgement?.families ?? []).reduce(
+    (sum, { whose, count }) => sum + (whose === 'jobs' ? count : 0),
+    0,
+  );
+}
+
+async function isWorthALook(
+  redis: RedisConnection,
+  subject: SurveySubject,
+  { matched, left }: SeenJobs,
+  occasion: SurveyOccasion,
+): Promise<boolean> {
+  if (occasion === 'doctor') return true;
+  if (subject.config.jobKeys === 'none') return false;
+  if (subject.config.jobKeys === 'not said') return true;
+  const size = await databaseSize(redis);
+  if (size === undefined) return matched === 0;
+  if (size <= left) return false;
+  const others = size - left - (await countKnown(redis, subject));
+  if (others <= 0) return false;
+  if (matched === 0 || occasion === 'wipe' || size <= QUICK_KEYS) return true;
+  return others >= WORTH_A_LOOK && others > FAR_MORE * (matched ?? 0);
+}
+
+/** Keys that are there by their exact names, and that nobody need be told of. */
+async function countKnown(
+  redis: RedisConnection,
+  { config, keys }: SurveySubject,
+): Promise<number> {
+  const { broker, queues } = keys;
+  const names = [
+    broker.unacked,
+    broker.unackedIndex,
+    broker.held,
+    Buffer.from(broker.lock(config.name)),
+    ...['celery', 'celery.pidbox', 'reply.celery.pidbox', 'celeryev', ...queues].map(
+      broker.binding,
+    ),
+    ...queues.map(broker.queue),
+  ];
+  // EXISTS counts a key as often as it is named.
+  const once = new Map(names.map((name) => [name.toString('latin1'), name]));
+  return (await permitted(redis.exists([...once.values()]))) ?? 0;
+}
+
+/** Whether Celery knows the service's queues in this database: then the service lives here. */
+async function isHomeOf(redis: RedisConnection, { keys }: SurveySubject): Promise<boolean> {
+  const { broker, queues } = keys;
+  if (queues.length === 0) return false;
+  const names = [...queues.map(broker.binding), ...queues.map(broker.queue)];
+  return ((await permitted(redis.exists(names))) ?? 0) > 0;
+}
