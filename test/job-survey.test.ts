@@ -318,6 +318,33 @@ describe.skipIf(!requireOrSkip('redis'))('what stands beside the jobs', () => {
     expect(keysOf(redis, 0)).toEqual(['search:jobs-archive:1', 'search:jobs:other:1']);
   });
 
+  test('a neighbour’s jobs with the same ids are never proposed as index keys', async () => {
+    const { folder, redis } = await stack();
+    saveJobs(redis, 0, 'grab:job:', IDS);
+    saveJobs(redis, 0, 'tn:', IDS);
+    redis.cli('RPUSH', 'grab:recent', ...IDS);
+    const config = writeConfig(folder, {
+      grabber: { redis: redis.url(), keyPrefix: 'grab:job:' },
+      thumbs: { redis: redis.url() },
+    });
+    const found = await doctor(config, folder);
+    const hints = found.prefix.map(({ hint }) => hint).join('\n');
+    expect(hints).toContain('"indexKeys": ["grab:recent"]');
+    expect(hints).toContain('"keyPrefix": "tn:"');
+    expect(hints).not.toMatch(/"indexKeys": \[[^\]]*tn:/);
+  });
+
+  test('plan, dry run and report count index keys', async () => {
+    const { folder, config } = await beside(
+      (redis) => redis.cli('ZADD', 'search:jobs:list', '1', 'a1'),
+      { indexKeys: ['search:jobs:*'] },
+    );
+    const dry = await runTool(['all', '--dry-run', '--config', config], { folder });
+    expect(dry.stdout).toMatch(/Redis \S+: 3 jobs, 1 index key/);
+    const done = await runTool(['all', '--yes', '--config', config], { folder });
+    expect(done.stdout).toContain('search: 1 index key removed');
+  });
+
   test('index keys stay with --older-than, since they list younger jobs too', async () => {
     const { folder, redis, config } = await beside(
       (redis) => redis.cli('ZADD', 'search:jobs:list', '1', 'a1'),
@@ -449,6 +476,34 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a real worker', () => {
     // After a perfect wipe the worker's own keys are no reason for a word.
     const again = await runTool(['all', '--yes', '--quiet', '--config', right], { folder });
     expect([again.code, again.stdout, again.stderr]).toEqual([0, '', '']);
+    await worker.stop();
+  });
+
+  test('results of its only queue tell whose the jobs of an unknown prefix are', async () => {
+    const { folder, redis } = await stack();
+    const app: CeleryApp = {
+      folder,
+      broker: redis.url(3),
+      queues: ['transcribe'],
+      keyPrefix: 'trx:',
+    };
+    const worker = startWorker(app);
+    await worker.waitUntilReady();
+    const ids = Array.from({ length: 12 }, (_, index) => `id-${index}`);
+    enqueue(
+      app,
+      ids.map((id) => ({ id })),
+    );
+    const results = (): string => redis.cli('-n', '3', '--scan', '--pattern', 'celery-task-meta-*');
+    await until('its results', () => results().split('\n').length === ids.length);
+    // Most results have expired.
+    redis.cli('-n', '3', 'DEL', ...ids.slice(2).map((id) => `celery-task-meta-${id}`));
+    const config = writeConfig(folder, {
+      audio: { redis: redis.url(3), keyPrefix: 'audio_job:', celery: { queues: ['transcribe'] } },
+    });
+    const { code, report } = await wipeJson(config, { folder });
+    expect([code, report.verified]).toEqual([1, false]);
+    expect(report.services['audio']?.failures[0]?.hint).toContain('"keyPrefix": "trx:"');
     await worker.stop();
   });
 });

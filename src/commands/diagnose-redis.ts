@@ -181,12 +181,10 @@ function prefixChecks(
   const statuses = { problem: 'problem', warning: 'warning', note: 'ok' } as const;
   const found = findings.map(({ severity, item, reason, hint, code }): Check => {
     const all = code === 'EPREFIX' && judgement ? `; all: ${familiesText(judgement)}` : '';
-    return {
-      name: 'prefix',
-      status: statuses[severity],
-      message: `${item}: ${reason}${all}`,
-      hint,
-    };
+    // A tick with a remedy would contradict itself: a note says what is there, and no more.
+    const remedy = severity === 'note' ? '' : hint;
+    const message = `${item}: ${reason}${all}`;
+    return { name: 'prefix', status: statuses[severity], message, hint: remedy };
   });
   if (found.some(({ status }) => status === 'problem')) return found;
   if (judgement === undefined) return found;

@@ -9,7 +9,7 @@ import type { InspectOptions } from './inspect-service.ts';
 import { inspectWorkers } from './look-at-workers.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
-import { surveyService } from './survey-service.ts';
+import { countIndexes, surveyService } from './survey-service.ts';
 import { workersWarnings } from './worker-warnings.ts';
 
 /**
@@ -57,10 +57,12 @@ export async function inspectForPlan(
     ? await inspectWorkers(service, report, signal)
     : NO_WORKERS;
   warnings.push(...workersWarnings(service, workers));
+  const indexKeys = kinds.includes('jobs') ? await countIndexes(service, report, signal) : 0;
   const list = failures.list();
   return {
     ...census,
     results: counted,
+    indexKeys,
     workers,
     warnings,
     failures: { ...list, total: list.total + unlisted },

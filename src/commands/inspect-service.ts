@@ -82,6 +82,7 @@ export async function inspectService(
     jobs,
     jobsKept,
     results: 0,
+    indexKeys: 0,
     tasks,
     workers: NO_WORKERS,
     files: total('files'),

@@ -69,6 +69,7 @@ function censusOf({ service }: StepContext, changes: Partial<ServiceCensus> = {}
     jobs: 148_000,
     jobsKept: 0,
     results: 0,
+    indexKeys: 0,
     tasks: { queued: 3, inFlight: 1 },
     unknown: [],
     notConfigured: [],

@@ -4,6 +4,7 @@ import { peekQueue } from '../celery/queue.ts';
 import type { ServiceConfig } from '../config/types.ts';
 import { targetIdentity, targetLabel } from '../redis/target.ts';
 import type { Failure } from '../report/types.ts';
+import { countIndexKeys } from '../resources/index-keys.ts';
 import { unnamedJobs } from '../resources/job-findings.ts';
 import { neighboursIn } from '../resources/key-families.ts';
 import type { SurveySubject } from '../resources/key-families.ts';
@@ -66,6 +67,22 @@ export async function surveyService(
       ? [unnamedJobs(config, targetLabel(config.redis), undefined)]
       : [];
   return { findings, judgement: undefined };
+}
+
+/** Index keys that are there now; 0 where none are configured or `--older-than` keeps them. */
+export async function countIndexes(
+  service: OpenService,
+  report: (failure: Failure) => void,
+  signal: AbortSignal,
+): Promise<number> {
+  if (service.config.indexKeys.length === 0 || service.before !== undefined) return 0;
+  const count = await onLink(
+    service.redis,
+    { target: 'Redis', name: 'index keys' },
+    report,
+    async (redis) => countIndexKeys(redis, subjectOf(service), signal),
+  );
+  return count ?? 0;
 }
 
 const SOME_IDS = 20;

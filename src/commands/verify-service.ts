@@ -14,7 +14,8 @@ import type { Found } from './inspect-service.ts';
 import { onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
-import { countIndexes, removeResultsOf } from './wipe-redis.ts';
+import { countIndexes } from './survey-service.ts';
+import { removeResultsOf } from './wipe-redis.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import { wipeService } from './wipe-service.ts';
@@ -152,7 +153,7 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
   const remaining = remainingOf(census);
   for (const kind of census.unknown) tally.unknown.add(kind);
   const results = await countAllResults(service, kinds, tally, signal);
-  const indexKeys = kinds.includes('jobs') ? await countIndexes(step) : 0;
+  const indexKeys = kinds.includes('jobs') ? await countIndexes(service, step.report, signal) : 0;
   const blind =
     [service.redis, service.broker].some((link) => link !== undefined && !link.connection) ||
     service.directories.some(

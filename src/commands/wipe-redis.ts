@@ -6,7 +6,7 @@ import { nothingKept } from '../redis/job-age.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
 import { findingFailure, findingText } from '../report/finding-text.ts';
 import { printable } from '../report/printable.ts';
-import { countIndexKeys, wipeIndexKeys } from '../resources/index-keys.ts';
+import { wipeIndexKeys } from '../resources/index-keys.ts';
 import { counted, grouped } from '../report/text.ts';
 import type { Kind } from '../report/types.ts';
 import { onLink, resultsLink, stepFailure } from './links.ts';
@@ -187,19 +187,6 @@ async function wipeIndexes(step: StepContext): Promise<void> {
   tally.indexKeys += removed;
   const message = `Redis: ${counted(removed, 'index key')} removed`;
   logRemoved(step, 'indexes', message, { index_keys: removed });
-}
-
-/** Index keys that are there now; 0 where none are configured or `--older-than` keeps them. */
-export async function countIndexes(step: StepContext): Promise<number> {
-  const { service, keys, signal } = step;
-  if (service.config.indexKeys.length === 0 || keys.jobs.age !== undefined) return 0;
-  const count = await onLink(
-    service.redis,
-    { target: 'Redis', name: 'index keys' },
-    step.report,
-    async (redis) => countIndexKeys(redis, subjectOf(service), signal),
-  );
-  return count ?? 0;
 }
 
 /** Whether the config names all of the service's jobs, told by what is left of the database. */

@@ -58,7 +58,12 @@ function summaryLines(
   const inHand = tasksInHand(service.workers);
   const isAsked = (kind: Kind): boolean =>
     kinds.includes(kind) && !service.notConfigured.includes(kind);
-  const jobs = isAsked('jobs') ? [figure(service.jobs, doubts.jobs, 'job')] : [];
+  const jobs = isAsked('jobs')
+    ? [
+        figure(service.jobs, doubts.jobs, 'job'),
+        ...(service.indexKeys > 0 ? [counted(service.indexKeys, 'index key')] : []),
+      ]
+    : [];
   const tasks = isAsked('queue')
     ? [
         `${figure(queued, doubts.tasks, 'task')} queued`,

@@ -120,6 +120,10 @@ function leftLines(service: ServiceReport, dryRun: boolean, style: Style): strin
     const verb = dryRun ? 'would be cancelled' : 'cancelled';
     lines.push(`${name}: ${counted(service.tasksCancelled, 'task')} of its workers ${verb}`);
   }
+  if (service.indexKeysRemoved > 0) {
+    const verb = dryRun ? 'would be removed' : 'removed';
+    lines.push(`${name}: ${counted(service.indexKeysRemoved, 'index key')} ${verb}`);
+  }
   const named = service.warnings.some((warning) => warning.startsWith('still there: '));
   if (remainingCount(service.remaining) > 0 && !dryRun && !named) {
     lines.push(`${name}: still there: ${remainingText(service.remaining)}`);

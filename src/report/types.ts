@@ -238,6 +238,8 @@ export interface ServiceCensus extends Coverage {
   readonly jobsKept: number;
   /** Results of these jobs and tasks; counted for a plan only. */
   readonly results: number;
+  /** Keys of `indexKeys`; counted for a plan only. */
+  readonly indexKeys: number;
   readonly tasks: { readonly queued: number; readonly inFlight: number };
   readonly workers: Workers;
   readonly files: number;

@@ -38,6 +38,8 @@ export async function judgeFamilies(
   options: {
     readonly isServed: boolean;
     readonly taskIds: TaskIds;
+    /** Whether the service's queues are the only ones that are declared in the database. */
+    readonly isOnlyQueue?: () => Promise<boolean>;
     readonly mostKeys?: number | undefined;
   },
   signal: AbortSignal,
@@ -50,6 +52,7 @@ export async function judgeFamilies(
     neighbours.filter((one) => isServedBy(one, census.families)).map(({ name }) => name),
   );
   if (options.isServed) served.add(config.name);
+  const resultIds = resultIdsOf(subject, census.families);
   const claims: Claim[][] = [];
   const known: Omit<KnownFamily, 'claimants'>[] = [];
   for (const [index, family] of census.families.entries()) {
@@ -58,7 +61,7 @@ export async function judgeFamilies(
     const byType = isLookedAt ? await typesOf(redis, family.samples) : new Map<string, Buffer[]>();
     const evidence =
       whose === undefined && isLookedAt
-        ? await gather(redis, subject, family, byType, options.taskIds, candidates)
+        ? await gather(redis, subject, family, { byType, candidates, resultIds, ...options })
         : NO_EVIDENCE;
     claims.push(evidence.ties.map((tie) => ({ ...tie, isServed: served.has(tie.service) })));
     known.push({
@@ -78,6 +81,21 @@ export async function judgeFamilies(
     isComplete: census.isComplete,
     families: known.map((family, index) => ({ ...family, claimants: claimants[index] ?? [] })),
   };
+}
+
+/** Ids of some of the tasks that the database has results of. */
+function resultIdsOf({ keys }: SurveySubject, families: readonly Family[]): readonly Buffer[] {
+  return families.flatMap(({ samples }) =>
+    samples.flatMap((key) =>
+      keys.broker.resultStarts.flatMap((start) =>
+        startsWith(key, start) ? [key.subarray(start.length)] : [],
+      ),
+    ),
+  );
+}
+
+async function isAnyThere(redis: RedisConnection, keys: readonly Buffer[]): Promise<boolean> {
+  return ((await permitted(redis.exists(keys))) ?? 0) > 0;
 }
 
 function isServedBy({ keyPrefixes }: ServiceConfig, families: readonly Family[]): boolean {
@@ -100,10 +118,15 @@ async function gather(
   redis: RedisConnection,
   { config, keys }: SurveySubject,
   family: Family,
-  byType: ReadonlyMap<string, readonly Buffer[]>,
-  taskIds: TaskIds,
-  candidates: readonly ServiceConfig[],
+  around: {
+    readonly byType: ReadonlyMap<string, readonly Buffer[]>;
+    readonly candidates: readonly ServiceConfig[];
+    readonly resultIds: readonly Buffer[];
+    readonly taskIds: TaskIds;
+    readonly isOnlyQueue?: () => Promise<boolean>;
+  },
 ): Promise<Evidence> {
+  const { byType, candidates, resultIds, taskIds } = around;
   const waiting = new Set<string>();
   for (const service of candidates) {
     const ids = await taskIds(service);
@@ -114,8 +137,17 @@ async function gather(
   // All of those that could be looked at, or nearly.
   const areJobs = jobs.length > 0 && jobs.length * 2 >= family.samples.length;
   if (!areJobs && waiting.size === 0) return NO_EVIDENCE;
-  const results = jobs.flatMap(({ id }) => keys.broker.resultsOf(Buffer.from(id)));
-  const hasResults = keys.results !== 'none' && ((await permitted(redis.exists(results))) ?? 0) > 0;
+  const hasResults =
+    (await isAnyThere(
+      redis,
+      jobs.flatMap(({ id }) => keys.broker.resultsOf(Buffer.from(id))),
+    )) ||
+    (await isAnyThere(
+      redis,
+      resultIds.map((id) => Buffer.concat([family.prefix, id])),
+    ));
+  // Results do not say whose tasks they are of, unless nobody else has a queue here.
+  const isOnly = hasResults && areJobs && (await around.isOnlyQueue?.()) === true;
   const likenessOf = (service: ServiceConfig): Likeness | undefined =>
     likeness(printable(family.prefix), namesOf(service));
   const own = likenessOf(config);
@@ -128,11 +160,12 @@ async function gather(
       // Every Celery app has those.
       ...(hasResults ? ['with results of tasks of these ids'] : []),
       ...(waiting.has(config.name) ? ['with ids of tasks of its queue'] : []),
+      ...(isOnly ? ['no queue but its own is declared here'] : []),
       ...(own === undefined ? [] : [`"${own.word}" in their name`]),
     ],
     ties: candidates.flatMap((service) => {
       const words = likenessOf(service)?.words;
-      const hasTaskIds = waiting.has(service.name);
+      const hasTaskIds = waiting.has(service.name) || (isOnly && service === config);
       return words === undefined && !hasTaskIds
         ? []
         : [{ service: service.name, hasTaskIds, words: words ?? 0 }];

@@ -35,8 +35,10 @@ export async function findRelatedKeys(
 ): Promise<readonly RelatedFamily[]> {
   const ids = jobIds.slice(0, IDS);
   const words = firstWords(config.keyPrefixes);
+  // What looks like jobs by itself is some service's jobs, and never an index to be removed.
   const strange = families.filter(
-    ({ whose, claimants }) => whose === undefined && claimants.length === 0,
+    ({ whose, claimants, evidence }) =>
+      whose === undefined && claimants.length === 0 && evidence.length === 0,
   );
   const isAlike = ({ prefix }: KnownFamily): boolean => words.has(firstWord(prefix));
   const inOrder = [...strange.filter(isAlike), ...strange.filter((family) => !isAlike(family))];

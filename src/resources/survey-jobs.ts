@@ -2,6 +2,7 @@
  * The one check of a service's job keys: whether the config names them, all of them and only them.
  * Asked by doctor, plan, stats and wipe.
  */
+import { declaredQueues } from '../celery/routes.ts';
 import type { ServiceConfig } from '../config/types.ts';
 import type { Finding } from '../model/finding.ts';
 import type { RedisConnection } from '../redis/connect.ts';
@@ -69,7 +70,16 @@ export async function surveyJobs(
   const wide = widePrefixes(config, label, seen.parts);
   const isWorth = await isWorthALook(redis, subject, seen, options.occasion);
   const judgement = isWorth
-    ? await judgeFamilies(redis, subject, { isServed: (seen.matched ?? 0) > 0, taskIds }, signal)
+    ? await judgeFamilies(
+        redis,
+        subject,
+        {
+          isServed: (seen.matched ?? 0) > 0,
+          taskIds,
+          isOnlyQueue: async () => isOnlyQueueOf(redis, subject, signal),
+        },
+        signal,
+      )
     : undefined;
   if (config.jobKeys === 'none') return { findings: [], judgement };
   const matched = seen.matched ?? matchedIn(judgement);
@@ -162,4 +172,16 @@ async function isHomeOf(redis: RedisConnection, { keys }: SurveySubject): Promis
   if (queues.length === 0) return false;
   const names = [...queues.map(broker.binding), ...queues.map(broker.queue)];
   return ((await permitted(redis.exists(names))) ?? 0) > 0;
+}
+
+/** Whether nobody else ever declared a task queue in this database. */
+async function isOnlyQueueOf(
+  redis: RedisConnection,
+  { keys, neighbours }: SurveySubject,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (keys.queues.length === 0 || neighbours.length > 0) return false;
+  const declared = await permitted(declaredQueues(redis, keys.broker, signal));
+  const names = [...(declared ?? [])];
+  return names.length > 0 && names.every((name) => keys.queues.includes(name));
 }

@@ -167,6 +167,7 @@ function census(
     jobs: counts.jobs,
     jobsKept: 0,
     results: counts.jobs,
+    indexKeys: 0,
     tasks: { queued: counts.queued, inFlight: counts.inFlight },
     workers: NO_WORKERS,
     files: sum('files'),
