@@ -7,6 +7,7 @@ import { permitted } from '../redis/errors.ts';
 const LARGEST_JOB = 64 * 1024;
 
 export interface SampledJob {
+  readonly key: Buffer;
   readonly id: string;
   readonly isNamedById: boolean;
   /** It has the time of its creation. */
@@ -49,7 +50,20 @@ function jobOf(
   if (typeof id !== 'string' && typeof id !== 'number') return [];
   const isNamedById = key.toString().endsWith(String(id));
   const isDated = 'created_at' in fields;
-  return isNamedById || isDated ? [{ id: String(id), isNamedById, isDated }] : [];
+  return isNamedById || isDated ? [{ key, id: String(id), isNamedById, isDated }] : [];
+}
+
+/**
+ * What stands before the id in the names of jobs, where it is the same in all: `trx:` of `trx:id-1`,
+ * whose names alone look like `trx:id-…`. Undefined where the names do not end with the id.
+ */
+export function prefixOf(jobs: readonly SampledJob[]): Buffer | undefined {
+  const prefixes = jobs.map(({ key, id, isNamedById }) =>
+    isNamedById ? key.subarray(0, key.length - Buffer.byteLength(id)) : undefined,
+  );
+  const [first] = prefixes;
+  const isSame = prefixes.every((prefix) => prefix !== undefined && first?.equals(prefix));
+  return isSame && first !== undefined && first.length > 0 ? Buffer.from(first) : undefined;
 }
 
 /** What any service may call its keys. */

@@ -248,6 +248,7 @@ function wanted({ keyPrefixes }: ServiceConfig): string {
   return keyPrefixes.map((prefix) => `"${prefix}"`).join(' or ');
 }
 
-function jsonValue(values: readonly string[]): string {
+function jsonValue(all: readonly string[]): string {
+  const values = [...new Set(all)];
   return values.length === 1 ? JSON.stringify(values[0]) : JSON.stringify(values);
 }

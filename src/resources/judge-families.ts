@@ -8,7 +8,7 @@ import { startsWith } from '../redis/scan.ts';
 import { printable } from '../report/printable.ts';
 import { assignFamilies } from './assign-families.ts';
 import type { Claim } from './assign-families.ts';
-import { likeness, readJobs } from './job-evidence.ts';
+import { likeness, prefixOf, readJobs } from './job-evidence.ts';
 import type { Likeness } from './job-evidence.ts';
 import { createOwners } from './key-families.ts';
 import type { KnownFamily, SurveySubject } from './key-families.ts';
@@ -64,9 +64,10 @@ export async function judgeFamilies(
         ? await gather(redis, subject, family, { byType, candidates, resultIds, ...options })
         : NO_EVIDENCE;
     claims.push(evidence.ties.map((tie) => ({ ...tie, isServed: served.has(tie.service) })));
+    const bytes = evidence.prefix ?? family.prefix;
     known.push({
-      prefix: printable(family.prefix),
-      bytes: family.prefix,
+      prefix: printable(bytes),
+      bytes,
       count: family.count,
       share: family.count / census.keys,
       samples: family.samples,
@@ -109,9 +110,11 @@ interface Evidence {
   /** For people, as in `JSON with id, status and created_at`. */
   readonly words: readonly string[];
   readonly ties: readonly Omit<Claim, 'isServed'>[];
+  /** What the jobs' names begin with, where their ids tell it better than the names. */
+  readonly prefix: Buffer | undefined;
 }
 
-const NO_EVIDENCE: Evidence = { words: [], ties: [] };
+const NO_EVIDENCE: Evidence = { words: [], ties: [], prefix: undefined };
 
 /** Why these keys look like jobs, and whose. @throws RedisError. */
 async function gather(
@@ -127,13 +130,14 @@ async function gather(
   },
 ): Promise<Evidence> {
   const { byType, candidates, resultIds, taskIds } = around;
+  const jobs = await readJobs(redis, byType);
+  const prefix = prefixOf(jobs) ?? family.prefix;
   const waiting = new Set<string>();
   for (const service of candidates) {
     const ids = await taskIds(service);
-    const named = ids.map((id) => Buffer.concat([family.prefix, Buffer.from(id)]));
-    if (((await permitted(redis.exists(named))) ?? 0) > 0) waiting.add(service.name);
+    const named = ids.map((id) => Buffer.concat([prefix, Buffer.from(id)]));
+    if (await isAnyThere(redis, named)) waiting.add(service.name);
   }
-  const jobs = await readJobs(redis, byType);
   // All of those that could be looked at, or nearly.
   const areJobs = jobs.length > 0 && jobs.length * 2 >= family.samples.length;
   if (!areJobs && waiting.size === 0) return NO_EVIDENCE;
@@ -144,16 +148,17 @@ async function gather(
     )) ||
     (await isAnyThere(
       redis,
-      resultIds.map((id) => Buffer.concat([family.prefix, id])),
+      resultIds.map((id) => Buffer.concat([prefix, id])),
     ));
   // Results do not say whose tasks they are of, unless nobody else has a queue here.
   const isOnly = hasResults && areJobs && (await around.isOnlyQueue?.()) === true;
   const likenessOf = (service: ServiceConfig): Likeness | undefined =>
-    likeness(printable(family.prefix), namesOf(service));
+    likeness(printable(prefix), namesOf(service));
   const own = likenessOf(config);
   const isDated = jobs.every((job) => job.isDated);
   const fields = isDated ? 'id, status and created_at' : 'id and status';
   return {
+    prefix: areJobs ? prefix : undefined,
     words: [
       ...(areJobs ? [`${byType.has('string') ? 'JSON' : 'hashes'} with ${fields}`] : []),
       ...(areJobs && jobs.every(({ isNamedById }) => isNamedById) ? ['named by their id'] : []),
