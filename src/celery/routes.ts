@@ -49,6 +49,33 @@ export async function declaredQueues(
   return queues;
 }
 
+/** kombu's own exchanges: remote control, its replies, events. */
+const OWN_EXCHANGES = new Set(['celery.pidbox', 'reply.celery.pidbox', 'celeryev']);
+
+/**
+ * Every name in this database that may be a task queue's: the declared queues, and the exchanges, which
+ * are called like their queue unless an app says otherwise. Scans the keyspace.
+ * @throws RedisError, or the signal's reason.
+ */
+export async function possibleQueues(
+  broker: RedisConnection,
+  names: BrokerKeys,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const queues = new Set<string>();
+  for await (const keys of scanKeys(broker, names.bindings, signal)) {
+    for (const key of keys) {
+      const exchange = key.subarray(names.bindings.length).toString();
+      if (OWN_EXCHANGES.has(exchange)) continue;
+      queues.add(exchange);
+      for (const { queue } of await readBindings(broker, key)) {
+        if (isTaskQueue(queue)) queues.add(queue);
+      }
+    }
+  }
+  return queues;
+}
+
 /**
  * Names of the workers that have declared a mailbox: those that listen, and those that were killed
  * since. @throws RedisError.

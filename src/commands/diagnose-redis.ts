@@ -17,7 +17,7 @@ import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { jobNeeds, permissionFailure, queueNeeds } from './permissions.ts';
 import { serviceKeys } from './service-keys.ts';
-import { surveyService } from './survey-service.ts';
+import { jobKeysOf, surveyService } from './survey-service.ts';
 
 /**
  * What `doctor` says of a service's databases: whether it is the primary, what this user may not do,
@@ -154,7 +154,7 @@ async function survey(
   signal: AbortSignal,
 ): Promise<JobSurvey> {
   const sample = createJobSample(service.config);
-  const { jobs } = serviceKeys(service);
+  const jobs = await jobKeysOf(service, serviceKeys(service), signal);
   const matched = await onLink(
     service.redis,
     { target: 'Redis', name: 'jobs' },

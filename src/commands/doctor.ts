@@ -63,7 +63,9 @@ export async function doctor(
     for (const [name, one] of judged.located) located.set(name, one);
     files.set(target.name, await fileChecks(config, target, judged, state, signal));
   }
-  const services = await openServices(config.services, targets, located, REDIS_KINDS, signal);
+  const services = await openServices(config.services, targets, located, REDIS_KINDS, signal, {
+    earlier: earlierRuns(state),
+  });
   try {
     const resumed: Hold[] = [];
     const diagnoses: ServiceDiagnosis[] = [];

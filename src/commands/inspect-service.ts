@@ -14,6 +14,7 @@ import { onLink } from './links.ts';
 import { directoryFailure } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
+import { jobKeysOf } from './survey-service.ts';
 import { obstacleWarnings } from './obstacles.ts';
 import type { DirectoryObstacle } from './obstacles.ts';
 import { mountWarning, strangeKeyWarning } from './warnings.ts';
@@ -108,9 +109,10 @@ async function countInRedis(
 ): Promise<Pick<ServiceCensus, 'jobs' | 'jobsKept' | 'tasks' | 'unknown'>> {
   const keys = serviceKeys(service);
   const isWanted = kinds.includes('jobs') && service.config.jobKeys === 'named';
+  const jobKeysHere = isWanted ? await jobKeysOf(service, keys, signal) : keys.jobs;
   const jobs = isWanted
     ? await onLink(service.redis, { target: 'Redis', name: 'jobs' }, report, async (redis) =>
-        countJobs(redis, keys.jobs, signal, (key) => {
+        countJobs(redis, jobKeysHere, signal, (key) => {
           jobKeys?.(key);
           found?.('jobs', () => printable(key));
         }),

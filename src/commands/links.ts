@@ -151,7 +151,11 @@ export function replicaFailure({ failureTarget, label }: Link, primary: string):
 }
 
 function redisFailure(target: 'Redis' | 'Celery', item: string, error: RedisError): Failure {
-  return { target, item, code: error.code, reason: error.message, hint: error.hint };
+  const hint =
+    target === 'Celery'
+      ? error.hint.replace('`redis` of this service', '`celery.broker` of this service')
+      : error.hint;
+  return { target, item, code: error.code, reason: error.message, hint };
 }
 
 /** Results live where the jobs do; a service without jobs keeps them in its broker's database. */

@@ -13,7 +13,11 @@ import { printable } from '../report/printable.ts';
 import { systemHint, systemReason } from '../report/system-reason.ts';
 import type { Failure, Kind } from '../report/types.ts';
 import type { Finding } from '../model/finding.ts';
-import { missingDirectories, nearestDirectory } from '../resources/missing-directories.ts';
+import {
+  missingDirectories,
+  nearestDirectory,
+  placesOf,
+} from '../resources/missing-directories.ts';
 import { NO_EARLIER_RUNS } from '../runs/earlier-runs.ts';
 import type { EarlierRuns } from '../runs/earlier-runs.ts';
 import { findingFailure } from '../report/finding-text.ts';
@@ -82,8 +86,13 @@ export async function openServices(
       const opened = wanted.map((directory) => openDirectory(directory, before, failures));
       const patterns = patternProblems.filter(({ kind }) => kinds.includes(kind));
       if (wanted.length + patterns.length > 0) {
-        if (isRootMissing(config)) failures.push(rootFailure(config));
-        else noteMissing(missingDirectories(config, wanted, patterns, earlier), failures, warnings);
+        if (isRootMissing(config)) failures.push(rootFailure(config, all));
+        else
+          noteMissing(
+            missingDirectories(config, wanted, patterns, earlier, all),
+            failures,
+            warnings,
+          );
         if (opened.some(({ open }) => open?.byDescriptor === false)) warnings.push(WITHOUT_PROC);
         failures.push(...patterns.flatMap(patternFailure));
       }
@@ -196,8 +205,8 @@ function isRootMissing(config: ServiceConfig): boolean {
   return config.rootConfigured && !existsSync(config.root);
 }
 
-function rootFailure(config: ServiceConfig): Failure {
-  const near = nearestDirectory(config.root, new Set());
+function rootFailure(config: ServiceConfig, all: readonly ServiceConfig[]): Failure {
+  const near = nearestDirectory(config.root, new Set(placesOf(all)));
   return {
     target: 'Root',
     item: config.name,

@@ -29,6 +29,8 @@ export interface WipeTally {
   indexKeys: number;
   /** The config does not name the service's jobs, or not all: a problem of the survey. */
   missesJobs: boolean;
+  /** Results of its jobs or tasks could not be removed. */
+  leavesResults: boolean;
   /** Kinds that could not be looked at, or not completely. */
   readonly unknown: Set<Kind>;
   /** Some ids of jobs that went, and what the service's prefixes matched. */
@@ -97,6 +99,7 @@ export function startTally(service: OpenService): WipeTally {
     cancelled: new Set(),
     indexKeys: 0,
     missesJobs: false,
+    leavesResults: false,
     unknown: new Set(unknownAtStart(service)),
     sample: createJobSample(service.config),
     isDoubtful: false,

@@ -1,19 +1,28 @@
 import { scanInFlight } from '../celery/in-flight.ts';
 import { brokerKeys } from '../celery/keys.ts';
+import type { BrokerKeys } from '../celery/keys.ts';
 import { peekQueue } from '../celery/queue.ts';
+import { possibleQueues } from '../celery/routes.ts';
 import type { ServiceConfig } from '../config/types.ts';
+import type { Finding } from '../model/finding.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { permitted } from '../redis/errors.ts';
+import type { JobKeys } from '../redis/jobs.ts';
+import { startsWith } from '../redis/scan.ts';
 import { targetIdentity, targetLabel } from '../redis/target.ts';
 import type { Failure } from '../report/types.ts';
 import { countIndexKeys } from '../resources/index-keys.ts';
 import { unnamedJobs } from '../resources/job-findings.ts';
-import { neighboursIn } from '../resources/key-families.ts';
+import { isQueueList, neighboursIn } from '../resources/key-families.ts';
 import type { SurveySubject } from '../resources/key-families.ts';
 import type { TaskIds } from '../resources/judge-families.ts';
+import { surveyQueues } from '../resources/survey-queues.ts';
 import { surveyJobs } from '../resources/survey-jobs.ts';
 import type { JobSurvey, SeenJobs, SurveyOccasion } from '../resources/survey-jobs.ts';
 import { onLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
+import type { ServiceKeys } from './service-keys.ts';
 
 /** The survey of a service's job keys, on the connections of an open service. */
 
@@ -61,12 +70,82 @@ export async function surveyService(
       return await surveyJobs(redis, subjectOf(service), known, { occasion, taskIds }, signal);
     },
   );
-  if (survey !== undefined) return survey;
+  const queues = await queueFindings(service, seen.ids, report, signal);
+  if (survey !== undefined) return { ...survey, findings: [...survey.findings, ...queues] };
   const findings =
     config.jobKeys === 'not said'
       ? [unnamedJobs(config, targetLabel(config.redis), undefined)]
       : [];
-  return { findings, judgement: undefined };
+  return { findings: [...findings, ...queues], judgement: undefined };
+}
+
+/** Queues that nobody names, in the broker's database; without a broker in the one of the jobs. */
+async function queueFindings(
+  service: OpenService,
+  jobIds: ReadonlySet<string>,
+  report: (failure: Failure) => void,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { config, all } = service;
+  const link = config.celery === undefined ? service.redis : service.broker;
+  const target = config.celery?.broker ?? config.redis;
+  if (target === undefined) return [];
+  const found = await onLink(link, { target: 'Celery', name: 'queues' }, report, async (broker) => {
+    const declared = await declaredOn(link, broker, serviceKeys(service).broker, signal);
+    const known = {
+      declared,
+      neighbours: neighboursIn(target, config, all),
+      isJob: (id: string) => jobIds.has(id),
+    };
+    return await surveyQueues(broker, { config, keys: serviceKeys(service) }, known, signal);
+  });
+  return found ?? [];
+}
+
+/** A queue that is declared while a run goes on is found by the next one. */
+const declaredOnLink = new WeakMap<object, ReadonlySet<string>>();
+
+async function declaredOn(
+  link: object | undefined,
+  redis: RedisConnection,
+  names: BrokerKeys,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const known = link === undefined ? undefined : declaredOnLink.get(link);
+  if (known !== undefined) return known;
+  const declared = (await permitted(possibleQueues(redis, names, signal))) ?? new Set<string>();
+  if (link !== undefined) declaredOnLink.set(link, declared);
+  return declared;
+}
+
+/**
+ * The keys of a service's jobs; lists of declared task queues are none, whatever a prefix matches.
+ * @throws the signal's reason.
+ */
+export async function jobKeysOf(
+  service: OpenService,
+  { jobs, broker }: Pick<ServiceKeys, 'jobs' | 'broker'>,
+  signal: AbortSignal,
+): Promise<JobKeys> {
+  if (jobs.prefixes.length === 0) return jobs;
+  const step = { target: 'Redis', name: 'queues' } as const;
+  // The steps that follow tell of a connection that fails.
+  const ignore = (): undefined => undefined;
+  const declared = await onLink(service.redis, step, ignore, async (redis) =>
+    declaredOn(service.redis, redis, broker, signal),
+  );
+  if (declared === undefined || declared.size === 0) return jobs;
+  return {
+    ...jobs,
+    protectedWith(prefix) {
+      const isProtected = jobs.protectedWith(prefix);
+      const near = [...declared].filter((queue) => startsWith(Buffer.from(queue), prefix));
+      if (near.length === 0) return isProtected;
+      const queues = near.map((queue) => Buffer.from(queue));
+      return (key) =>
+        isProtected?.(key) === true || queues.some((queue) => isQueueList(key, queue));
+    },
+  };
 }
 
 /** Index keys that are there now; 0 where none are configured or `--older-than` keeps them. */

@@ -104,22 +104,24 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
     step.warn(`Redis: ${counted(look.indexKeys, 'index key')} still there or there again`);
   }
   const stragglers = reportStragglers(crew);
-  const { missesJobs } = tally;
+  const { missesJobs, leavesResults } = tally;
   const isGone =
     look.verified && look.results === 0 && look.indexKeys === 0 && look.directories === 0;
-  const verified = isGone && !stragglers && !missesJobs;
+  const verified = isGone && !stragglers && !missesJobs && !leavesResults;
   const why =
     left > 0
       ? `${counted(left, 'item')} still there`
-      : missesJobs
-        ? 'the config does not name all of its jobs'
-        : stragglers
-          ? 'a worker may write again'
-          : look.results + look.indexKeys > 0
-            ? `${counted(look.results + look.indexKeys, 'result or index key')} still there`
-            : look.directories > 0
-              ? `${counted(look.directories, 'directory', 'directories')} still there`
-              : 'not everything could be looked at';
+      : leavesResults
+        ? 'results could not be removed'
+        : missesJobs
+          ? 'the config does not name all that is its own'
+          : stragglers
+            ? 'a worker may write again'
+            : look.results + look.indexKeys > 0
+              ? `${counted(look.results + look.indexKeys, 'result or index key')} still there`
+              : look.directories > 0
+                ? `${counted(look.directories, 'directory', 'directories')} still there`
+                : 'not everything could be looked at';
   observer.log({
     level: verified ? 'INFO' : 'WARNING',
     service: name,

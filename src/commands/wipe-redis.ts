@@ -19,7 +19,7 @@ import {
 } from './warnings.ts';
 import { DEFAULT_ZONE } from './service-keys.ts';
 import type { StepContext, WipeTally } from './step.ts';
-import { subjectOf, surveyService } from './survey-service.ts';
+import { jobKeysOf, subjectOf, surveyService } from './survey-service.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
 export async function wipeQueue(step: StepContext): Promise<void> {
@@ -115,12 +115,13 @@ export async function wipeJobs(step: StepContext): Promise<void> {
     async (redis) => {
       await removeJobs(
         redis,
-        keys.jobs,
+        await jobKeysOf(service, keys, signal),
         keys.results === 'none'
           ? undefined
           : {
               starts: keys.broker.resultStarts,
               failed(error) {
+                tally.leavesResults = true;
                 step.report(
                   stepFailure(service.redis, { target: 'Redis', name: 'results' }, error),
                 );
@@ -264,5 +265,6 @@ export async function removeResultsOf(
       return results;
     },
   );
+  tally.leavesResults ||= removed === undefined;
   tally.results += removed ?? 0;
 }

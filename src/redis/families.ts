@@ -138,7 +138,10 @@ export function familyOf(key: string): string {
   const parts = text.split(SEPARATORS);
   const last = parts.at(-1) ?? '';
   const prefix = last === '' ? text : text.slice(0, text.length - last.length);
-  return (prefix === '' ? text : prefix).slice(0, LONGEST);
+  if (prefix !== '') return prefix.slice(0, LONGEST);
+  // `download_dQw4w9WgXcQ`: without another separator the last `_` or `-` is one before an id.
+  const beforeId = /^(.*[a-z0-9][_-])(?=[^_-]*[A-Z0-9])[^_-]{6,}$/.exec(text)?.[1];
+  return (beforeId ?? text).slice(0, LONGEST);
 }
 
 function firstPart(prefix: string): string {

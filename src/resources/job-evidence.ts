@@ -1,4 +1,5 @@
 /** Why keys look like jobs: by their values, and by what their names have in common with a service. */
+import leven from 'leven';
 import { asRecord, parseJson } from '../celery/message.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
@@ -14,11 +15,14 @@ export interface SampledJob {
   readonly isDated: boolean;
 }
 
-const FIELDS = ['id', 'job_id', 'task_id', 'status', 'state', 'created_at'] as const;
+const IDS = ['id', 'job_id', 'task_id', 'jobId', 'taskId', 'uuid'] as const;
+const STATES = ['status', 'state'] as const;
+const TIMES = ['created_at', 'createdAt', 'created'] as const;
+const FIELDS = [...IDS, ...STATES, ...TIMES];
 
 /**
- * Those of the keys whose value looks like a job's: an id, a state, and the time of its creation or a
- * name that ends with the id. Strings with JSON and hashes. @throws RedisError.
+ * Those of the keys whose value looks like a job's: a state, and the time of its creation or a name
+ * that ends with its id. Strings with JSON and hashes. @throws RedisError.
  */
 export async function readJobs(
   redis: RedisConnection,
@@ -45,12 +49,17 @@ function jobOf(
   key: Buffer,
   fields: Readonly<Record<string, unknown>> | undefined,
 ): readonly SampledJob[] {
-  if (fields === undefined || !('status' in fields || 'state' in fields)) return [];
-  const id = fields['id'] ?? fields['job_id'] ?? fields['task_id'];
-  if (typeof id !== 'string' && typeof id !== 'number') return [];
-  const isNamedById = key.toString().endsWith(String(id));
-  const isDated = 'created_at' in fields;
-  return isNamedById || isDated ? [{ key, id: String(id), isNamedById, isDated }] : [];
+  if (fields === undefined || !STATES.some((name) => name in fields)) return [];
+  const isDated = TIMES.some((name) => name in fields);
+  const text = key.toString();
+  const told = IDS.map((name) => fields[name]).find(
+    (id) => typeof id === 'string' || typeof id === 'number',
+  );
+  // A job need not repeat its id: the name's last part is the id then.
+  const id = told === undefined ? (/[^:/|.]*$/.exec(text)?.[0] ?? '') : String(told);
+  if (id === '') return [];
+  const isNamedById = told === undefined ? isDated : text.endsWith(id);
+  return isNamedById || isDated ? [{ key, id, isNamedById, isDated }] : [];
 }
 
 /**
@@ -115,6 +124,13 @@ export function isGeneric(prefix: string): boolean {
 function wordsOf(text: string): readonly string[] {
   return text
     .toLowerCase()
-    .split(/[^a-z]+/)
-    .filter((word) => word.length > 2);
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word.length > 1 && !/^\d+$/.test(word));
+}
+
+/** Whether a prefix is written nearly like the configured one: `enc:job:` and `enc:jobs:`. */
+export function isNearly(prefix: string, configured: readonly string[]): boolean {
+  return configured.some(
+    (own) => prefix !== own && Math.min(prefix.length, own.length) > 4 && leven(prefix, own) <= 2,
+  );
 }

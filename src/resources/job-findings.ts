@@ -1,7 +1,8 @@
 /** What a survey of a service's keys means for the operator, in sentences with the line to change. */
 import type { ServiceConfig } from '../config/types.ts';
 import type { Finding } from '../model/finding.ts';
-import { targetLabel } from '../redis/target.ts';
+import { addressLabel, targetLabel } from '../redis/target.ts';
+import type { RedisTarget } from '../redis/target.ts';
 import { counted, grouped } from '../report/text.ts';
 import type { Judgement } from './judge-families.ts';
 import { familiesText, familyName } from './key-families.ts';
@@ -24,15 +25,21 @@ export function unnamedJobs(
   const { name } = config;
   const families = judgement?.families ?? [];
   const ours = families.filter(({ claimants }) => claimants.includes(name));
-  const likely = ours.length > 0 ? ours : families.filter(({ evidence }) => evidence.length > 0);
-  const prefixes = likely.map(({ prefix }) => prefix);
+  const prefixes = ours.map(({ prefix }) => prefix);
+  const likely = families.filter(
+    ({ evidence, whose }) => evidence.length > 0 && whose === undefined,
+  );
+  const alike =
+    ours.length > 0
+      ? ''
+      : likely.map((one) => `; "${one.prefix}*" may be jobs (${one.evidence.join(', ')})`).join('');
   const value = prefixes.length === 0 ? '"<what its job keys begin with>"' : jsonValue(prefixes);
   const holds =
     judgement === undefined
       ? 'the database could not be looked at'
       : judgement.keys === 0
         ? 'the database is empty now'
-        : `the database holds ${familiesText(judgement)}`;
+        : `the database holds ${familiesText(judgement)}${alike}`;
   return {
     code: 'ENOPREFIX',
     severity: 'problem',
@@ -83,7 +90,23 @@ function missedHint(
 ): string {
   const right = [...(matched === 0 ? [] : keyPrefixes), ...missed.map(({ prefix }) => prefix)];
   const foreign = JSON.stringify(missed.map(({ prefix }) => prefix));
-  return `in the config, services.${name}: "keyPrefix": ${jsonValue(right)}; if they are another program's: "foreignKeyPrefixes": ${foreign}`;
+  const isMixed = missed.some(({ evidence }) =>
+    evidence.some((words) => words.endsWith('looked at')),
+  );
+  const care = isMixed ? ' (look first: not all of these keys look like jobs)' : '';
+  return `in the config, services.${name}: "keyPrefix": ${jsonValue(right)}${care}; if they are another program's: "foreignKeyPrefixes": ${foreign}`;
+}
+
+/** Without user and password: those stay as the config has them. */
+function urlText(target: RedisTarget): string {
+  if (target.kind !== 'server') return targetLabel(target);
+  const { address, db, tls } = target;
+  if ('path' in address) return `unix://${address.path}?db=${db}`;
+  return `${tls === undefined ? 'redis' : 'rediss'}://${addressLabel(address)}/${db}`;
+}
+
+function access({ credentials }: RedisTarget): string {
+  return credentials === undefined ? '' : ', with user and password as before';
 }
 
 /** Jobs of the service in another database than the configured one. */
@@ -91,6 +114,7 @@ export function jobsElsewhere(
   config: ServiceConfig,
   label: string,
   database: OtherDatabase,
+  matched: number,
 ): Finding {
   const { target, jobs, isBroker, certainty } = database;
   const found = jobs
@@ -103,22 +127,30 @@ export function jobsElsewhere(
   const prefixes = jobs.filter(({ whose }) => whose !== 'jobs').map(({ prefix }) => prefix);
   const prefix = prefixes.length === 0 ? '' : ` and "keyPrefix": ${jsonValue(prefixes)}`;
   const none =
-    config.jobKeys === 'named' ? `No key begins with ${wanted(config)} here` : 'No jobs here';
+    config.jobKeys !== 'named'
+      ? 'No jobs here'
+      : matched === 0
+        ? `No key begins with ${wanted(config)} here`
+        : `Only ${counted(matched, 'key')} began with ${wanted(config)} here`;
   return {
     code: 'EDATABASE',
-    severity: ({ certain: 'problem', likely: 'warning', unlikely: 'note' } as const)[certainty],
+    severity: certainty === 'certain' ? 'problem' : 'note',
     target: 'Redis',
     item: `${label} (jobs)`,
     reason: `${none}, and ${found} in ${where} look like jobs of this service: left alone`,
-    hint: `in the config, services.${config.name}: "redis" with ${targetLabel(target)} instead of ${label}${prefix}; if they are another stack's, leave it`,
+    hint: `in the config, services.${config.name}: "redis": ${JSON.stringify(urlText(target))} instead of ${label}${access(target)}${prefix}; if they are another stack's, leave it`,
   };
 }
 
-/** Nothing matched and nothing there looks like jobs: the service may be unused, or elsewhere. */
+/**
+ * Nothing matched, and what is there is nobody's by name. What looks like jobs may be the service's:
+ * unknown, unless an earlier run removed its jobs here by the same config.
+ */
 export function nothingMatched(
   config: ServiceConfig,
   label: string,
   judgement: Judgement,
+  wereHere: boolean,
 ): Finding | undefined {
   const strange = judgement.families.filter(
     ({ whose, claimants }) => whose === undefined && !claimants.includes(config.name),
@@ -133,11 +165,14 @@ export function nothingMatched(
   const foreign = strange.slice(0, FOREIGN_SHOWN).map((family) => foreignPrefixOf(family));
   return {
     code: 'ENOMATCH',
-    severity: isFew ? 'note' : 'warning',
+    severity: isFew ? 'note' : jobs.length > 0 && !wereHere ? 'problem' : 'warning',
     target: 'Redis',
     item: label,
     reason: `no key begins with ${wanted(config)}, but the database holds others: ${familiesText(shown)}${alike}`,
-    hint: `if the service has jobs, correct keyPrefix or the database number in the config; if those are another program's: "foreignKeyPrefixes": ${JSON.stringify(foreign)}`,
+    hint:
+      jobs.length === 0
+        ? `if the service has jobs, correct keyPrefix or the database number in the config; if those are another program's: "foreignKeyPrefixes": ${JSON.stringify(foreign)}`
+        : `in the config, services.${config.name}: if those are its jobs, "keyPrefix": ${jsonValue(jobs.map(({ prefix }) => prefix))}; if they are another program's: "foreignKeyPrefixes": ${JSON.stringify(jobs.map(({ prefix }) => prefix))}`,
   };
 }
 
@@ -212,7 +247,7 @@ export function widePrefixes(
       target: 'Redis',
       item: label,
       reason: `keyPrefix "${prefix}" does not end with a separator and covers several families: ${shown.join(', ')}${more}`,
-      hint: `in the config, services.${config.name}: name the ones that are its jobs, e.g. "keyPrefix": ${JSON.stringify(own[0]?.part ?? prefix)}`,
+      hint: `in the config, services.${config.name}: name those of ${JSON.stringify(own.slice(0, PARTS_SHOWN).map(({ part }) => part))} that are its jobs as "keyPrefix"`,
     };
   });
 }
@@ -225,13 +260,18 @@ export function otherDatabasesNote(
   label: string,
   { unclaimed, isKnown }: OtherDatabases,
 ): readonly Finding[] {
-  const note = (reason: string, hint: string): readonly Finding[] => [
-    { code: 'EKEYSPACE', severity: 'note', target: 'Redis', item: label, reason, hint },
+  const note = (
+    reason: string,
+    hint: string,
+    severity: Finding['severity'] = 'note',
+  ): readonly Finding[] => [
+    { code: 'EKEYSPACE', severity, target: 'Redis', item: label, reason, hint },
   ];
   if (!isKnown) {
     return note(
       'no jobs here, and other databases of the server could not be looked at (INFO is not permitted)',
       'allow it: ACL SETUSER … +info',
+      'warning',
     );
   }
   if (unclaimed.size === 0) return [];
@@ -251,4 +291,46 @@ function wanted({ keyPrefixes }: ServiceConfig): string {
 function jsonValue(all: readonly string[]): string {
   const values = [...new Set(all)];
   return values.length === 1 ? JSON.stringify(values[0]) : JSON.stringify(values);
+}
+
+/** Celery's keys behind a `global_keyprefix` that the config does not have. */
+export function globalKeyPrefixes(
+  config: ServiceConfig,
+  label: string,
+  fronts: ReadonlyMap<string, ReadonlySet<string>>,
+): readonly Finding[] {
+  const queues = config.celery?.queues ?? [];
+  return [...fronts].map(([front, exchanges]) => {
+    const own = queues.filter((queue) => exchanges.has(queue));
+    const isOwn = own.length > 0;
+    return {
+      code: 'EGLOBALPREFIX',
+      severity: isOwn ? 'problem' : 'note',
+      target: 'Celery',
+      item: `${label} (queue)`,
+      reason: isOwn
+        ? `its queue ${own.join(', ')} is declared behind "${front}", which is Celery's global_keyprefix: messages and results there are left alone`
+        : `Celery's keys of another app stand behind "${front}": left alone`,
+      hint: isOwn
+        ? `in the config, services.${config.name}.celery: "globalKeyPrefix": ${JSON.stringify(front)}`
+        : '',
+    };
+  });
+}
+
+/** A queue of the service in another database than the configured broker's. */
+export function queuesElsewhere(
+  config: ServiceConfig,
+  label: string,
+  target: RedisTarget,
+  queues: readonly string[],
+): Finding {
+  return {
+    code: 'EBROKER',
+    severity: 'problem',
+    target: 'Celery',
+    item: `${label} (queue)`,
+    reason: `Nobody declared ${queues.join(', ')} here, and ${databaseText(target)} has it: left alone`,
+    hint: `in the config, services.${config.name}.celery: "broker": ${JSON.stringify(urlText(target))}${access(target)}; if that is another stack's, leave it`,
+  };
 }

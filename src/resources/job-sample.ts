@@ -1,4 +1,4 @@
-/** Noted while jobs are counted or removed: a few of their ids, and what the prefixes cover. */
+/** Noted while jobs are counted or removed: some of their ids, and what the prefixes cover. */
 import type { ServiceConfig } from '../config/types.ts';
 import { countPrefixParts } from './prefix-parts.ts';
 import type { SeenJobs } from './survey-jobs.ts';
@@ -8,19 +8,20 @@ export interface JobSample {
   readonly told: () => Pick<SeenJobs, 'ids' | 'parts'>;
 }
 
-const MOST_IDS = 10;
+/** About one megabyte. */
+const MOST_IDS = 10_000;
 
 export function createJobSample({ keyPrefixes }: Pick<ServiceConfig, 'keyPrefixes'>): JobSample {
   const parts = countPrefixParts(keyPrefixes);
-  const ids: string[] = [];
+  const ids = new Set<string>();
   return {
     note(keys) {
       parts.note?.(keys);
-      for (const key of ids.length < MOST_IDS ? keys : []) {
-        if (ids.length === MOST_IDS) break;
+      for (const key of ids.size < MOST_IDS ? keys : []) {
+        if (ids.size === MOST_IDS) break;
         const text = key.toString();
         const prefix = keyPrefixes.find((one) => text.startsWith(one));
-        if (prefix !== undefined) ids.push(text.slice(prefix.length));
+        if (prefix !== undefined) ids.add(text.slice(prefix.length).replace(/^[:/|._-]+/, ''));
       }
     },
     told: () => ({ ids, parts: parts.list() }),

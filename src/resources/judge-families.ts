@@ -8,7 +8,7 @@ import { startsWith } from '../redis/scan.ts';
 import { printable } from '../report/printable.ts';
 import { assignFamilies } from './assign-families.ts';
 import type { Claim } from './assign-families.ts';
-import { likeness, prefixOf, readJobs } from './job-evidence.ts';
+import { isNearly, likeness, prefixOf, readJobs } from './job-evidence.ts';
 import type { Likeness } from './job-evidence.ts';
 import { createOwners } from './key-families.ts';
 import type { KnownFamily, SurveySubject } from './key-families.ts';
@@ -54,7 +54,7 @@ export async function judgeFamilies(
   if (options.isServed) served.add(config.name);
   const resultIds = resultIdsOf(subject, census.families);
   const claims: Claim[][] = [];
-  const known: Omit<KnownFamily, 'claimants'>[] = [];
+  const known: Omit<KnownFamily, 'claimants' | 'isTied'>[] = [];
   for (const [index, family] of census.families.entries()) {
     const isLookedAt = index < MOST_LOOKED_AT;
     const whose = ownerOf(family);
@@ -80,7 +80,13 @@ export async function judgeFamilies(
   return {
     keys: census.keys,
     isComplete: census.isComplete,
-    families: known.map((family, index) => ({ ...family, claimants: claimants[index] ?? [] })),
+    families: known.map((family, index) => ({
+      ...family,
+      claimants: claimants[index] ?? [],
+      isTied: (claims[index] ?? []).some(
+        ({ service, words, hasTaskIds }) => service === config.name && (words > 0 || hasTaskIds),
+      ),
+    })),
   };
 }
 
@@ -140,7 +146,8 @@ async function gather(
   }
   // All of those that could be looked at, or nearly.
   const areJobs = jobs.length > 0 && jobs.length * 2 >= family.samples.length;
-  if (!areJobs && waiting.size === 0) return NO_EVIDENCE;
+  const isNear = isNearly(printable(prefix), config.keyPrefixes);
+  if (!areJobs && !isNear && waiting.size === 0) return NO_EVIDENCE;
   const hasResults =
     (await isAnyThere(
       redis,
@@ -161,6 +168,10 @@ async function gather(
     prefix: areJobs ? prefix : undefined,
     words: [
       ...(areJobs ? [`${byType.has('string') ? 'JSON' : 'hashes'} with ${fields}`] : []),
+      ...(areJobs && jobs.length < family.samples.length
+        ? [`${jobs.length} of ${family.samples.length} that were looked at`]
+        : []),
+      ...(isNear ? ['nearly the configured prefix'] : []),
       ...(areJobs && jobs.every(({ isNamedById }) => isNamedById) ? ['named by their id'] : []),
       // Every Celery app has those.
       ...(hasResults ? ['with results of tasks of these ids'] : []),

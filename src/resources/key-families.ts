@@ -40,12 +40,33 @@ export interface KnownFamily {
   readonly evidence: readonly string[];
   /** The services whose jobs they are by that evidence; several: it does not tell which. */
   readonly claimants: readonly string[];
+  /** The surveyed service is tied to them by its own name or queue, and not by any service's words. */
+  readonly isTied: boolean;
 }
 
 /** Results and states of groups of any Celery app in the database. */
 const CELERY = ['celery-task-meta-', 'celery-taskset-meta-', 'chord-unlock-'].map((text) =>
   Buffer.from(text),
 );
+
+const BINDING = /^(.+?)_kombu\.binding\.(.*)$/s;
+
+/**
+ * What stands before kombu's own names where an app has a `global_keyprefix` that the config does not
+ * have, with the exchanges that are declared behind it.
+ */
+export function foreignFronts(
+  families: readonly KnownFamily[],
+  globalKeyPrefix: string,
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const fronts = new Map<string, Set<string>>();
+  for (const key of families.flatMap(({ samples }) => samples)) {
+    const [, front, exchange] = BINDING.exec(key.toString()) ?? [];
+    if (front === undefined || exchange === undefined || front === globalKeyPrefix) continue;
+    fronts.set(front, (fronts.get(front) ?? new Set()).add(exchange));
+  }
+  return fronts;
+}
 
 /** Tells the owner of a family, undefined when at least one sample has none. */
 export function createOwners(
@@ -69,9 +90,9 @@ export function createOwners(
     if (begins(key, foreign)) return 'foreign';
     if (keys.isProtected(key) || key.includes('.reply.celery.pidbox')) return 'Celery';
     if (begins(key, [keys.broker.results, ...CELERY])) return 'Celery';
-    if (queues.some((queue) => isListOf(key, queue))) return 'queue';
+    if (queues.some((queue) => isQueueList(key, queue))) return 'queue';
     // Before one's own: in another database than the configured one a neighbour may have the same.
-    if (begins(key, others) || othersQueues.some((queue) => isListOf(key, queue))) {
+    if (begins(key, others) || othersQueues.some((queue) => isQueueList(key, queue))) {
       return 'another service';
     }
     if (begins(key, own)) return 'jobs';
@@ -85,7 +106,7 @@ export function createOwners(
 }
 
 /** A queue's list, or one of its priorities: `thumbs:job:1` is none of the queue `thumbs`. */
-function isListOf(key: Buffer, queue: Buffer): boolean {
+export function isQueueList(key: Buffer, queue: Buffer): boolean {
   return startsWith(key, queue) && classifyQueueKey(key.subarray(queue.length)) === 'certain';
 }
 
@@ -96,7 +117,7 @@ function queueNames({ celery }: ServiceConfig): readonly string[] {
 /** The other services with jobs or queues in the same database. */
 export function neighboursIn(
   target: RedisTarget,
-  config: ServiceConfig,
+  config: ServiceConfig | undefined,
   all: readonly ServiceConfig[],
 ): readonly ServiceConfig[] {
   const identity = targetIdentity(target);

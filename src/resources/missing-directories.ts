@@ -20,12 +20,14 @@ export function missingDirectories(
   directories: readonly LocatedDirectory[],
   patterns: readonly PatternProblem[],
   earlier: EarlierRuns,
+  all: readonly ServiceConfig[],
 ): readonly Finding[] {
-  const taken = new Set(
-    directories.flatMap(({ state, path, configuredPath }) =>
+  const taken = new Set([
+    ...placesOf(all),
+    ...directories.flatMap(({ state, path, configuredPath }) =>
       state.is === 'missing' ? [] : [path, configuredPath],
     ),
-  );
+  ]);
   const findings: Finding[] = [];
   const plain: string[] = [];
   for (const directory of directories) {
@@ -40,6 +42,14 @@ export function missingDirectories(
       findings.push(unmatched(config, problem, taken));
   }
   return findings;
+}
+
+/** Roots and directories that the config names: none of them is another one's misspelt name. */
+export function placesOf(services: readonly ServiceConfig[]): readonly string[] {
+  return services.flatMap(({ root, directories, models }) => [
+    root,
+    ...[...directories, ...models].map(({ path }) => resolve(root, path)),
+  ]);
 }
 
 /** What speaks for another place than the configured one. */
@@ -150,14 +160,28 @@ export function nearestDirectory(path: string, taken: ReadonlySet<string>): stri
   const wanted = plainName(basename(missing));
   const rest = relative(missing, path);
   const candidates = namesIn(folder)
-    .map((name) => ({ name, distance: leven(wanted, plainName(name)) }))
-    .filter(({ distance }) => distance <= (wanted.length < 6 ? 1 : 2))
+    .map((name) => ({ name, ...nearness(wanted, plainName(name)) }))
+    .filter(({ distance, most }) => distance <= most)
     .toSorted((one, other) => one.distance - other.distance);
   for (const { name } of candidates) {
     const found = join(folder, name, rest);
     if (!taken.has(found) && found !== path && isDirectory(found)) return found;
   }
   return undefined;
+}
+
+/** Two letters that changed places are one slip; a short name is another word after two. */
+function nearness(
+  one: string,
+  other: string,
+): { readonly distance: number; readonly most: number } {
+  const letters = (word: string): string => Array.from(word).toSorted().join('');
+  const distance = leven(one, other);
+  const isSwapped = distance === 2 && letters(one) === letters(other);
+  return {
+    distance: isSwapped ? 1 : distance,
+    most: Math.max(one.length, other.length) < 6 ? 1 : 2,
+  };
 }
 
 function plainName(name: string): string {
@@ -183,21 +207,27 @@ interface Setting {
   readonly path: string;
 }
 
-/** The setting of the service's `.env` that names another place for the directory. */
+/** The setting of the service's env files that names another place for the directory. */
 function settingFor(root: string, path: string, taken: ReadonlySet<string>): Setting | undefined {
-  const file = join(root, '.env');
   const wanted = singular(plainName(basename(path)));
-  for (const [variable, value] of readSettings(file)) {
-    const [, subject] = /^(.+?)_(?:DIR|DIRECTORY|PATH|FOLDER)$/.exec(variable) ?? [];
-    if (subject === undefined || value === '') continue;
-    const isAbout =
-      singular(plainName(subject)) === wanted || singular(plainName(basename(value))) === wanted;
-    const place = isAbout ? placeOf(root, value) : undefined;
-    if (place === undefined || place === path || taken.has(place)) continue;
-    return { file, variable, value, path: place };
+  for (const file of namesIn(root)
+    .filter((name) => /^\.env(?:\.|$)/.test(name))
+    .slice(0, 5)) {
+    for (const [variable, value] of readSettings(join(root, file))) {
+      const words = variable.split('_').filter((word) => word !== '' && !PLACE_WORD.test(word));
+      const names = [words.join(''), words.at(-1) ?? '', basename(value)];
+      const isAbout = names.some((name) => singular(plainName(name)) === wanted);
+      const isPath =
+        /_(?:DIR|DIRECTORY|PATH|FOLDER|LOCATION)$/i.test(variable) || value.includes('/');
+      const place = isAbout && isPath && value !== '' ? placeOf(root, value) : undefined;
+      if (place === undefined || place === path || taken.has(place)) continue;
+      return { file: join(root, file), variable, value, path: place };
+    }
   }
   return undefined;
 }
+
+const PLACE_WORD = /^(?:dir|directory|path|folder|location)$/i;
 
 function singular(name: string): string {
   return name.replace(/s$/, '');

@@ -9,30 +9,31 @@ import { RedisError } from '../redis/errors.ts';
 import { readKeyspace } from '../redis/keyspace.ts';
 import { targetIdentity, targetLabel } from '../redis/target.ts';
 import type { RedisTarget } from '../redis/target.ts';
-import { isGeneric } from './job-evidence.ts';
 import { judgeFamilies } from './judge-families.ts';
 import type { TaskIds } from './judge-families.ts';
 import { neighboursIn } from './key-families.ts';
 import type { KnownFamily, SurveySubject } from './key-families.ts';
 
-/**
- * Whether jobs in another database are the service's: `certain` by its name or its queue, `likely`
- * where they are called like any service's, `unlikely` where the service keeps its jobs here.
- */
-export type Certainty = 'certain' | 'likely' | 'unlikely';
+/** `unlikely`: the service keeps its jobs in the configured database, so those are another stack's. */
+export type Certainty = 'certain' | 'unlikely';
 
 export interface OtherDatabase {
   readonly target: RedisTarget;
   readonly isBroker: boolean;
-  /** Keys in the database, as far as the server tells. */
-  readonly keys: number | undefined;
   /** Families that look like jobs of the service, or begin with its prefix. */
   readonly jobs: readonly KnownFamily[];
   readonly certainty: Certainty;
 }
 
+/** A database that has the service's queues. */
+export interface OtherBroker {
+  readonly target: RedisTarget;
+  readonly queues: readonly string[];
+}
+
 export interface OtherDatabases {
   readonly found: readonly OtherDatabase[];
+  readonly brokers: readonly OtherBroker[];
   /** The server's other databases with keys, as far as no service of the config is there. */
   readonly unclaimed: ReadonlyMap<number, number>;
   /** Whether this user may know which databases hold keys. */
@@ -45,91 +46,109 @@ const MOST_KEYS = 100_000;
 const MOST_DATABASES = 16;
 
 /**
+ * Looks into the broker's database and into those that no service of the config uses.
  * @param redis the connection to the configured database of the jobs.
- * @param home what of the service is known to be in that database. Its queue: keys elsewhere that are
- *   called like any service's may be another stack's; its jobs: those that are called like its own too.
+ * @param seen how many keys the prefixes match there, and whether an earlier run removed some.
  * @throws RedisError of that connection, or the signal's reason.
  */
 export async function lookElsewhere(
   redis: RedisConnection,
   subject: SurveySubject & { readonly all: readonly ServiceConfig[] },
-  options: { readonly taskIds: TaskIds; readonly home: 'jobs' | 'queue' | 'nothing' },
+  options: {
+    readonly taskIds: TaskIds;
+    readonly seen: { readonly matched: number; readonly wereHere: boolean };
+  },
   signal: AbortSignal,
 ): Promise<OtherDatabases> {
   const { config, all } = subject;
   const own = config.redis;
-  if (own === undefined) return { found: [], unclaimed: new Map(), isKnown: true };
-  const keyspace = own.kind === 'cluster' ? new Map<number, number>() : await readKeyspace(redis);
-  const broker = config.celery?.broker;
-  const targets = new Map<string, { target: RedisTarget; keys: number | undefined }>();
-  if (broker !== undefined)
-    targets.set(targetIdentity(broker), { target: broker, keys: undefined });
+  if (own === undefined) return { found: [], brokers: [], unclaimed: new Map(), isKnown: true };
   const unclaimed = new Map<number, number>();
-  if (own.kind !== 'cluster') {
-    for (const [db, keys] of keyspace ?? []) {
-      const target = { ...own, db };
-      if (db === own.db) continue;
-      targets.set(targetIdentity(target), { target, keys });
-      if (neighboursIn(target, config, all).length === 0) unclaimed.set(db, keys);
-    }
+  const targets = new Map<string, RedisTarget>();
+  const { broker } = config.celery ?? {};
+  if (broker !== undefined) targets.set(targetIdentity(broker), broker);
+  const keyspace = await unclaimedOf(redis, own, all);
+  for (const { target, db, keys } of keyspace ?? []) {
+    targets.set(targetIdentity(target), target);
+    unclaimed.set(db, keys);
   }
   targets.delete(targetIdentity(own));
   const found: OtherDatabase[] = [];
-  for (const { target, keys } of [...targets.values()].slice(0, MOST_DATABASES)) {
+  const brokers: OtherBroker[] = [];
+  for (const target of [...targets.values()].slice(0, MOST_DATABASES)) {
     const isBroker = broker !== undefined && targetIdentity(target) === targetIdentity(broker);
-    const judged = await lookInto(target, subject, options.taskIds, signal);
-    if (judged === undefined || judged.length === 0) continue;
-    const certainty = certaintyOf(judged, config, isBroker, options.home);
-    found.push({ target, isBroker, keys, jobs: judged, certainty });
+    const { jobs, queues } = await lookInto(target, subject, options.taskIds, signal);
+    if (!isBroker && queues.length > 0) brokers.push({ target, queues });
+    if (jobs.length === 0) continue;
+    const certainty = certaintyOf(jobs, options.seen);
+    found.push({ target, isBroker, jobs, certainty });
   }
-  return { found, unclaimed, isKnown: keyspace !== undefined };
+  return { found, brokers, unclaimed, isKnown: keyspace !== undefined };
 }
+
+/** Databases of the same server with keys, and without a service of the config; undefined: not told. */
+async function unclaimedOf(
+  redis: RedisConnection,
+  own: RedisTarget,
+  all: readonly ServiceConfig[],
+): Promise<
+  | readonly { readonly target: RedisTarget; readonly db: number; readonly keys: number }[]
+  | undefined
+> {
+  if (own.kind === 'cluster') return [];
+  const keyspace = await readKeyspace(redis);
+  if (keyspace === undefined) return undefined;
+  return [...keyspace].flatMap(([db, keys]) => {
+    const target = { ...own, db };
+    return db === own.db || neighboursIn(target, undefined, all).length > 0
+      ? []
+      : [{ target, db, keys }];
+  });
+}
+
+/** Other jobs are worth an error beside some that match when they are so many times more. */
+const FAR_MORE = 10;
 
 function certaintyOf(
   jobs: readonly KnownFamily[],
-  config: ServiceConfig,
-  isBroker: boolean,
-  home: 'jobs' | 'queue' | 'nothing',
+  { matched, wereHere }: { readonly matched: number; readonly wereHere: boolean },
 ): Certainty {
   if (jobs.some(({ evidence }) => evidence.includes('with ids of tasks of its queue'))) {
     return 'certain';
   }
-  if (home === 'jobs') return 'unlikely';
-  const isCertain = isBroker || home === 'nothing' || jobs.some((one) => isTied(one, config));
-  return isCertain ? 'certain' : 'likely';
+  const count = jobs.reduce((sum, one) => sum + one.count, 0);
+  return matched > 0 || wereHere
+    ? matched > 0 && count > FAR_MORE * matched
+      ? 'certain'
+      : 'unlikely'
+    : 'certain';
 }
 
-/** Called like this service, and not only like any. */
-function isTied({ prefix, evidence }: KnownFamily, { keyPrefixes }: ServiceConfig): boolean {
-  return (
-    (!isGeneric(prefix) && evidence.some((words) => words.endsWith('in their name'))) ||
-    keyPrefixes.some((own) => !isGeneric(own) && prefix.startsWith(own))
-  );
-}
-
-/** The families there that are jobs of the service; undefined: the database cannot be looked into. */
+/** What of the service is there; nothing where the database cannot be looked into. */
 async function lookInto(
   target: RedisTarget,
   subject: SurveySubject & { readonly all: readonly ServiceConfig[] },
   taskIds: TaskIds,
   signal: AbortSignal,
-): Promise<readonly KnownFamily[] | undefined> {
+): Promise<{ readonly jobs: readonly KnownFamily[]; readonly queues: readonly string[] }> {
   let connection: RedisConnection | undefined;
   try {
     connection = await connectRedis(target, signal);
+    const redis = connection;
     const there = { ...subject, neighbours: neighboursIn(target, subject.config, subject.all) };
-    const { families } = await judgeFamilies(
-      connection,
-      there,
-      { isServed: false, taskIds, mostKeys: MOST_KEYS },
-      signal,
-    );
-    return families.filter(
+    const options = { isServed: false, taskIds, mostKeys: MOST_KEYS };
+    const { families } = await judgeFamilies(redis, there, options, signal);
+    const jobs = families.filter(
       ({ whose, claimants }) => whose === 'jobs' || claimants.includes(subject.config.name),
     );
+    const { broker, queues } = subject.keys;
+    const counts = await Promise.all(
+      queues.map(async (queue) => redis.exists([broker.queue(queue), broker.binding(queue)])),
+    );
+    return { jobs, queues: queues.filter((_, index) => (counts[index] ?? 0) > 0) };
   } catch (error) {
     // It is looked into as a courtesy; its own service tells what is wrong with it.
-    if (error instanceof RedisError) return undefined;
+    if (error instanceof RedisError) return { jobs: [], queues: [] };
     throw error;
   } finally {
     connection?.close();

@@ -8,17 +8,21 @@ import type { Finding } from '../model/finding.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import { databaseSize } from '../redis/families.ts';
+import { targetIdentity } from '../redis/target.ts';
 import {
+  globalKeyPrefixes,
   jobsElsewhere,
   missedJobs,
   nothingMatched,
   otherDatabasesNote,
+  queuesElsewhere,
   relatedKeys,
   unnamedJobs,
   widePrefixes,
 } from './job-findings.ts';
 import { judgeFamilies } from './judge-families.ts';
 import type { Judgement, TaskIds } from './judge-families.ts';
+import { foreignFronts } from './key-families.ts';
 import type { KnownFamily, SurveySubject } from './key-families.ts';
 import { lookElsewhere } from './other-databases.ts';
 import type { PrefixPart } from './prefix-parts.ts';
@@ -30,8 +34,8 @@ export interface SeenJobs {
   readonly matched: number | undefined;
   /** Of these are still there. */
   readonly left: number;
-  /** Some ids of them. */
-  readonly ids: readonly string[];
+  /** Ids of the first of them. */
+  readonly ids: ReadonlySet<string>;
   readonly parts: readonly PrefixPart[];
   /** An earlier run removed jobs of the service from this database: the service keeps them here. */
   readonly wereHere: boolean;
@@ -87,22 +91,41 @@ export async function surveyJobs(
   const findings: Finding[] = [...wide];
   if (config.jobKeys === 'not said') findings.push(unnamedJobs(config, label, judgement));
   else if (missed.length > 0) findings.push(missedJobs(config, label, missed, matched));
-  if (matched === 0 && missed.length === 0) {
-    const home = seen.wereHere ? 'jobs' : (await isHomeOf(redis, subject)) ? 'queue' : 'nothing';
-    const elsewhere = await lookElsewhere(redis, subject, { taskIds, home }, signal);
-    findings.push(...elsewhere.found.map((one) => jobsElsewhere(config, label, one)));
+  if (missed.length === 0) {
+    const { wereHere } = seen;
+    const elsewhere = await lookElsewhere(
+      redis,
+      subject,
+      { taskIds, seen: { matched, wereHere } },
+      signal,
+    );
+    findings.push(...elsewhere.found.map((one) => jobsElsewhere(config, label, one, matched)));
     const isFound = elsewhere.found.some(({ certainty }) => certainty === 'certain');
-    if (!isFound && home === 'nothing') {
-      findings.push(...otherDatabasesNote(config, label, elsewhere));
+    if (elsewhere.brokers.length > 0 && isOwnBroker(config) && !(await isHomeOf(redis, subject))) {
+      findings.push(
+        ...elsewhere.brokers.map(({ target, queues }) =>
+          queuesElsewhere(config, label, target, queues),
+        ),
+      );
     }
-    const strange =
-      config.jobKeys === 'named' && judgement !== undefined
-        ? nothingMatched(config, label, judgement)
-        : undefined;
-    if (strange !== undefined && !isFound) findings.push(strange);
+    if (matched === 0 && !isFound) {
+      if (!wereHere && !(await isHomeOf(redis, subject))) {
+        findings.push(...otherDatabasesNote(config, label, elsewhere));
+      }
+      const strange =
+        config.jobKeys === 'named' && judgement !== undefined
+          ? nothingMatched(config, label, judgement, wereHere)
+          : undefined;
+      if (strange !== undefined) findings.push(strange);
+    }
   }
+  const fronts = foreignFronts(judgement?.families ?? [], config.celery?.globalKeyPrefix ?? '');
+  findings.push(...globalKeyPrefixes(config, label, fronts));
   if (judgement !== undefined && config.jobKeys === 'named') {
-    const related = await findRelatedKeys(redis, config, judgement.families, seen.ids);
+    const isCelerys = ({ prefix }: KnownFamily): boolean =>
+      [...fronts.keys()].some((front) => prefix.startsWith(front));
+    const families = judgement.families.filter((family) => !isCelerys(family));
+    const related = await findRelatedKeys(redis, config, families, seen.ids);
     findings.push(...relatedKeys(config, label, related));
   }
   return { findings, judgement };
@@ -115,8 +138,8 @@ function missedIn(
   matched: number,
 ): readonly KnownFamily[] {
   return (judgement?.families ?? []).filter(
-    ({ claimants, count }) =>
-      claimants.includes(name) && (matched === 0 || count > FAR_MORE * matched),
+    ({ claimants, count, isTied }) =>
+      claimants.includes(name) && (matched === 0 || isTied || count > FAR_MORE * matched),
   );
 }
 
@@ -184,4 +207,13 @@ async function isOnlyQueueOf(
   const declared = await permitted(declaredQueues(redis, keys.broker, signal));
   const names = [...(declared ?? [])];
   return names.length > 0 && names.every((name) => keys.queues.includes(name));
+}
+
+/** Whether the queues are configured to be in the database of the jobs. */
+function isOwnBroker({ redis, celery }: ServiceConfig): boolean {
+  return (
+    redis !== undefined &&
+    celery !== undefined &&
+    targetIdentity(redis) === targetIdentity(celery.broker)
+  );
 }

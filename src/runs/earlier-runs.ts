@@ -5,7 +5,7 @@ import { readRunFile, runIds } from './history.ts';
 export interface EarlierRuns {
   /** The newest run that deleted something in a directory; undefined: none is known. */
   filesIn(path: string): EarlierWipe | undefined;
-  /** Whether a run removed jobs of the service from a database, by its `host:port/db`. */
+  /** Whether a verified run removed jobs of the service from a database, by its `host:port/db`. */
   removedJobs(service: string, database: string): boolean;
 }
 
@@ -44,8 +44,9 @@ function readReports(stateDirectory: string): Known {
     const report = text === undefined ? undefined : orNothing(() => JSON.parse(text) as unknown);
     const services = asRecord(asRecord(report)?.['services']) ?? {};
     for (const [name, value] of Object.entries(services)) {
-      const { directories, jobs_removed: jobs, redis } = asRecord(value) ?? {};
-      if (typeof jobs === 'number' && jobs > 0) known.jobs.add(JSON.stringify([name, redis]));
+      const { directories, jobs_removed: jobs, redis, verified } = asRecord(value) ?? {};
+      const isProven = typeof jobs === 'number' && jobs > 0 && verified === true;
+      if (isProven) known.jobs.add(JSON.stringify([name, redis]));
       for (const directory of Array.isArray(directories) ? (directories as unknown[]) : []) {
         const { path, deleted } = asRecord(directory) ?? {};
         if (typeof path !== 'string' || typeof deleted !== 'number' || deleted <= 0) continue;
