@@ -48,8 +48,10 @@ export function redisEntry(group: Group, context: RedisContext): RedisProposal {
   const queues = queuesFor(group, groups, answer, note);
   const prefix = prefixFor(group, answer, labelOf(jobs), note);
   const url = secrets.urlOf(jobs, name, partOf(group, jobs));
-  const redis =
-    known !== undefined && jobs.secret === undefined ? `\${${known.variable}:-${url}}` : url;
+  // An env file of the next steps that sets the variable would lead to the Redis of that file.
+  const hasVariable =
+    known !== undefined && jobs.secret === undefined && !secrets.isSet(known.variable);
+  const redis = hasVariable ? `\${${known.variable}:-${url}}` : url;
   const broker = brokerOf(group);
   const hasBroker = broker !== undefined && queues.names.length > 0 && !sameDatabase(jobs, broker);
   noteResults(group, jobs, hasBroker ? broker : undefined, note);
