@@ -400,6 +400,31 @@ include: [more.yml]
   });
 });
 
+describe('what the shipped example says and the files do not', () => {
+  test('is named as the shipped example, with the values', async () => {
+    const { notes, outcome } = await proposed({
+      'services/audio-transcriber/compose.yaml': `services:
+  api: { build: ., environment: { REDIS_URL: "redis://127.0.0.1/3", OLD_REDIS_URL: "redis://127.0.0.1/4" } }
+  worker: { build: ., command: celery -A a worker -Q whisper, environment: { REDIS_URL: "redis://127.0.0.1/3" } }
+`,
+    });
+    expect(notes).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining(
+          'keyPrefix "transcription_job:" is that of the shipped example; media-cleanup doctor says',
+        ),
+        expect.stringContaining(
+          'queues "whisper": its worker consumes them, and the shipped example has "audio_transcriber_queue"',
+        ),
+        expect.stringContaining('"redis" is that of REDIS_URL'),
+      ]),
+    );
+    const text = initText(outcome, plainStyle(Infinity), true);
+    expect(text).not.toMatch(/documented|the former|taken/);
+    expect(text).toContain('keyPrefix "transcription_job:": the shipped example');
+  });
+});
+
 describe('folders that are never proposed', () => {
   const mounts = (...volumes: readonly string[]): Files => ({
     'compose.yaml': `services: { app: { build: ., volumes: ${JSON.stringify(volumes)} } }`,
