@@ -134,7 +134,7 @@ test('two --env-file with different values of a used variable: exit 2, nothing t
   }
   const queues = (): string[] => ['1', '2'].map((db) => redis.cli('-n', db, 'LLEN', 'jobs'));
   expect(queues()).toEqual(['1', '1']);
-  const PATH = `${process.env['PATH'] ?? ''}`;
+  const PATH = process.env['PATH'] ?? '';
   const broker = `redis://:hunter2@127.0.0.1:${redis.port}/2`;
   const env = { PATH, HOME: join(folder, 'home'), CELERY_BROKER_URL: broker };
   const dry = await runTool(['all', '--dry-run', ...flags], { folder, env });

@@ -94,7 +94,11 @@ test('as JSON', () => {
     valid: null,
     config: { services: {} },
     variables: [
-      { name: 'REDIS_PASSWORD', value: 'the password', source: expect.stringContaining('of .env') },
+      {
+        name: 'REDIS_PASSWORD',
+        value: 'the password',
+        source: 'REDIS_PASSWORD of .env, percent-encoded',
+      },
       { name: 'MEDIA_URL', env_file: '/srv/a.env' },
     ],
     next_steps: [
