@@ -272,6 +272,28 @@ describe('Redis', () => {
     expect(JSON.stringify(outcome)).not.toContain('pa$');
   });
 
+  test.each([
+    ['{ REDIS_URL: "redis://:p@redis/2" }', 'REDIS_URL of compose.yaml, with the host as'],
+    ['{ REDIS_URL: "redis://:p@127.0.0.1/2" }', 'REDIS_URL of compose.yaml'],
+    ['{ REDIS_URL: "redis://:a/b@redis/2" }', 'with the password percent-encoded'],
+    [
+      '{ REDIS_URL: "redis://:x${P}@127.0.0.1/2" }',
+      'compose.yaml, with the values of the variables',
+    ],
+    ['{ REDIS_HOST: redis, REDIS_PASSWORD: "a@b" }', 'REDIS_PASSWORD of compose.yaml, percent'],
+    ['{ REDIS_HOST: redis, REDIS_PASSWORD_FILE: /run/s }', 'file that REDIS_PASSWORD_FILE of comp'],
+    ['{ REDIS_HOST: redis, REDIS_PASSWORD: "${OUTER}" }', 'OUTER of the environment that init'],
+    ['{ REDIS_HOST: redis, REDIS_PASSWORD: "${UNSET}" }', 'UNSET, which is set neither here'],
+  ])('a value that must be set by hand: %s', async (environment, place) => {
+    const files = { ...one(environment), '.env': 'P=q\nREDIS_URL=redis://:other@127.0.0.1/7\n' };
+    const { outcome } = await proposed(files, { OUTER: 'hunter2' });
+    expect(outcome.variables).toHaveLength(1);
+    expect(outcome.variables[0]?.source).toContain(place);
+    expect(outcome.variables[0]?.envFile).toBeUndefined();
+    expect(initText(outcome, plainStyle(Infinity))).toContain(`${outcome.variables[0]?.name}=<`);
+    expect(outcome.problems).toEqual([]);
+  });
+
   test('one variable name for two different passwords: the second gets its own', async () => {
     const service = (password: string): Files => ({
       '.env': `REDIS_PASSWORD=${password}\n`,

@@ -16,7 +16,12 @@ export function describeSource(
   const { secret } = found;
   if (secret === undefined) return '';
   const change = secret.is === 'url' ? changeOfUrl(found, secret) : changeOfPassword(secret);
-  return `${placeOf(secret, part, shown)}${change}`;
+  const pieces = part?.container.variables.get(secret.variable)?.pieces ?? [];
+  const hasVariables = pieces.some(
+    ({ variable }) => variable !== undefined && variable !== secret.variable,
+  );
+  const replaced = hasVariables ? ', with the values of the variables in it' : '';
+  return `${placeOf(secret, part, shown)}${replaced}${change}`;
 }
 
 function placeOf(secret: Secret, part: Part | undefined, shown: ShownPath): string {

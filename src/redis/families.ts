@@ -89,7 +89,7 @@ function count(families: Map<string, OpenFamily>, prefix: string, text: string, 
   }
   family.count += 1;
   const { samples } = family;
-  const rank = rankOf(text, prefix.length);
+  const rank = rankOf(text);
   const last = samples.at(-1);
   if (samples.length === SAMPLES && last !== undefined && rank > last.rank) return;
   // SCAN may give a key twice. Copied, since a key is a piece of the reply that it came in.
@@ -104,15 +104,22 @@ function byRank(one: Sample, other: Sample): number {
 }
 
 /**
- * FNV-1a of what follows the prefix (http://www.isthe.com/chongo/tech/comp/fnv): as good as chance, and
- * a job and the result of the task with its id have the same rank.
+ * FNV-1a of the last part of the name (http://www.isthe.com/chongo/tech/comp/fnv): as good as chance,
+ * the same whatever family the key is counted in, and the same for a job and the result of its task.
  */
-function rankOf(text: string, from: number): number {
+function rankOf(text: string): number {
   let hash = 0x811c9dc5;
-  for (let at = from; at < text.length; at += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  for (let at = text.length - 1; at >= 0; at -= 1) {
+    const code = text.charCodeAt(at);
+    if (!isAlphanumeric(code)) break;
+    hash = Math.imul(hash ^ code, 0x01000193);
   }
   return hash >>> 0;
+}
+
+function isAlphanumeric(code: number): boolean {
+  const lower = code | 0x20;
+  return (code >= 0x30 && code <= 0x39) || (lower >= 0x61 && lower <= 0x7a);
 }
 
 function prefixFor(text: string, variants: Map<string, Set<string>>): string {
