@@ -53,7 +53,7 @@ app
 ⚠ app: not proposed: ./src\\x1b[2J
 
 Passwords are not in the config: name the env files with --env-file wherever media-cleanup runs, in cron too.
-  MEDIA_URL: set in /srv/a.env (app)
+  MEDIA_URL: set in a.env (app)
 Put these into a file that only you may read, media-cleanup.env here (chmod 600), with the value in place of <...>:
   REDIS_PASSWORD=<REDIS_PASSWORD of .env, percent-encoded>
 Percent-encoded: % as %25, then @ as %40, : as %3A, / as %2F, # as %23, ? as %3F, $ as %24, a space as %20.

@@ -155,7 +155,7 @@ function noteLines({ notes }: InitOutcome, style: Style): string[] {
   );
 }
 
-function variableLines({ variables }: InitOutcome, style: Style): string[] {
+function variableLines({ variables, workingDirectory }: InitOutcome, style: Style): string[] {
   if (variables.length === 0) return [];
   const met = variables.filter(({ envFile }) => envFile !== undefined);
   const byHand = variables.filter(({ envFile }) => envFile === undefined);
@@ -166,7 +166,7 @@ function variableLines({ variables }: InitOutcome, style: Style): string[] {
     ...wrap(intro, style.width, 0),
     ...met.flatMap(({ name, services, envFile }) =>
       wrap(
-        `  ${name}: set in ${shown(envFile ?? '', style)} (${services.join(', ')})`,
+        `  ${name}: set in ${shown(nearPath(envFile ?? '', workingDirectory), style)} (${services.join(', ')})`,
         style.width,
         4,
       ),
