@@ -449,9 +449,10 @@ function configOption(): Option {
 
 /** May be given several times. */
 function envFileOption(): Option {
-  return new Option('--env-file <file>', 'take variables of the config from it too').argParser(
-    (file: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), file],
-  );
+  return new Option(
+    '--env-file <file>',
+    'take variables of the config from it too; several files must agree on them',
+  ).argParser((file: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), file]);
 }
 
 function jsonOption(): Option {

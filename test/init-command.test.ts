@@ -272,6 +272,28 @@ describe('Redis', () => {
     expect(JSON.stringify(outcome)).not.toContain('pa$');
   });
 
+  test.each([
+    ['{ REDIS_URL: "redis://:p@redis/2" }', 'REDIS_URL of compose.yaml, with the host as'],
+    ['{ REDIS_URL: "redis://:p@127.0.0.1/2" }', 'REDIS_URL of compose.yaml'],
+    ['{ REDIS_URL: "redis://:a/b@redis/2" }', 'with the password percent-encoded'],
+    [
+      '{ REDIS_URL: "redis://:x${P}@127.0.0.1/2" }',
+      'compose.yaml, with the values of the variables',
+    ],
+    ['{ REDIS_HOST: redis, REDIS_PASSWORD: "a@b" }', 'REDIS_PASSWORD of compose.yaml, percent'],
+    ['{ REDIS_HOST: redis, REDIS_PASSWORD_FILE: /run/s }', 'file that REDIS_PASSWORD_FILE of comp'],
+    ['{ REDIS_HOST: redis, REDIS_PASSWORD: "${OUTER}" }', 'OUTER of the environment that init'],
+    ['{ REDIS_HOST: redis, REDIS_PASSWORD: "${UNSET}" }', 'UNSET, which is set neither here'],
+  ])('a value that must be set by hand: %s', async (environment, place) => {
+    const files = { ...one(environment), '.env': 'P=q\nREDIS_URL=redis://:other@127.0.0.1/7\n' };
+    const { outcome } = await proposed(files, { OUTER: 'hunter2' });
+    expect(outcome.variables).toHaveLength(1);
+    expect(outcome.variables[0]?.source).toContain(place);
+    expect(outcome.variables[0]?.envFile).toBeUndefined();
+    expect(initText(outcome, plainStyle(Infinity))).toContain(`${outcome.variables[0]?.name}=<`);
+    expect(outcome.problems).toEqual([]);
+  });
+
   test('one variable name for two different passwords: the second gets its own', async () => {
     const service = (password: string): Files => ({
       '.env': `REDIS_PASSWORD=${password}\n`,
@@ -397,6 +419,31 @@ include: [more.yml]
     expect(notes.join('\n')).toMatch(/only with the profile gpu/);
     expect(notes.join('\n')).toMatch(/other extends x of common\.yml, which is not followed/);
     expect(notes.join('\n')).toMatch(/`include` is not followed/);
+  });
+});
+
+describe('what the shipped example says and the files do not', () => {
+  test('is named as the shipped example, with the values', async () => {
+    const { notes, outcome } = await proposed({
+      'services/audio-transcriber/compose.yaml': `services:
+  api: { build: ., environment: { REDIS_URL: "redis://127.0.0.1/3", OLD_REDIS_URL: "redis://127.0.0.1/4" } }
+  worker: { build: ., command: celery -A a worker -Q whisper, environment: { REDIS_URL: "redis://127.0.0.1/3" } }
+`,
+    });
+    expect(notes).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining(
+          'keyPrefix "transcription_job:" is that of the shipped example; media-cleanup doctor says',
+        ),
+        expect.stringContaining(
+          'queues "whisper": its worker consumes them, and the shipped example has "audio_transcriber_queue"',
+        ),
+        expect.stringContaining('"redis" is that of REDIS_URL'),
+      ]),
+    );
+    const text = initText(outcome, plainStyle(Infinity), true);
+    expect(text).not.toMatch(/documented|the former|taken/);
+    expect(text).toContain('keyPrefix "transcription_job:": the shipped example');
   });
 });
 

@@ -25,6 +25,10 @@ async function initIn(folder: string, ...args: readonly string[]): Promise<Resul
   return result;
 }
 
+function unwrapped({ stdout }: Result): string {
+  return stdout.replaceAll(/\s+/g, ' ');
+}
+
 interface Written {
   readonly keyPrefix?: string | readonly string[];
   readonly celery?: { readonly queues: readonly string[] };
@@ -101,6 +105,85 @@ test.each([
   const { stdout } = await initIn(folder);
   expect(written(folder)['grabber']).not.toHaveProperty('keyPrefix');
   expect(stdout).toContain('`keyPrefix` must be filled in');
+});
+
+/** The same digits each time: which keys are looked at depends on their names. */
+const uuid = (number: number): string =>
+  `${(number * 2_654_435_761).toString(16).padStart(8, '0').slice(-8)}-0000-4000-8000-${String(number).padStart(12, '0')}`;
+
+function fill(redis: TestRedis, db: number, values: Readonly<Record<string, string>>): void {
+  redis.cli('-n', String(db), 'MSET', ...Object.entries(values).flat());
+}
+
+function jobsNamed(prefix: string, count: number): Readonly<Record<string, string>> {
+  const ids = Array.from({ length: count }, (_, index) => uuid(index));
+  return Object.fromEntries(
+    ids.map((id) => [prefix + id, JSON.stringify({ id, status: 'done', created_at: '2026' })]),
+  );
+}
+
+test('one result of 200 jobs is enough evidence, and each run sees it', async () => {
+  const folder = project({});
+  const redis = await redisIn(folder);
+  addFiles(folder, { 'services/grabber/.env': env(redis, 1) });
+  fill(redis, 1, jobsNamed('trx:', 200));
+  const others = Array.from({ length: 300 }, (_, index) => uuid(1_000 + index));
+  const results = [uuid(117), ...others].map((id) => [`celery-task-meta-${id}`, '{}'] as const);
+  fill(redis, 1, Object.fromEntries(results));
+  redis.cli('-n', '1', 'ZADD', 'trx:recent', '1', uuid(1));
+  for (let round = 0; round < 4; round += 1) {
+    const { stdout } = await initIn(folder, '--force', '--explain');
+    expect(written(folder)['grabber']?.keyPrefix).toBe('trx:');
+    expect(stdout).toContain('201 keys "trx:*"');
+  }
+});
+
+test('a sorted set among the keys does not hide the prefix of one job', async () => {
+  const folder = project({});
+  const redis = await redisIn(folder);
+  addFiles(folder, { 'services/grabber/.env': env(redis, 1) });
+  saveJob(redis, 1, 'grabber_job:1');
+  redis.cli('-n', '1', 'SET', 'grabber_job:note', 'no job');
+  redis.cli('-n', '1', 'ZADD', 'grabber_job:recent', '1', '1');
+  await initIn(folder);
+  expect(written(folder)['grabber']?.keyPrefix).toBe('grabber_job:');
+});
+
+test("the shipped example's prefix is left out where the database holds only other jobs", async () => {
+  const folder = project({ 'services/video-downloader/downloads/a': 'x' });
+  const redis = await redisIn(folder);
+  addFiles(folder, {
+    'services/video-downloader/.env': env(redis, 1, 'DOWNLOAD_DIR=./downloads\n'),
+  });
+  fill(redis, 1, jobsNamed('trx:', 20));
+  const wrong = await initIn(folder);
+  expect(written(folder)['video-downloader']).not.toHaveProperty('keyPrefix');
+  expect(unwrapped(wrong)).toMatch(
+    /`keyPrefix` must be filled in: no key in Redis \S+ begins with "video_job:" of the shipped example; Redis \S+ holds "trx:\*" \(20 keys, /,
+  );
+  const args = ['video-downloader', '--yes', '--only', 'jobs'];
+  const wipe = await runTool(args, { folder });
+  expect(wipe.code, wipe.stdout).toBe(1);
+  expect(redis.cli('-n', '1', 'DBSIZE')).toBe('20');
+  // A single key of the example's prefix is enough, whatever it holds; the others are still named.
+  redis.cli('-n', '1', 'SET', 'video_job:1', 'no job');
+  const right = await initIn(folder, '--force');
+  expect(written(folder)['video-downloader']?.keyPrefix).toBe('video_job:');
+  expect(unwrapped(right)).toMatch(/"video_job:" is that of the shipped example; .*"trx:\*"/);
+  redis.cli('-n', '1', 'FLUSHDB');
+  const empty = await initIn(folder, '--force');
+  expect(written(folder)['video-downloader']?.keyPrefix).toBe('video_job:');
+  expect(unwrapped(empty)).toContain('media-cleanup doctor says whether');
+});
+
+test('a prefix that a file names is written, and what the database holds beside is named', async () => {
+  const folder = project({});
+  const redis = await redisIn(folder);
+  addFiles(folder, { 'services/grabber/.env': env(redis, 1, 'JOB_PREFIX=grab:\n') });
+  fill(redis, 1, jobsNamed('trx:', 3));
+  const result = await initIn(folder);
+  expect(written(folder)['grabber']?.keyPrefix).toBe('grab:');
+  expect(unwrapped(result)).toContain('is that of JOB_PREFIX; Redis');
 });
 
 test('two services in one database: each gets the prefix with its name', async () => {

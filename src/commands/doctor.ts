@@ -3,7 +3,7 @@ import type { Hold } from '../celery/hold.ts';
 import { openMailbox, removeLeftovers } from '../celery/mailbox.ts';
 import { countQueued, findQueueKeys } from '../celery/queue.ts';
 import { findConfigFile } from '../config/find.ts';
-import { withEnvFiles } from '../config/env-file.ts';
+import { readEnvFiles } from '../config/env-file.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config, ServiceConfig } from '../config/types.ts';
 import { worst } from '../report/diagnosis.ts';
@@ -46,7 +46,7 @@ export async function doctor(
   const { env, workingDirectory: cwd } = surroundings;
   const config = loadConfig({
     file: findConfigFile({ flag: request.configFile, env, cwd }),
-    env: withEnvFiles(request.envFiles, surroundings),
+    ...readEnvFiles(request.envFiles, surroundings),
   });
   const targets = chooseServices(config, request.targets);
   const state = stateDirectory({

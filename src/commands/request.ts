@@ -17,7 +17,7 @@ interface Common {
   readonly targets: readonly string[];
   /** `--config`; undefined: the search order decides. */
   readonly configFile: string | undefined;
-  /** `--env-file`: variables for `${…}` of the config; a later file overrides an earlier one. */
+  /** `--env-file`: variables for `${…}` of the config; files that disagree about a used variable are an error. */
   readonly envFiles: readonly string[];
   readonly format: Format;
   readonly verbose: boolean;

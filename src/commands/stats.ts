@@ -1,5 +1,5 @@
 import { findConfigFile } from '../config/find.ts';
-import { withEnvFiles } from '../config/env-file.ts';
+import { readEnvFiles } from '../config/env-file.ts';
 import { loadConfig } from '../config/load.ts';
 import type { ServiceCensus } from '../report/types.ts';
 import { KINDS } from '../report/types.ts';
@@ -25,7 +25,7 @@ export async function stats(
   const { env, workingDirectory: cwd } = surroundings;
   const config = loadConfig({
     file: findConfigFile({ flag: request.configFile, env, cwd }),
-    env: withEnvFiles(request.envFiles, surroundings),
+    ...readEnvFiles(request.envFiles, surroundings),
   });
   const targets = chooseServices(config, request.targets);
   const located = new Map<string, Located>();

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { findConfigFile } from '../config/find.ts';
-import { withEnvFiles } from '../config/env-file.ts';
+import { readEnvFiles } from '../config/env-file.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config, ServiceConfig } from '../config/types.ts';
 import { CannotStart } from '../errors.ts';
@@ -103,7 +103,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
       env: surroundings.env,
       cwd: surroundings.workingDirectory,
     }),
-    env: withEnvFiles(request.envFiles, surroundings),
+    ...readEnvFiles(request.envFiles, surroundings),
   });
   const targets = chooseServices(config, request.targets);
   if (!request.yes && !request.dryRun && io.ask === undefined) {

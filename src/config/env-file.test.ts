@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { CannotStart } from '../errors.ts';
-import { withEnvFiles } from './env-file.ts';
+import { readEnvFiles } from './env-file.ts';
 
 function folder(files: Readonly<Record<string, string>>): string {
   const path = mkdtempSync(join(tmpdir(), 'media-cleanup-test-'));
@@ -19,7 +19,7 @@ test('variables as compose reads them, a later file first, the process before al
     'b.env': "HOST=two\nLITERAL='$HOST'\nEMPTY=file\n",
   });
   const env = { KEPT: 'process', EMPTY: '' };
-  expect(withEnvFiles(['.env', 'b.env'], { workingDirectory, env })).toEqual({
+  expect(readEnvFiles(['.env', 'b.env'], { workingDirectory, env }).env).toEqual({
     PASSWORD: 'se cret',
     HOST: 'two',
     URL: 'redis://:se cret@one',
@@ -27,7 +27,7 @@ test('variables as compose reads them, a later file first, the process before al
     KEPT: 'process',
     EMPTY: '',
   });
-  expect(withEnvFiles([], { workingDirectory, env })).toBe(env);
+  expect(readEnvFiles([], { workingDirectory, env }).env).toBe(env);
 });
 
 test.each([
@@ -38,7 +38,7 @@ test.each([
 ])('"%s" is refused', (name, reason) => {
   const workingDirectory = folder({ '.env': 'A=hunter2\n' });
   mkdirSync(join(workingDirectory, 'folder'));
-  const read = (): unknown => withEnvFiles([name], { workingDirectory, env: {} });
+  const read = (): unknown => readEnvFiles([name], { workingDirectory, env: {} });
   expect(read).toThrow(reason);
   expect(read).toThrow(CannotStart);
   try {
@@ -46,4 +46,22 @@ test.each([
   } catch (error) {
     expect((error as CannotStart).exitCode).toBe(2);
   }
+});
+
+test('a variable that two files define with different values is a conflict', () => {
+  const workingDirectory = folder({
+    'a.env': 'URL=one\nSAME=${BASE:-x}\nBASE=x\nPASSWORD=a\nSET=a\nFIRST=${PASSWORD}\n',
+    'b.env': 'URL=two\nSAME="x"\nWHOLE=redis://:${PASSWORD}@h\nPASSWORD=b\nSET=b\n',
+    'c.env': 'LATER=${WHOLE}/1\nURL=two\n',
+  });
+  const files = ['a.env', 'b.env', 'c.env'];
+  const { conflicts } = readEnvFiles(files, { workingDirectory, env: { SET: 'process' } });
+  const pair = ['a.env', 'b.env'];
+  expect(Object.fromEntries(conflicts)).toEqual({
+    URL: { variable: 'URL', files: pair },
+    PASSWORD: { variable: 'PASSWORD', files: pair },
+    WHOLE: { variable: 'PASSWORD', files: pair },
+    LATER: { variable: 'PASSWORD', files: pair },
+  });
+  expect(readEnvFiles(['a.env', './a.env'], { workingDirectory, env: {} }).conflicts.size).toBe(0);
 });

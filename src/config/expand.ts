@@ -1,3 +1,4 @@
+import type { EnvConflict, Variables } from './env-file.ts';
 import type { Environment } from './find.ts';
 import type { JsonPath } from './json-path.ts';
 
@@ -12,15 +13,21 @@ export interface Expanded {
   readonly problems: readonly VariableProblem[];
 }
 
+type Conflicts = Variables['conflicts'];
+
 /**
  * `${NAME}` and `${NAME:-default}` in every string value (not in keys) of a JSON value; any other
  * `$` is literal. Messages name variables and never show what is in them.
  */
-export function expandVariables(value: unknown, env: Environment): Expanded {
+export function expandVariables(
+  value: unknown,
+  env: Environment,
+  conflicts: Conflicts = new Map(),
+): Expanded {
   const problems: VariableProblem[] = [];
   const visit = (part: unknown, path: JsonPath): unknown => {
     if (typeof part === 'string') {
-      const expanded = expandText(part, env);
+      const expanded = expandText(part, env, conflicts);
       problems.push(...expanded.problems.map((message) => ({ path, message })));
       return expanded.problems.length === 0 ? expanded.text : part;
     }
@@ -37,6 +44,7 @@ export function expandVariables(value: unknown, env: Environment): Expanded {
 function expandText(
   text: string,
   env: Environment,
+  conflicts: Conflicts,
 ): { readonly text: string; readonly problems: readonly string[] } {
   const problems = new Set<string>();
   let result = '';
@@ -49,7 +57,7 @@ function expandText(
       problems.add('`${` has no closing `}`: write `${NAME}` or `${NAME:-default}`');
       break;
     }
-    const variable = resolveVariable(text.slice(start + 2, end), env);
+    const variable = resolveVariable(text.slice(start + 2, end), env, conflicts);
     if ('problem' in variable) problems.add(variable.problem);
     else result += text.slice(position, start) + variable.value;
     position = end + 1;
@@ -60,6 +68,7 @@ function expandText(
 function resolveVariable(
   inside: string,
   env: Environment,
+  conflicts: Conflicts,
 ): { readonly value: string } | { readonly problem: string } {
   const match = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([^]*))?$/.exec(inside);
   const name = match?.[1];
@@ -73,6 +82,8 @@ function resolveVariable(
   if (fallback?.includes('${') === true) {
     return { problem: `the default of \`${name}\` holds another variable: write it as plain text` };
   }
+  const conflict = conflicts.get(name);
+  if (conflict !== undefined) return { problem: conflictText(name, conflict) };
   const value = Object.hasOwn(env, name) ? env[name] : undefined;
   if (value !== undefined && value !== '') return { value };
   if (fallback !== undefined) return { value: fallback };
@@ -80,4 +91,12 @@ function resolveVariable(
   return {
     problem: `the variable \`${name}\` is ${state}: set it, or name the env file that has it with --env-file`,
   };
+}
+
+function conflictText(name: string, { variable, files: [first, second] }: EnvConflict): string {
+  const subject =
+    variable === name
+      ? `the variable \`${name}\` has`
+      : `the variable \`${name}\` uses \`${variable}\`, which has`;
+  return `${subject} different values in the env files ${first} and ${second}: name one of the two files only, or give the variable another name in the config and in one of the files`;
 }

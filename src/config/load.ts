@@ -3,6 +3,7 @@ import { CannotStart } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import { checkShape } from './check-shape.ts';
 import { crossCheck } from './cross-check.ts';
+import type { Variables } from './env-file.ts';
 import { expandVariables } from './expand.ts';
 import type { Environment } from './find.ts';
 import { duplicateMessage, parseDocument } from './parse.ts';
@@ -17,7 +18,11 @@ import type { Config } from './types.ts';
  * @throws CannotStart with every problem of the file at once (its syntax errors alone when it does
  * not parse), each with its JSON path and position; no message shows a value.
  */
-export function loadConfig(options: { readonly file: string; readonly env: Environment }): Config {
+export function loadConfig(options: {
+  readonly file: string;
+  readonly env: Environment;
+  readonly conflicts?: Variables['conflicts'];
+}): Config {
   const file = resolve(options.file);
   const directory = dirname(file);
   const document = parseDocument(readConfigText(file));
@@ -27,7 +32,7 @@ export function loadConfig(options: { readonly file: string; readonly env: Envir
   for (const duplicate of document.duplicates) {
     problems.add(duplicate.path, duplicateMessage(duplicate), duplicate.second);
   }
-  const expanded = expandVariables(document.value, options.env);
+  const expanded = expandVariables(document.value, options.env, options.conflicts);
   for (const { path, message } of expanded.problems) problems.add(path, message);
   for (const { path } of expanded.problems) problems.markBroken(path);
 

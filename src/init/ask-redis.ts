@@ -11,6 +11,8 @@ import { connectRedis } from '../redis/connect.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted, RedisError } from '../redis/errors.ts';
 import { takeCensus } from '../redis/families.ts';
+import type { KeyCensus } from '../redis/families.ts';
+import { scanKeys, startsWith } from '../redis/scan.ts';
 import { serverLabel, targetIdentity } from '../redis/target.ts';
 import type { RedisTarget } from '../redis/target.ts';
 import { likeness } from '../resources/job-evidence.ts';
@@ -24,6 +26,8 @@ export interface RedisQuestion {
   readonly broker: RedisTarget;
   /** Queues that the files name. */
   readonly queues: readonly string[];
+  /** Prefixes of job keys that the files or the shipped example name. */
+  readonly prefixes: readonly string[];
 }
 
 export interface AskOptions {
@@ -43,7 +47,10 @@ export async function askRedis(
   for (const { jobs, broker } of questions) {
     for (const target of [jobs, broker]) targets.set(targetIdentity(target), target);
   }
-  const queues = [...new Set(questions.flatMap((question) => question.queues))];
+  const names: AskedNames = {
+    queues: [...new Set(questions.flatMap((question) => question.queues))],
+    prefixes: [...new Set(questions.flatMap((question) => question.prefixes))],
+  };
   const looks = new Map<string, Look>();
   const servers = new Map<string, RedisTarget[]>();
   for (const target of targets.values()) {
@@ -52,7 +59,7 @@ export async function askRedis(
   }
   await Promise.all(
     [...servers.values()].map(async (databases) => {
-      const found = await lookAtServer(databases, queues, options);
+      const found = await lookAtServer(databases, names, options);
       databases.forEach((target, index) => {
         looks.set(targetIdentity(target), found[index] ?? TOO_SLOW);
       });
@@ -73,7 +80,12 @@ interface DatabaseLook {
   readonly ofTasks: ReadonlyMap<string, ReadonlySet<string>>;
   readonly workers: RedisAnswer['workers'];
   readonly declared: readonly string[];
+  /** Of the prefixes asked for: those that no key begins with. */
+  readonly unused: readonly string[];
 }
+
+/** What the files of all services name. */
+type AskedNames = Pick<RedisQuestion, 'queues' | 'prefixes'>;
 
 const TOO_SLOW = { reason: 'did not answer in time' } as const;
 /** After the time is up, for removing what was written for replies. */
@@ -81,7 +93,7 @@ const TIDY_MS = 500;
 
 async function lookAtServer(
   databases: readonly RedisTarget[],
-  queues: readonly string[],
+  names: AskedNames,
   options: AskOptions,
 ): Promise<readonly Look[]> {
   const timer = new AbortController();
@@ -101,7 +113,7 @@ async function lookAtServer(
           closing.close();
         }, TIDY_MS);
       });
-      return await lookAtDatabase(connection, target, queues, options.mayWrite, signal);
+      return await lookAtDatabase(connection, target, names, options.mayWrite, signal);
     } catch (error) {
       if (error instanceof RedisError) return { reason: reasonOf(error) };
       if (signal.aborted) return TOO_SLOW;
@@ -126,7 +138,7 @@ function reasonOf(error: RedisError): string {
 async function lookAtDatabase(
   redis: RedisConnection,
   target: RedisTarget,
-  queues: readonly string[],
+  { queues, prefixes }: AskedNames,
   mayWrite: boolean,
   signal: AbortSignal,
 ): Promise<DatabaseLook> {
@@ -135,11 +147,12 @@ async function lookAtDatabase(
   const asking = mayWrite ? askWorkers(redis, names, db, signal) : [];
   const reading = async () => {
     const census = await takeCensus(redis, () => false, signal);
-    const jobs = await findJobFamilies(redis, names, census);
+    const jobs = await findJobFamilies(redis, names, census, signal);
     const declared = await refusable(declaredQueues(redis, names, signal));
     const known = declared instanceof RedisError ? [] : [...declared].toSorted();
     const ofTasks = await tasksOf(redis, jobs.families, [...new Set([...queues, ...known])]);
-    return { jobs, ofTasks, declared: known };
+    const unused = await prefixesWithoutKeys(redis, census, prefixes, signal);
+    return { jobs, ofTasks, declared: known, unused };
   };
   // Both to their end: the workers' reply key is removed before the connection is closed.
   const [told, workers] = await Promise.allSettled([reading(), asking]);
@@ -156,9 +169,9 @@ async function askWorkers(
 ): Promise<RedisAnswer['workers']> {
   const { enquiry, mailbox } = await lookAtWorkers(redis, names, db, signal);
   await mailbox?.close();
-  return (enquiry?.workers() ?? []).flatMap(({ name, queues }) =>
-    queues === undefined ? [] : [{ name, queues }],
-  );
+  return (enquiry?.workers() ?? [])
+    .flatMap(({ name, queues }) => (queues === undefined ? [] : [{ name, queues }]))
+    .toSorted((one, other) => (one.name < other.name ? -1 : 1));
 }
 
 /** Tasks of a queue whose ids are looked for among the keys. */
@@ -184,6 +197,30 @@ async function tasksOf(
   return found;
 }
 
+async function prefixesWithoutKeys(
+  redis: RedisConnection,
+  { families }: KeyCensus,
+  prefixes: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const unused: string[] = [];
+  for (const prefix of prefixes) {
+    const bytes = Buffer.from(prefix);
+    if (families.some((family) => startsWith(family.prefix, bytes))) continue;
+    if (!(await hasKeys(redis, bytes, signal))) unused.push(prefix);
+  }
+  return unused;
+}
+
+async function hasKeys(
+  redis: RedisConnection,
+  prefix: Buffer,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for await (const keys of scanKeys(redis, prefix, signal)) if (keys.length > 0) return true;
+  return false;
+}
+
 function answerOf(
   question: RedisQuestion,
   all: readonly RedisQuestion[],
@@ -207,8 +244,8 @@ function answerOf(
   );
   const told =
     jobs === undefined || 'reason' in jobs.look
-      ? { prefixes: [], doubtful: [] }
-      : judge(question, sharing, jobs.look);
+      ? { prefixes: [], doubtful: [], unused: [] }
+      : { ...judge(question, sharing, jobs.look), unused: jobs.look.unused };
   const heard =
     broker === undefined || 'reason' in broker.look
       ? { workers: [], declared: [] }

@@ -68,7 +68,7 @@ export function chooseFolders(
       (other) => isBelow(other.real, folder.real) && other.kind !== folder.kind,
     );
     if (shared !== undefined) {
-      const why = `${shared.owner} has it too, and a wipe of one would take the other's files: add it to one of them`;
+      const why = `${shared.owner} has it too, and a wipe of one would take the other's files: add it to one of the two services`;
       note({ label: folder.label, why });
     } else if (inside !== undefined) {
       const why = `${inside.label} in it is proposed as ${inside.kind}, and no folder may lie in another`;

@@ -12,12 +12,13 @@ import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { InitRequest } from '../commands/request.ts';
 import { writeNewFile } from '../commands/write-new-file.ts';
-import { withEnvFiles } from '../config/env-file.ts';
+import { readEnvFiles } from '../config/env-file.ts';
 import type { Environment } from '../config/find.ts';
 import { loadConfig } from '../config/load.ts';
 import { CannotStart, errorCode, errorMessage } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import type { InitOutcome } from '../report/initial-config.ts';
+import { nearPath } from '../report/near-path.ts';
 import { askRedis } from './ask-redis.ts';
 import { configText } from './config-text.ts';
 import type { ProjectPlaces } from './data-directories.ts';
@@ -32,6 +33,7 @@ import { questionsFor } from './questions.ts';
 import { lookAtFolder } from './read-folder.ts';
 import type { Found } from './read-projects.ts';
 import type { RedisAnswer } from './redis-answer.ts';
+import { createSecretNames, envFilesOf } from './secret-names.ts';
 import { uniqueNames } from './service-names.ts';
 
 export interface InitSurroundings {
@@ -69,7 +71,7 @@ export async function init(
   const from = checkFrom(resolve(workingDirectory, request.from ?? '.'));
   const base = baseOf(statSync(from).isDirectory() ? from : dirname(from));
   // Read before anything else is done: a file that cannot be read is a mistake in the command.
-  withEnvFiles(request.envFiles, surroundings);
+  readEnvFiles(request.envFiles, surroundings);
   const envFiles = request.envFiles.map((path) => resolve(workingDirectory, path));
   const places: ProjectPlaces = {
     base,
@@ -82,8 +84,16 @@ export async function init(
   const chosen = await chosenServices(found, places, io.ask);
   const mayAsk = !request.offline;
   const asked = mayAsk ? await answersFor(chosen.candidates, request, io.signal) : NO_ANSWERS;
+  const wouldBeNamed = [
+    ...envFiles,
+    ...envFilesOf(chosen.candidates.map(({ group }) => group)),
+  ].filter((path, index, all) => all.indexOf(path) === index);
+  const secrets = createSecretNames(
+    readEnvFiles(wouldBeNamed, { workingDirectory, env: {} }),
+    (path) => nearPath(path, workingDirectory),
+  );
   const proposed = propose(chosen.candidates, {
-    ...{ configDirectory: dirname(file), look: lookAtFolder, answers: asked.answers },
+    ...{ configDirectory: dirname(file), look: lookAtFolder, answers: asked.answers, secrets },
   });
   const notes = [...found.notes, ...chosen.notes, ...asked.notes, ...proposed.notes];
   const isTemplate = proposed.services.length === 0;
@@ -297,8 +307,8 @@ function check(
     writeFileSync(file, text, { mode: 0o600 });
     const unmet = variables.filter(({ envFile }) => envFile === undefined);
     const stand = Object.fromEntries(unmet.map(({ name, stand: value }) => [name, value]));
-    const met = withEnvFiles(envFiles, { ...surroundings, env: {} });
-    loadConfig({ file, env: { ...met, ...stand } });
+    const met = readEnvFiles(envFiles, { ...surroundings, env: {} });
+    loadConfig({ file, env: { ...met.env, ...stand }, conflicts: met.conflicts });
     return [];
   } catch (error) {
     if (error instanceof CannotStart) return error.problems;

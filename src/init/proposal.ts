@@ -44,6 +44,8 @@ export interface NeededVariable {
   readonly services: readonly string[];
   /** What to put into it, with `<password>` where one belongs. */
   readonly value: string;
+  /** Where the value stands and what has to be changed in it: `REDIS_PASSWORD of a/.env`. */
+  readonly source: string;
   /** The URL it stands for, without the password: to check the config with. */
   readonly stand: string;
   /** Absolute: the env file that sets it to just this, for `--env-file`. */

@@ -6,7 +6,7 @@ import type { Note, Proposal, ProposedService } from './proposal.ts';
 import type { RedisAnswer } from './redis-answer.ts';
 import { redisEntry } from './redis-entry.ts';
 import { labelOf } from './redis-in-environment.ts';
-import { createSecretNames } from './secret-names.ts';
+import type { SecretNames } from './secret-names.ts';
 
 export interface ProposeOptions {
   /** Where the file will be, absolute; paths in it are relative to that. */
@@ -14,14 +14,14 @@ export interface ProposeOptions {
   readonly look: LookAtFolder;
   /** By the name of the service. */
   readonly answers: ReadonlyMap<string, RedisAnswer>;
+  readonly secrets: SecretNames;
 }
 
 /** @param candidates with names that are unique. */
 export function propose(candidates: readonly Candidate[], options: ProposeOptions): Proposal {
-  const { configDirectory, look, answers } = options;
+  const { configDirectory, look, answers, secrets } = options;
   const groups = candidates.map(({ group }) => group);
   const notes: Note[] = [];
-  const secrets = createSecretNames();
   const folders = candidates.map(({ group, name }) => foldersOf(group, name));
   const services = candidates.map(({ group, name, home }, index): ProposedService => {
     const add = (one: Omit<Note, 'service'>): void => {

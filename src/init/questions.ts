@@ -4,6 +4,7 @@ import type { Credentials, RedisTarget } from '../redis/target.ts';
 import type { RedisQuestion } from './ask-redis.ts';
 import type { Candidate } from './deployments.ts';
 import { brokerOf, jobsOf, namedQueues } from './group-services.ts';
+import { namedPrefixes } from './key-prefix.ts';
 import type { RedisFound } from './redis-in-environment.ts';
 
 export function questionsFor(candidates: readonly Candidate[]): readonly RedisQuestion[] {
@@ -12,7 +13,12 @@ export function questionsFor(candidates: readonly Candidate[]): readonly RedisQu
     if (jobs === undefined) return [];
     const broker = brokerOf(group) ?? jobs;
     const [target, brokerTarget] = [targetOf(jobs), targetOf(broker)];
-    return [{ service: name, jobs: target, broker: brokerTarget, queues: namedQueues(group) }];
+    return [
+      {
+        ...{ service: name, jobs: target, broker: brokerTarget },
+        ...{ queues: namedQueues(group), prefixes: namedPrefixes(group) },
+      },
+    ];
   });
 }
 

@@ -216,8 +216,8 @@ async function readComposeProject(
   const services = compose.services.map((service): Container => {
     if (service.profiles.length > 0) {
       const item = `${service.name} (${service.profiles.join(', ')})`;
-      const message = `${main}: ${service.name} ${PROFILE} ${service.profiles.join(', ')}; it is taken into account`;
-      notes.push({ message, group: { text: `${PROFILE}, and taken into account`, item } });
+      const message = `${main}: ${service.name} ${PROFILE} ${service.profiles.join(', ')}; init uses its settings`;
+      notes.push({ message, group: { text: `${PROFILE}, and init uses its settings`, item } });
     }
     const own: ReadEnv[] = [];
     for (const name of service.envFiles) {

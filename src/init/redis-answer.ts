@@ -7,6 +7,8 @@ export interface RedisAnswer {
   readonly prefixes: readonly FoundPrefix[];
   /** Families that look like jobs, of which it is not certain that they are this service's. */
   readonly doubtful: readonly FoundPrefix[];
+  /** Prefixes that the files or the shipped example name, and that no key begins with. */
+  readonly unused: readonly string[];
   /** Workers that listen on the broker's database, with the queues they consume. */
   readonly workers: readonly { readonly name: string; readonly queues: readonly string[] }[];
   /** Task queues that somebody declared there. */

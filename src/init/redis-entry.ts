@@ -9,7 +9,7 @@ import {
   sameDatabase,
 } from './group-services.ts';
 import type { Group } from './group-services.ts';
-import type { Origin } from './origin.ts';
+import { prefixFor } from './key-prefix.ts';
 import type { ServiceEntry, Source } from './proposal.ts';
 import type { RedisAnswer } from './redis-answer.ts';
 import { databaseOf, labelOf } from './redis-in-environment.ts';
@@ -48,8 +48,10 @@ export function redisEntry(group: Group, context: RedisContext): RedisProposal {
   const queues = queuesFor(group, groups, answer, note);
   const prefix = prefixFor(group, answer, labelOf(jobs), note);
   const url = secrets.urlOf(jobs, name, partOf(group, jobs));
-  const redis =
-    known !== undefined && jobs.secret === undefined ? `\${${known.variable}:-${url}}` : url;
+  // An env file of the next steps that sets the variable would lead to the Redis of that file.
+  const hasVariable =
+    known !== undefined && jobs.secret === undefined && !secrets.isSet(known.variable);
+  const redis = hasVariable ? `\${${known.variable}:-${url}}` : url;
   const broker = brokerOf(group);
   const hasBroker = broker !== undefined && queues.names.length > 0 && !sameDatabase(jobs, broker);
   noteResults(group, jobs, hasBroker ? broker : undefined, note);
@@ -84,7 +86,7 @@ function noteOtherDatabases(group: Group, jobs: RedisFound, note: (text: string)
   for (const other of group.flatMap(({ redis }) => redis.jobs ?? [])) {
     if (databaseOf(other) === databaseOf(jobs)) continue;
     note(
-      `its containers name two databases, ${labelOf(jobs)} and ${labelOf(other)}: the first is taken`,
+      `its containers name two databases, ${labelOf(jobs)} and ${labelOf(other)}: "redis" is ${labelOf(jobs)}`,
     );
   }
 }
@@ -98,72 +100,6 @@ function noteResults(
   const results = group.map((part) => part.redis.results).find((one) => one !== undefined);
   if (results === undefined || sameDatabase(results, jobs) || sameDatabase(results, broker)) return;
   note(`${results.entry} names a third database, ${labelOf(results)}: its results are not removed`);
-}
-
-const PREFIX_VARIABLE = /^(?:.*_)?(?:KEY|JOB|REDIS)_PREFIX$/;
-/** A name that says that the prefix is that of jobs, and a value that ends where the id begins. */
-const JOB_PREFIX_VARIABLE = /^(?:.*_)?JOBS?_(?:KEY_)?PREFIX$/;
-const PREFIX = /^[A-Za-z0-9][\w.:/|-]*[:/|._-]$/;
-
-interface Prefix {
-  readonly value: string | readonly string[];
-  readonly source: Source;
-}
-
-/** Undefined: nothing says for certain what the job keys begin with. */
-function prefixFor(
-  group: Group,
-  answer: RedisAnswer | undefined,
-  label: string,
-  note: (message: string) => void,
-): Prefix | undefined {
-  const known = knownOf(group);
-  const source = (value: string, how: string, origin?: Origin): Source => ({
-    ...{ setting: 'keyPrefix', value, how },
-    ...(origin ?? { file: undefined, line: undefined }),
-  });
-  if (answer !== undefined && answer.prefixes.length > 0) {
-    const values = answer.prefixes.map(({ prefix }) => prefix);
-    const value = values.length === 1 ? (values[0] ?? '') : values;
-    const evidence = answer.prefixes.map(
-      (one) => `${one.count} keys "${one.prefix}*" in Redis ${label}: ${one.evidence.join(', ')}`,
-    );
-    const shown = JSON.stringify(value);
-    if (known !== undefined && !values.includes(known.keyPrefix)) {
-      note(`keyPrefix ${shown} is what Redis holds; documented is "${known.keyPrefix}"`);
-    }
-    return { value, source: source(shown, evidence.join('; ')) };
-  }
-  const told = group.flatMap((part) =>
-    [...part.variables].flatMap(([variable, { text }]) =>
-      PREFIX_VARIABLE.test(variable) ? [{ variable, text: text.trim(), part }] : [],
-    ),
-  );
-  const ofJobs = told.find(
-    ({ variable, text }) => JOB_PREFIX_VARIABLE.test(variable) && PREFIX.test(text),
-  );
-  if (ofJobs !== undefined) {
-    const { text, variable, part } = ofJobs;
-    const from = source(JSON.stringify(text), variable, part.container.originOf(variable));
-    return { value: text, source: from };
-  }
-  if (known !== undefined) {
-    note(
-      `the keyPrefix is the documented one: media-cleanup doctor tells whether the database holds another`,
-    );
-    const from = source(JSON.stringify(known.keyPrefix), 'documented for the media stack');
-    return { value: known.keyPrefix, source: from };
-  }
-  const hint = told[0] === undefined ? '' : `, and ${told[0].variable} may say it`;
-  const doubtful = (answer?.doubtful ?? []).map(
-    ({ prefix, count, evidence }) => `"${prefix}*" (${count} keys, ${evidence.join(', ')})`,
-  );
-  const seen =
-    doubtful.length === 0 ? '' : `; Redis ${label} holds ${doubtful.join(' and ')}: is it that?`;
-  note(
-    `\`keyPrefix\` must be filled in: no file tells what the job keys begin with; media-cleanup doctor names the prefixes that the database holds, and "keyPrefix": [] says that there are no jobs in Redis${hint}${seen}`,
-  );
-  return undefined;
 }
 
 interface Queues {
@@ -186,9 +122,7 @@ function queuesFor(
   if (told.names.length > 0) {
     noteOtherWorkers(told.names, answer, note);
     if (known !== undefined && !told.names.includes(known.queue)) {
-      note(
-        `its worker consumes ${told.names.join(', ')}, documented is ${known.queue}: the former is taken`,
-      );
+      note(otherQueueText(told.names, known.queue));
     }
     return told;
   }
@@ -205,15 +139,13 @@ function queuesFor(
   const consumed = consumedQueues(answer);
   if (consumed !== undefined) {
     if (known !== undefined && !consumed.names.includes(known.queue)) {
-      note(
-        `its worker consumes ${consumed.names.join(', ')}, documented is ${known.queue}: the former is taken`,
-      );
+      note(otherQueueText(consumed.names, known.queue));
     }
     return consumed;
   }
   if (known !== undefined) {
     noteOtherWorkers([known.queue], answer, note);
-    return guessed(known.queue, 'documented for the media stack');
+    return guessed(known.queue, 'from the shipped example');
   }
   if (group.some(({ celery }) => (celery?.queues.length ?? 0) > 0)) return NO_QUEUES;
   note(
@@ -223,6 +155,11 @@ function queuesFor(
   );
   noteOtherWorkers(['celery'], answer, note);
   return guessed('celery', "Celery's default");
+}
+
+function otherQueueText(names: readonly string[], example: string): string {
+  const queues = names.map((name) => `"${name}"`).join(', ');
+  return `queues ${queues}: its worker consumes them, and the shipped example has "${example}"`;
 }
 
 function guessed(name: string, how: string): Queues {

@@ -81,7 +81,7 @@ export function redisInEnvironment(
     else if (RESULTS.test(entry)) results ??= found;
     else if (OTHER_USE.test(entry)) {
       notes.push(
-        `${entry} names ${labelOf(found)}, which is not taken for the database of the jobs`,
+        `${entry} names Redis ${labelOf(found)}: init does not use it as the database of the jobs`,
       );
     } else jobs.push({ rank: rankOf(entry), found });
   }
@@ -99,7 +99,7 @@ export function redisInEnvironment(
   for (const other of others) {
     if (best === undefined || databaseOf(other) === databaseOf(best)) continue;
     notes.push(
-      `${other.entry} names ${labelOf(other)}, ${best.entry} names ${labelOf(best)}: taken is ${best.entry}`,
+      `${other.entry} names ${labelOf(other)}, ${best.entry} names ${labelOf(best)}: "redis" is that of ${best.entry}`,
     );
   }
   return { jobs: best, broker, results, foreignBroker, notes };

@@ -8,7 +8,7 @@ export interface Family {
   /** What they begin with, as bytes: `job:`. */
   readonly prefix: Buffer;
   readonly count: number;
-  /** Some of them, from all over. */
+  /** Some of them, from all over: the same for the same keys, whatever order SCAN gives. */
   readonly samples: readonly Buffer[];
 }
 
@@ -50,7 +50,7 @@ export async function takeCensus(
       if (isOurs(key)) continue;
       keys += 1;
       const text = key.toString('latin1');
-      count(families, prefixFor(text, variants), key);
+      count(families, prefixFor(text, variants), text, key);
     }
     if (keys >= most) {
       isComplete = false;
@@ -61,17 +61,26 @@ export async function takeCensus(
     keys,
     isComplete,
     families: [...merged(families, variants)]
-      .map(([prefix, family]) => ({ ...family, prefix: Buffer.from(prefix, 'latin1') }))
-      .toSorted((one, other) => other.count - one.count),
+      .map(([prefix, { count: number, samples }]) => ({
+        ...{ count: number, samples: samples.map(({ key }) => key) },
+        prefix: Buffer.from(prefix, 'latin1'),
+      }))
+      .toSorted((one, other) => other.count - one.count || one.prefix.compare(other.prefix)),
   };
+}
+
+interface Sample {
+  readonly key: Buffer;
+  readonly rank: number;
 }
 
 interface OpenFamily {
   count: number;
-  readonly samples: Buffer[];
+  /** By rank; those with the lowest ranks of all keys. */
+  readonly samples: Sample[];
 }
 
-function count(families: Map<string, OpenFamily>, prefix: string, key: Buffer): void {
+function count(families: Map<string, OpenFamily>, prefix: string, text: string, key: Buffer): void {
   let family = families.get(prefix);
   if (family === undefined) {
     if (families.size >= MOST_FAMILIES) return;
@@ -79,13 +88,38 @@ function count(families: Map<string, OpenFamily>, prefix: string, key: Buffer): 
     families.set(prefix, family);
   }
   family.count += 1;
-  // Each key is as likely to be among the samples (reservoir sampling); copied, since a key is a
-  // piece of the reply that it came in.
-  const place =
-    family.samples.length < SAMPLES
-      ? family.samples.length
-      : Math.floor(Math.random() * family.count);
-  if (place < SAMPLES) family.samples[place] = Buffer.from(key);
+  const { samples } = family;
+  const rank = rankOf(text);
+  const last = samples.at(-1);
+  if (samples.length === SAMPLES && last !== undefined && rank > last.rank) return;
+  // SCAN may give a key twice. Copied, since a key is a piece of the reply that it came in.
+  if (samples.some((one) => one.rank === rank && one.key.equals(key))) return;
+  samples.push({ key: Buffer.from(key), rank });
+  samples.sort(byRank);
+  samples.length = Math.min(samples.length, SAMPLES);
+}
+
+function byRank(one: Sample, other: Sample): number {
+  return one.rank - other.rank || one.key.compare(other.key);
+}
+
+/**
+ * FNV-1a of the last part of the name (http://www.isthe.com/chongo/tech/comp/fnv): as good as chance,
+ * the same whatever family the key is counted in, and the same for a job and the result of its task.
+ */
+function rankOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = text.length - 1; at >= 0; at -= 1) {
+    const code = text.charCodeAt(at);
+    if (!isAlphanumeric(code)) break;
+    hash = Math.imul(hash ^ code, 0x01000193);
+  }
+  return hash >>> 0;
+}
+
+function isAlphanumeric(code: number): boolean {
+  const lower = code | 0x20;
+  return (code >= 0x30 && code <= 0x39) || (lower >= 0x61 && lower <= 0x7a);
 }
 
 function prefixFor(text: string, variants: Map<string, Set<string>>): string {
@@ -115,7 +149,7 @@ function merged(
     const known = result.get(name);
     result.set(name, {
       count: (known?.count ?? 0) + family.count,
-      samples: [...(known?.samples ?? []), ...family.samples].slice(0, SAMPLES),
+      samples: [...(known?.samples ?? []), ...family.samples].toSorted(byRank).slice(0, SAMPLES),
     });
   }
   return result;

@@ -27,12 +27,17 @@ const OUTCOME: InitOutcome = {
   variables: [
     {
       ...{ name: 'REDIS_PASSWORD', services: ['app'], value: 'the password', stand: 'password' },
+      source: 'REDIS_PASSWORD of .env, percent-encoded',
       envFile: undefined,
+    },
+    {
+      ...{ name: 'MEDIA_URL', services: ['app'], value: '', stand: '', source: '' },
+      envFile: '/srv/a.env',
     },
   ],
   notes: [{ service: 'app', message: 'not proposed: ./src\u001b[2J' }],
   problems: [],
-  envFiles: [],
+  envFiles: ['/srv/a.env'],
   workingDirectory: '/srv',
 };
 
@@ -47,14 +52,17 @@ app
 
 ⚠ app: not proposed: ./src\\x1b[2J
 
-Passwords are not in the file. Set these wherever media-cleanup runs; cron reads no .env and no profile:
-  REDIS_PASSWORD: the password (app)
+Passwords are not in the config: name the env files with --env-file wherever media-cleanup runs, in cron too.
+  MEDIA_URL: set in a.env (app)
+Put these into a file that only you may read, media-cleanup.env here (chmod 600), with the value in place of <...>:
+  REDIS_PASSWORD=<REDIS_PASSWORD of .env, percent-encoded>
+Percent-encoded: % as %25, then @ as %40, : as %3A, / as %2F, # as %23, ? as %3F, $ as %24, a space as %20.
 
 ✔ wrote /srv/cleanup.config.json
 
 Next:
-  media-cleanup doctor          connections, key prefixes, workers
-  media-cleanup all --dry-run   what a wipe would remove
+  media-cleanup doctor --env-file a.env --env-file media-cleanup.env          connections, key prefixes, workers
+  media-cleanup all --dry-run --env-file a.env --env-file media-cleanup.env   what a wipe would remove
 `);
 });
 
@@ -85,7 +93,17 @@ test('as JSON', () => {
     written: true,
     valid: null,
     config: { services: {} },
-    variables: [{ name: 'REDIS_PASSWORD', services: ['app'], value: 'the password' }],
-    next_steps: ['media-cleanup doctor', 'media-cleanup all --dry-run'],
+    variables: [
+      {
+        name: 'REDIS_PASSWORD',
+        value: 'the password',
+        source: 'REDIS_PASSWORD of .env, percent-encoded',
+      },
+      { name: 'MEDIA_URL', env_file: '/srv/a.env' },
+    ],
+    next_steps: [
+      'media-cleanup doctor --env-file a.env --env-file media-cleanup.env',
+      'media-cleanup all --dry-run --env-file a.env --env-file media-cleanup.env',
+    ],
   });
 });

@@ -1,6 +1,7 @@
 import type { ServiceEntry, Source } from '../init/proposal.ts';
 import { groupedNotes } from './grouped-notes.ts';
 import type { InitOutcome } from './initial-config.ts';
+import { nearPath } from './near-path.ts';
 import type { Style } from './style.ts';
 import { counted, shown, wrap } from './text.ts';
 
@@ -31,24 +32,22 @@ export function initText(outcome: InitOutcome, style: Style, explain = false): s
   return `${text}\n`;
 }
 
-/** The commands to run next, in this order. */
+/** For the variables that no env file sets as the config needs them; relative, made by hand. */
+const OWN_ENV_FILE = 'media-cleanup.env';
+
+/** The commands to run next, in this order. They work once the variables by hand are in the file. */
 export function nextSteps(outcome: InitOutcome): readonly string[] {
-  const { file, envFiles, workingDirectory } = outcome;
+  const { file, envFiles, variables, workingDirectory } = outcome;
   const config = outcome.isFound ? '' : ` --config ${quoted(file)}`;
-  const flags = [
-    config,
-    ...envFiles.map((path) => ` --env-file ${quoted(nearPath(path, workingDirectory))}`),
-  ].join('');
+  const named = envFiles.map((path) => nearPath(path, workingDirectory));
+  const isByHand = variables.some(({ envFile }) => envFile === undefined);
+  const all = new Set(isByHand ? [...named, OWN_ENV_FILE] : named);
+  const flags = [config, ...[...all].map((path) => ` --env-file ${quoted(path)}`)].join('');
   return [`media-cleanup doctor${flags}`, `media-cleanup all --dry-run${flags}`];
 }
 
 function quoted(path: string): string {
   return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
-/** Relative where it lies below the working directory. */
-function nearPath(path: string, workingDirectory: string): string {
-  return path.startsWith(`${workingDirectory}/`) ? path.slice(workingDirectory.length + 1) : path;
 }
 
 /** `init --json`. */
@@ -76,8 +75,8 @@ export function initJson(outcome: InitOutcome) {
         },
       ]),
     ),
-    variables: outcome.variables.map(({ name, services, value, envFile }) => ({
-      ...{ name, services, value, env_file: envFile ?? null },
+    variables: outcome.variables.map(({ name, services, value, source, envFile }) => ({
+      ...{ name, services, value, source, env_file: envFile ?? null },
     })),
     env_files: outcome.envFiles,
     notes: outcome.notes.map(({ service, message }) => ({ service: service ?? null, message })),
@@ -156,20 +155,38 @@ function noteLines({ notes }: InitOutcome, style: Style): string[] {
   );
 }
 
-function variableLines({ variables }: InitOutcome, style: Style): string[] {
+function variableLines({ variables, workingDirectory }: InitOutcome, style: Style): string[] {
   if (variables.length === 0) return [];
-  const isMet = variables.every(({ envFile }) => envFile !== undefined);
-  const intro = isMet
-    ? 'Passwords are not in the file. Name the env files with --env-file wherever media-cleanup runs, in cron too:'
-    : 'Passwords are not in the file. Set these wherever media-cleanup runs; cron reads no .env and no profile:';
+  const met = variables.filter(({ envFile }) => envFile !== undefined);
+  const byHand = variables.filter(({ envFile }) => envFile === undefined);
+  const isEncoded = byHand.some(({ source }) => source.includes('percent-encoded'));
+  const intro =
+    'Passwords are not in the config: name the env files with --env-file wherever media-cleanup runs, in cron too.';
   return [
     ...wrap(intro, style.width, 0),
-    ...variables.flatMap(({ name, value, services, envFile }) => {
-      const from = envFile === undefined ? shown(value, style) : `set in ${shown(envFile, style)}`;
-      return wrap(`  ${name}: ${from} (${services.join(', ')})`, style.width, 4);
-    }),
+    ...met.flatMap(({ name, services, envFile }) =>
+      wrap(
+        `  ${name}: set in ${shown(nearPath(envFile ?? '', workingDirectory), style)} (${services.join(', ')})`,
+        style.width,
+        4,
+      ),
+    ),
+    ...(byHand.length === 0
+      ? []
+      : wrap(
+          `Put these into a file that only you may read, ${OWN_ENV_FILE} here (chmod 600), with the value in place of <...>:`,
+          style.width,
+          0,
+        )),
+    ...byHand.flatMap(({ name, source }) =>
+      wrap(`  ${name}=<${shown(source, style)}>`, style.width, 4),
+    ),
+    ...(isEncoded ? wrap(PERCENT_ENCODING, style.width, 0) : []),
   ];
 }
+
+const PERCENT_ENCODING =
+  'Percent-encoded: % as %25, then @ as %40, : as %3A, / as %2F, # as %23, ? as %3F, $ as %24, a space as %20.';
 
 function problemLines({ problems }: InitOutcome, style: Style): string[] {
   if (problems === undefined || problems.length === 0) return [];
