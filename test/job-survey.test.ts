@@ -2,7 +2,7 @@
  * What the config does not say, or says wrongly, of a service's job keys: found by doctor, plan and
  * wipe alike, never called verified, and mended by the line that is named.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { makeFiles, wipeJson, writeConfig } from './support/config-file.ts';
@@ -156,7 +156,7 @@ describe.skipIf(!requireOrSkip('redis'))('jobs in another database', () => {
     expect(found.prefix[0]).toMatchObject({
       status: 'problem',
       message: expect.stringMatching(/2 keys "thumbs:job:\*".*in database 4/) as string,
-      hint: expect.stringContaining(`127.0.0.1:${redis.port}/4 instead of`) as string,
+      hint: expect.stringContaining(`127.0.0.1:${redis.port}/4" instead of`) as string,
     });
     const { code, report } = await wipeJson(config, { folder });
     expect([code, report.verified]).toEqual([1, false]);
@@ -197,17 +197,21 @@ describe.skipIf(!requireOrSkip('redis'))('jobs in another database', () => {
     expect([code, report.jobs_removed, report.errors]).toEqual([0, 2, []]);
   });
 
-  test('called like any service’s are a warning where Celery knows the queue here', async () => {
+  test('are another stack’s where an earlier run removed the jobs of this one', async () => {
     const { folder, redis } = await stack();
+    const config = writeConfig(folder, { video: { redis: redis.url(1), keyPrefix: 'job:' } });
+    saveJobs(redis, 1, 'job:', ['1', '2']);
+    expect((await wipeJson(config, { folder })).code).toBe(0);
     saveJobs(redis, 5, 'job:', ['1']);
-    const member = ['videos', '', 'videos'].join('\x06\x16');
-    redis.cliInput(member, '-n', '1', '-x', 'SADD', '_kombu.binding.videos');
-    const config = writeConfig(folder, {
-      video: { redis: redis.url(1), keyPrefix: 'job:', celery: { queues: ['videos'] } },
-    });
-    const { code, report } = await wipeJson(config, { folder });
-    expect([code, report.errors]).toEqual([0, []]);
-    expect(report.warnings.join('\n')).toContain('in database 5');
+    const again = await wipeJson(config, { folder });
+    expect([again.code, again.report.errors]).toEqual([0, []]);
+    expect(again.report.warnings.join('\n')).toContain('in database 5');
+
+    // The same stack, and nothing is known of it.
+    rmSync(join(folder, 'home/.local/state'), { recursive: true });
+    const unknown = await wipeJson(config, { folder });
+    expect([unknown.code, unknown.report.verified]).toEqual([1, false]);
+    expect(keysOf(redis, 5)).toEqual(['job:1']);
   });
 
   test('databases that hold keys are named', async () => {
@@ -330,7 +334,9 @@ describe.skipIf(!requireOrSkip('redis'))('what stands beside the jobs', () => {
     const found = await doctor(config, folder);
     const hints = found.prefix.map(({ hint }) => hint).join('\n');
     expect(hints).toContain('"indexKeys": ["grab:recent"]');
-    expect(hints).toContain('"keyPrefix": "tn:"');
+    expect(found.prefix.map(({ message }) => message).join('\n')).toContain(
+      '"tn:*" may be jobs (JSON with id, status and created_at, named by their id)',
+    );
     expect(hints).not.toMatch(/"indexKeys": \[[^\]]*tn:/);
   });
 
@@ -460,7 +466,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a real worker', () => {
     const elsewhere = await wipeJson(wrong, { folder });
     expect([elsewhere.code, elsewhere.report.verified]).toEqual([1, false]);
     const hint = elsewhere.report.services['thumbs']?.failures[0]?.hint ?? '';
-    expect(hint).toContain(`127.0.0.1:${redis.port}/5 instead of`);
+    expect(hint).toContain(`127.0.0.1:${redis.port}/5" instead of`);
     expect(keysOf(redis, 5)).toHaveLength(3);
 
     const right = writeConfig(folder, {

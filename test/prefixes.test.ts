@@ -174,23 +174,45 @@ describe.skipIf(!requireOrSkip('redis'))('other keys beside the jobs', () => {
     ]);
   });
 
-  test('jobs of a shape alone are a warning with their name: they may be another service’s', async () => {
+  test('jobs of a shape alone may be its own: unknown is not verified', async () => {
     const { code, report } = await wipeBeside((redis) => saveJobs(redis, 0, 'invoices:', 30));
-    expect(code).toBe(0);
-    expect(report.warnings).toEqual([
+    expect([code, report.verified]).toEqual([1, false]);
+    expect(report.errors).toEqual([
       expect.stringMatching(/"invoices:\*" may be jobs \(JSON with id, status and created_at/),
     ]);
+    expect(report.services['video']?.failures[0]).toMatchObject({
+      code: 'ENOMATCH',
+      hint: expect.stringMatching(
+        /"keyPrefix": "invoices:".*"foreignKeyPrefixes": \["invoices:"\]/,
+      ) as string,
+    });
   });
 
-  test('another app’s jobs, with results of their own, are no reason to fail on a clean database', async () => {
-    const { code, report } = await wipeBeside((redis) => {
-      for (const id of saveJobs(redis, 0, 'print_job:', 30)) {
-        redis.cli('SET', `celery-task-meta-${id}`, '{}');
-      }
-    });
-    expect([code, report.status, report.verified]).toEqual([0, 'completed', true]);
-    expect(report.warnings).toEqual([expect.stringMatching(/"print_job:\*" may be jobs/)]);
-  });
+  test.each([
+    ['once the config says whose they are', { foreignKeyPrefixes: ['print_job:'] }, false],
+    ['once a run has removed the service’s jobs there', {}, true],
+  ])(
+    'another app’s jobs, with results, are no reason to fail %s',
+    async (_when, service, isSecond) => {
+      const printed = (redis: TestRedis): void => {
+        for (const id of saveJobs(redis, 0, 'print_job:', 30)) {
+          redis.cli('SET', `celery-task-meta-${id}`, '{}');
+        }
+      };
+      const first = await wipeBeside((redis) => {
+        printed(redis);
+        if (isSecond) saveJobs(redis, 0, 'video_job:', 5);
+      }, service);
+      expect([first.code, first.report.status, first.report.verified]).toEqual([
+        0,
+        'completed',
+        true,
+      ]);
+      const { folder, config } = first;
+      const again = await wipeJson(config, { folder });
+      expect([again.code, again.report.verified]).toEqual([0, true]);
+    },
+  );
 
   test('an empty database, and one with the right prefix, cost no further SCAN', async () => {
     const { code, report, redis, folder, config } = await wipeBeside((redis) => {

@@ -152,6 +152,8 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('queues', () => {
       redis: redis.url(1),
       keyPrefix: PREFIX,
       celery: { queues: [QUEUE, second] },
+      // They have messages of the same jobs, and would be an error otherwise.
+      foreignKeyPrefixes: ['foreign', 'media2'],
     });
     const both = { ...app(stack, redis), queues: [QUEUE, second, 'media2', 'foreign'] as const };
     enqueue(both, [

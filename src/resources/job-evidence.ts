@@ -130,7 +130,10 @@ function wordsOf(text: string): readonly string[] {
 
 /** Whether a prefix is written nearly like the configured one: `enc:job:` and `enc:jobs:`. */
 export function isNearly(prefix: string, configured: readonly string[]): boolean {
+  if (/[\p{L}\p{N}]$/u.test(prefix)) return false;
   return configured.some(
-    (own) => prefix !== own && Math.min(prefix.length, own.length) > 4 && leven(prefix, own) <= 2,
+    // A name in front is another stack's: `staging:enc:job:`.
+    (own) =>
+      !prefix.endsWith(own) && Math.min(prefix.length, own.length) > 4 && leven(prefix, own) <= 2,
   );
 }

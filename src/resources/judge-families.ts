@@ -129,6 +129,7 @@ async function gather(
   family: Family,
   around: {
     readonly byType: ReadonlyMap<string, readonly Buffer[]>;
+    readonly isServed: boolean;
     readonly candidates: readonly ServiceConfig[];
     readonly resultIds: readonly Buffer[];
     readonly taskIds: TaskIds;
@@ -146,7 +147,11 @@ async function gather(
   }
   // All of those that could be looked at, or nearly.
   const areJobs = jobs.length > 0 && jobs.length * 2 >= family.samples.length;
-  const isNear = isNearly(printable(prefix), config.keyPrefixes);
+  const isNear =
+    !around.isServed &&
+    family.count > 1 &&
+    [...byType.keys()].every((type) => type === 'string' || type === 'hash') &&
+    isNearly(printable(prefix), config.keyPrefixes);
   if (!areJobs && !isNear && waiting.size === 0) return NO_EVIDENCE;
   const hasResults =
     (await isAnyThere(

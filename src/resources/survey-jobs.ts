@@ -78,7 +78,7 @@ export async function surveyJobs(
         redis,
         subject,
         {
-          isServed: (seen.matched ?? 0) > 0,
+          isServed: (seen.matched ?? 0) > 0 || seen.wereHere,
           taskIds,
           isOnlyQueue: async () => isOnlyQueueOf(redis, subject, signal),
         },
