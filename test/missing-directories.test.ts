@@ -81,6 +81,31 @@ describe('a directory that is not there', () => {
     expect(fileList(join(folder, 'svc/uploads'))).toEqual([]);
   });
 
+  test.each([
+    ['an alternative of braces', '{uploads,outptu}', 'output', '"output" instead of "outptu"'],
+    ['a part behind a star', 'jobs/*/temp', 'jobs/a/tmp', '"jobs/*/tmp" instead of "jobs/*/temp"'],
+    ['a part before braces', 'dat/{a,b}', 'data/a', '"data/a" instead of "dat/a"'],
+  ])('also where it is %s', async (_title, pattern, there, hint) => {
+    const folder = testFolder();
+    makeFiles(join(folder, 'svc/uploads'), 1);
+    makeFiles(join(folder, 'svc', there), 1);
+    const config = serviceIn(folder, [pattern]);
+    const { code, report } = await wipeJson(config, { folder });
+    expect([code, report.verified]).toEqual([1, false]);
+    expect(report.services['s']?.failures[0]?.hint).toContain(hint);
+    expect(fileList(join(folder, 'svc', there))).toHaveLength(1);
+  });
+
+  test('an alternative of braces that is nowhere is a warning', async () => {
+    const folder = testFolder();
+    makeFiles(join(folder, 'svc/uploads'), 1);
+    const { code, report } = await wipeJson(serviceIn(folder, ['{uploads,frames}']), { folder });
+    expect(code).toBe(0);
+    expect(report.warnings).toEqual([
+      expect.stringContaining('the pattern frames matches no directory'),
+    ]);
+  });
+
   test('is no slip for another one that is configured itself', async () => {
     const folder = testFolder();
     makeFiles(join(folder, 'svc/temp'), 1);

@@ -1,7 +1,9 @@
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import { errorCode, systemCode } from '../errors.ts';
+import { errorCode } from '../errors.ts';
 import type { DirectoryConfig } from '../config/types.ts';
+import { matchPattern } from './match-pattern.ts';
+import type { Unmatched } from './match-pattern.ts';
 
 export type DirectoryKind = 'files' | 'models';
 
@@ -25,14 +27,17 @@ export interface LocatedDirectory {
 }
 
 /** A pattern that matches no directory, or that could not be followed everywhere. */
-export interface PatternProblem {
+export type PatternProblem = {
   readonly kind: DirectoryKind;
+  /** As configured, or one alternative of its braces. */
   readonly pattern: string;
-  /** `EACCES` … where something could not be looked at; undefined: it matches nothing. */
-  readonly code: string | undefined;
   /** The config says that it may match nothing. */
   readonly optional: boolean;
-}
+} & (
+  | ({ readonly code: undefined } & Unmatched)
+  /** `EACCES` … where something could not be looked at. */
+  | { readonly code: string }
+);
 
 interface Paths {
   readonly name: string;
@@ -50,11 +55,10 @@ export async function locateDirectories(service: Paths): Promise<{
   const patternProblems: PatternProblem[] = [];
   for (const kind of ['files', 'models'] as const) {
     for (const config of kind === 'files' ? service.directories : service.models) {
-      const { paths, code } = await matchingPaths(service.root, config.path);
-      if (paths.length === 0 || code !== undefined) {
-        const { path: pattern, optional } = config;
-        patternProblems.push({ kind, pattern, code, optional });
-      }
+      const { paths, code, unmatched } = await matchPattern(service.root, config.path);
+      const { path, optional } = config;
+      if (code !== undefined) patternProblems.push({ kind, pattern: path, code, optional });
+      else patternProblems.push(...unmatched.map((one) => ({ kind, code, optional, ...one })));
       for (const configuredPath of paths) {
         const located = locate(configuredPath);
         const twice = found.some(
@@ -65,61 +69,6 @@ export async function locateDirectories(service: Paths): Promise<{
     }
   }
   return { directories: withNames(found, service.root), patternProblems };
-}
-
-const SPECIAL = /[*?[\]{}()!]/;
-
-interface Matches {
-  readonly paths: readonly string[];
-  /** Why not everything could be looked at. */
-  readonly code?: string;
-}
-
-async function matchingPaths(root: string, pattern: string): Promise<Matches> {
-  const plain = (): Matches => ({ paths: [resolve(root, pattern.replace(/\\(.)/g, '$1'))] });
-  // fast-glob costs 30 ms to load, and most paths are plain.
-  if (!SPECIAL.test(pattern.replace(/\\./g, ''))) return plain();
-  const { glob, isDynamicPattern } = (await import('fast-glob')).default;
-  if (!isDynamicPattern(pattern)) return plain();
-  const find = (suppressErrors: boolean): Promise<string[]> =>
-    glob(pattern, {
-      cwd: root,
-      onlyDirectories: true,
-      followSymbolicLinks: false,
-      dot: true,
-      absolute: true,
-      unique: true,
-      suppressErrors,
-    });
-  const parts = pattern.split('/');
-  const fixed = parts.slice(
-    0,
-    parts.findIndex((part) => SPECIAL.test(part)),
-  );
-  const base = resolve(root, fixed.length === 1 && fixed[0] === '' ? '/' : fixed.join('/'));
-  const settle = (matches: readonly string[]): readonly string[] =>
-    matches
-      .map((path) => resolve(path))
-      .filter((path) => leadsThroughNoLink(base, path))
-      .toSorted();
-  try {
-    return { paths: settle(await find(false)) };
-  } catch (error) {
-    // One sibling that may not be read: the others match all the same, and it is said.
-    return { paths: settle(await find(true)), code: systemCode(error) };
-  }
-}
-
-/**
- * A link planted beside the real directories must not become a target, and fast-glob follows one
- * that braces name (`{a,planted}/cache`).
- */
-function leadsThroughNoLink(base: string, path: string): boolean {
-  try {
-    return realpathSync.native(path) === join(realpathSync.native(base), relative(base, path));
-  } catch {
-    return true;
-  }
 }
 
 function locate(configuredPath: string): Pick<LocatedDirectory, 'path' | 'state'> {

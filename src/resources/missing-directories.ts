@@ -7,6 +7,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'nod
 import leven from 'leven';
 import { expandEnvFile, parseDotenv } from '../config/dotenv.ts';
 import type { ServiceConfig } from '../config/types.ts';
+import type { Unmatched } from '../files/match-pattern.ts';
 import type { LocatedDirectory, PatternProblem } from '../files/resolve.ts';
 import type { Finding } from '../model/finding.ts';
 import type { EarlierRuns } from '../runs/earlier-runs.ts';
@@ -112,16 +113,16 @@ function unused({ name }: ServiceConfig, paths: readonly string[]): Finding {
   };
 }
 
-/** A pattern that matches nothing: an error where the folder before its first `*` is misspelt. */
+/** A pattern that matches nothing: an error where one of its plain parts is misspelt. */
 function unmatched(
   config: ServiceConfig,
-  { pattern, kind }: PatternProblem,
+  { pattern, kind, parts, reached }: Unmatched & { readonly kind: 'files' | 'models' },
   taken: ReadonlySet<string>,
 ): Finding {
-  const fixed = /^(?:[^*?[\]{}()!\\/]*\/)*/.exec(pattern)?.[0] ?? '';
-  const base = resolve(config.root, fixed);
-  const near = isDirectory(base) ? undefined : nearestDirectory(base, taken);
+  const written = pattern.split('/');
+  const part = written[parts] ?? '';
   const found = { code: 'EABSENT', target: 'Directories', item: config.name };
+  const near = /[*?[\]{}()!\\]/.test(part) ? undefined : nearestBelow(reached, part, taken);
   if (near !== undefined) {
     return {
       ...found,
@@ -130,8 +131,8 @@ function unmatched(
       // The name that makes the kind unknown.
       target: 'Pattern',
       item: pattern,
-      reason: `${base} does not exist, and ${near} does, which has nearly its name`,
-      hint: hintFor(config, kind, pattern, join(near, pattern.slice(fixed.length))),
+      reason: `${near.missing} does not exist, and ${near.path} does, which has nearly its name`,
+      hint: hintFor(config, kind, pattern, written.with(parts, basename(near.path)).join('/')),
     };
   }
   return {
@@ -140,6 +141,19 @@ function unmatched(
     reason: `the pattern ${pattern} matches no directory: nothing to remove there`,
     hint: 'if that is wrong, correct the config; if it may match none, write { "path": …, "optional": true }',
   };
+}
+
+function nearestBelow(
+  folders: readonly string[],
+  name: string,
+  taken: ReadonlySet<string>,
+): { readonly missing: string; readonly path: string } | undefined {
+  for (const folder of folders) {
+    const missing = join(folder, name);
+    const path = nearestDirectory(missing, taken);
+    if (path !== undefined) return { missing, path };
+  }
+  return undefined;
 }
 
 /** Names in a folder that are compared; larger folders hold data. */
