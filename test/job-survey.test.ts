@@ -186,6 +186,24 @@ describe.skipIf(!requireOrSkip('redis'))('jobs in another database', () => {
     expect(keysOf(redis, 2)).toEqual(['job:1', 'job:2']);
   });
 
+  test('of the broker’s server are an error too', async () => {
+    const { folder, redis } = await stack();
+    const other = await stack();
+    saveJobs(other.redis, 3, 'enc:job:', ['1', '2']);
+    const config = writeConfig(folder, {
+      enc: {
+        redis: redis.url(),
+        keyPrefix: 'enc:job:',
+        celery: { queues: ['encodes'], broker: other.redis.url() },
+      },
+    });
+    const { code, report } = await wipeJson(config, { folder });
+    expect([code, report.verified]).toEqual([1, false]);
+    const hint = `"redis": "redis://127.0.0.1:${other.redis.port}/3" instead of`;
+    expect(report.services['enc']?.failures[0]?.hint).toContain(hint);
+    expect(keysOf(other.redis, 3)).toEqual(['enc:job:1', 'enc:job:2']);
+  });
+
   test('that are another service’s of the config are nobody else’s', async () => {
     const { folder, redis } = await stack();
     saveJobs(redis, 2, 'job:', ['1', '2']);

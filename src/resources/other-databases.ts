@@ -68,6 +68,11 @@ export async function lookElsewhere(
   const { broker } = config.celery ?? {};
   if (broker !== undefined) targets.set(targetIdentity(broker), broker);
   const keyspace = await unclaimedOf(redis, own, all);
+  if (broker !== undefined && !isSameServer(own, broker)) {
+    for (const { target } of (await unclaimedOfBroker(broker, all, signal)) ?? []) {
+      targets.set(targetIdentity(target), target);
+    }
+  }
   for (const { target, db, keys } of keyspace ?? []) {
     targets.set(targetIdentity(target), target);
     unclaimed.set(db, keys);
@@ -86,15 +91,42 @@ export async function lookElsewhere(
   return { found, brokers, unclaimed, isKnown: keyspace !== undefined };
 }
 
+function isSameServer(one: RedisTarget, other: RedisTarget): boolean {
+  const identity = (target: RedisTarget): string =>
+    targetIdentity(target.kind === 'cluster' ? target : { ...target, db: 0 });
+  return identity(one) === identity(other);
+}
+
+interface UnclaimedDatabase {
+  readonly target: RedisTarget;
+  readonly db: number;
+  readonly keys: number;
+}
+
+/** Nothing where the server does not answer: the service's own look at its queues says so. */
+async function unclaimedOfBroker(
+  broker: RedisTarget,
+  all: readonly ServiceConfig[],
+  signal: AbortSignal,
+): Promise<readonly UnclaimedDatabase[] | undefined> {
+  let connection: RedisConnection | undefined;
+  try {
+    connection = await connectRedis(broker, signal);
+    return await unclaimedOf(connection, broker, all);
+  } catch (error) {
+    if (error instanceof RedisError) return undefined;
+    throw error;
+  } finally {
+    connection?.close();
+  }
+}
+
 /** Databases of the same server with keys, and without a service of the config; undefined: not told. */
 async function unclaimedOf(
   redis: RedisConnection,
   own: RedisTarget,
   all: readonly ServiceConfig[],
-): Promise<
-  | readonly { readonly target: RedisTarget; readonly db: number; readonly keys: number }[]
-  | undefined
-> {
+): Promise<readonly UnclaimedDatabase[] | undefined> {
   if (own.kind === 'cluster') return [];
   const keyspace = await readKeyspace(redis);
   if (keyspace === undefined) return undefined;
