@@ -448,6 +448,11 @@ describe.skipIf(!possible)('where workers cannot be asked', () => {
     enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [60] }]);
     await deaf.waitForLog('[long] received');
     await readyWorker({ ...stack.app, remoteControl: true }, { name: 'other' });
+    // A worker answers a moment before it asks for messages; as many consumers as answers are enough.
+    await until('both ask for messages', () => {
+      const asking = stack.redis.cli('CLIENT', 'LIST').match(/cmd=brpop/g) ?? [];
+      return asking.length === 2;
+    });
     const { code, service } = await wipeVideo(stack);
     expect({ code, verified: service.verified }).toEqual({ code: 1, verified: false });
     expect(service.errors).toEqual([

@@ -188,9 +188,12 @@ describe.skipIf(!requireOrSkip('redis'))('other keys beside the jobs', () => {
     });
   });
 
+  const QUEUE_OF_OTHERS = ['prints', '', 'prints'].join('\x06\x16');
+
   test.each([
     ['once the config says whose they are', { foreignKeyPrefixes: ['print_job:'] }, false],
     ['once a run has removed the service’s jobs there', {}, true],
+    ['beside a queue of theirs', { celery: { queues: ['videos'] } }, false],
   ])(
     'another app’s jobs, with results, are no reason to fail %s',
     async (_when, service, isSecond) => {
@@ -201,6 +204,9 @@ describe.skipIf(!requireOrSkip('redis'))('other keys beside the jobs', () => {
       };
       const first = await wipeBeside((redis) => {
         printed(redis);
+        if ('celery' in service) {
+          redis.cliInput(QUEUE_OF_OTHERS, '-x', 'SADD', '_kombu.binding.prints');
+        }
         if (isSecond) saveJobs(redis, 0, 'video_job:', 5);
       }, service);
       expect([first.code, first.report.status, first.report.verified]).toEqual([

@@ -8,7 +8,7 @@ import { findingFailure, findingText } from '../report/finding-text.ts';
 import { printable } from '../report/printable.ts';
 import { wipeIndexKeys } from '../resources/index-keys.ts';
 import { counted, grouped } from '../report/text.ts';
-import type { Kind } from '../report/types.ts';
+import type { Failure, Kind } from '../report/types.ts';
 import { onLink, resultsLink, stepFailure } from './links.ts';
 import { logRemoved } from './step-log.ts';
 import {
@@ -17,6 +17,7 @@ import {
   strangeKeyWarning,
   undatedWarning,
 } from './warnings.ts';
+import type { OpenService } from './open-services.ts';
 import { DEFAULT_ZONE } from './service-keys.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import { jobKeysOf, subjectOf, surveyService } from './survey-service.ts';
@@ -103,6 +104,17 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
   return ids;
 }
 
+/** By the time that the remedy is there, the jobs that tell whose results those are have gone. */
+function resultsFailure({ redis, config }: OpenService, error: unknown): Failure {
+  const failure = stepFailure(redis, { target: 'Redis', name: 'results' }, error);
+  if (failure.hint === '' || config.celery === undefined) return failure;
+  const all = `services.${config.name}.celery: "results": "all"`;
+  return {
+    ...failure,
+    hint: `${failure.hint}; the jobs of these results are gone, so then ${all}`,
+  };
+}
+
 /** Removes the job keys and their results; loud when the prefix seems to be wrong. */
 export async function wipeJobs(step: StepContext): Promise<void> {
   const { service, keys, tally, observer, signal } = step;
@@ -122,9 +134,7 @@ export async function wipeJobs(step: StepContext): Promise<void> {
               starts: keys.broker.resultStarts,
               failed(error) {
                 tally.leavesResults = true;
-                step.report(
-                  stepFailure(service.redis, { target: 'Redis', name: 'results' }, error),
-                );
+                step.report(resultsFailure(service, error));
               },
             },
         step.pace,

@@ -143,14 +143,15 @@ export function jobsElsewhere(
 }
 
 /**
- * Nothing matched, and what is there is nobody's by name. What looks like jobs may be the service's:
- * unknown, unless an earlier run removed its jobs here by the same config.
+ * Nothing matched, and what is there is nobody's by name. What looks like jobs may be the service's.
+ * @param isShared an earlier run removed the service's jobs here, or another app has a queue here: the
+ *   jobs are probably another one's.
  */
 export function nothingMatched(
   config: ServiceConfig,
   label: string,
   judgement: Judgement,
-  wereHere: boolean,
+  isShared: boolean,
 ): Finding | undefined {
   const strange = judgement.families.filter(
     ({ whose, claimants }) => whose === undefined && !claimants.includes(config.name),
@@ -165,7 +166,7 @@ export function nothingMatched(
   const foreign = strange.slice(0, FOREIGN_SHOWN).map((family) => foreignPrefixOf(family));
   return {
     code: 'ENOMATCH',
-    severity: isFew ? 'note' : jobs.length > 0 && !wereHere ? 'problem' : 'warning',
+    severity: isFew ? 'note' : jobs.length > 0 && !isShared ? 'problem' : 'warning',
     target: 'Redis',
     item: label,
     reason: `no key begins with ${wanted(config)}, but the database holds others: ${familiesText(shown)}${alike}`,

@@ -114,7 +114,12 @@ export async function surveyJobs(
       }
       const strange =
         config.jobKeys === 'named' && judgement !== undefined
-          ? nothingMatched(config, label, judgement, wereHere)
+          ? nothingMatched(
+              config,
+              label,
+              judgement,
+              wereHere || (await hasOtherQueues(redis, subject, signal)),
+            )
           : undefined;
       if (strange !== undefined) findings.push(strange);
     }
@@ -207,6 +212,17 @@ async function isOnlyQueueOf(
   const declared = await permitted(declaredQueues(redis, keys.broker, signal));
   const names = [...(declared ?? [])];
   return names.length > 0 && names.every((name) => keys.queues.includes(name));
+}
+
+/** Whether another app has a task queue in this database; false where the service's are not known. */
+async function hasOtherQueues(
+  redis: RedisConnection,
+  { keys }: SurveySubject,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (keys.queues.length === 0) return false;
+  const declared = await permitted(declaredQueues(redis, keys.broker, signal));
+  return [...(declared ?? [])].some((name) => !keys.queues.includes(name));
 }
 
 /** Whether the queues are configured to be in the database of the jobs. */
