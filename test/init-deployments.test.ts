@@ -1,7 +1,8 @@
 /** `init` where several files describe a stack: one deployment a service, and where values come from. */
 import { existsSync, readFileSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
 import type { DeploymentQuestion } from '../src/init/deployments.ts';
 import { init } from '../src/init/init.ts';
 import { initJson, initText } from '../src/report/init-text.ts';
@@ -57,6 +58,8 @@ function paths({ services }: Run): readonly string[] {
     [...directories, ...models].map((path) => join(root, path)),
   );
 }
+
+const WHICH = 'Which one is to be reset? [1]';
 
 const TWO: Files = {
   'docker-compose.yml': `services:
@@ -125,19 +128,43 @@ describe('several deployments of one service', () => {
   test.each([
     ['1\r', '/3'],
     ['\r', '/3'],
-    ['x\r2\r', '/0'],
+    ['x\r', '2\r', '/0'],
+    ['x\r2\r', '\r', '/3'],
     ['\x04', '/3'],
-  ])('the question on a real terminal, answered %j', async (answer, database) => {
+  ])('the question on a real terminal, answered %j', async (first, ...more) => {
     const folder = project(TWO);
     const env = { ...toolEnvironment(folder), TERM: 'xterm' };
     const terminal = startOnTerminal(['init', '--offline'], { folder, env });
-    await terminal.waitForScreen('Which one is to be reset? [1]');
-    terminal.write(answer);
+    await terminal.waitForScreen(WHICH);
+    terminal.write(first);
+    const database = more.pop() ?? '';
+    for (const answer of more) {
+      await vi.waitFor(() => expect(terminal.stdout().split(WHICH)).toHaveLength(3), 5_000);
+      terminal.write(answer);
+    }
     const { code, stdout } = await terminal.result;
     expect(code, stdout).toBe(0);
     const text = readFileSync(join(folder, 'cleanup.config.json'), 'utf8');
     expect(text).toContain(`"redis": "redis://127.0.0.1:6379${database}"`);
   });
+
+  test.each(['2\r', '2', '2\r2\r2\r', '\x04'])(
+    'what is typed before the question is no answer: %j',
+    async (typed) => {
+      const folder = project(TWO);
+      const env = { ...toolEnvironment(folder), TERM: 'xterm' };
+      const terminal = startOnTerminal(['init', '--offline'], { folder, env });
+      terminal.write(typed);
+      await terminal.waitForScreen(WHICH);
+      await sleep(300);
+      expect(terminal.stdout()).toContain('Input typed before the question was discarded.');
+      expect(existsSync(join(folder, 'cleanup.config.json'))).toBe(false);
+      terminal.write('1\r');
+      const { code, stdout } = await terminal.result;
+      expect(code, stdout).toBe(0);
+      expect(readFileSync(join(folder, 'cleanup.config.json'), 'utf8')).toContain('6379/3"');
+    },
+  );
 
   test('three: root, own folder, and a docker folder in that', async () => {
     const { services, notes } = await run({
