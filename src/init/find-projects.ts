@@ -1,7 +1,6 @@
 /** Finds the compose and .env files of a folder and of the services in it. Changes nothing. */
 import { statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { CannotStart } from '../errors.ts';
 import { COMPOSE_FOLDERS } from './compose-files.ts';
 import { isBelow } from './data-directories.ts';
 import type { ProjectPlaces } from './data-directories.ts';
@@ -16,7 +15,7 @@ const MAX_FOLDERS = 1000;
 
 /**
  * `place`: a folder, or one compose file (which is then read alone, as with `docker compose -f`).
- * @throws CannotStart for a file that cannot be read or is no YAML.
+ * @throws CannotStart when `place` is a file that cannot be read or is no compose file.
  */
 export async function findProjects(place: string, search: Search): Promise<Found> {
   const reader = createReader(search);
@@ -26,7 +25,7 @@ export async function findProjects(place: string, search: Search): Promise<Found
     const directory = dirname(place);
     const read = await reader.readCompose({ folder, directory, isOfService }, [place]);
     reader.keep(read);
-    return reader.found([read.project]);
+    return reader.found([read.project], []);
   }
   const projects: Project[] = [];
   const seen = new Set<string>();
@@ -38,7 +37,8 @@ export async function findProjects(place: string, search: Search): Promise<Found
   };
   await take(place, SERVICE_FOLDERS.includes(basename(dirname(place))));
   const own = projects.length;
-  for (const folder of serviceFolders(place, own > 0, search.places)) await take(folder, true);
+  const folders = serviceFolders(place, own > 0, search.places);
+  for (const folder of folders) await take(folder, true);
   // What the compose files build has settings of its own at times.
   for (const context of projects.slice(0, own).flatMap(contextsOf)) {
     if (isBelow(context, place)) await take(context, true);
@@ -51,7 +51,7 @@ export async function findProjects(place: string, search: Search): Promise<Found
     if (isOfStack) reader.note(`${file} is not read: nothing says which of the services use it`);
     return !isOfStack;
   });
-  return reader.found([...services, ...(await surrounding(place, reader))]);
+  return reader.found([...services, ...(await surrounding(place, reader))], folders);
 }
 
 /** The folder that a folder with compose files belongs to: of `grabber/docker` it is `grabber`. */
@@ -90,12 +90,5 @@ function contextsOf({ directory, services }: Project): readonly string[] {
 async function surrounding(place: string, reader: Reader): Promise<readonly Project[]> {
   const holder = [place, dirname(place)].find((path) => SERVICE_FOLDERS.includes(basename(path)));
   if (holder === undefined) return [];
-  const around = dirname(holder);
-  try {
-    return (await reader.readFolder(around, false)).filter(({ kind }) => kind === 'compose');
-  } catch (error) {
-    if (!(error instanceof CannotStart)) throw error;
-    reader.note(`${error.message}; what it says of the services here is missing`);
-    return [];
-  }
+  return (await reader.readFolder(dirname(holder), false)).filter(({ kind }) => kind === 'compose');
 }

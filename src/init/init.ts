@@ -25,8 +25,10 @@ import { chooseDeployments } from './deployments.ts';
 import type { AskDeployment, Candidate } from './deployments.ts';
 import { baseOf, findProjects } from './find-projects.ts';
 import { examine } from './group-services.ts';
+import type { Part } from './group-services.ts';
 import { KNOWN_SERVICES } from './known-services.ts';
 import type { NeededVariable, Note, Proposal, ProposedService } from './proposal.ts';
+import { missedFolders } from './missed-folders.ts';
 import { propose } from './propose.ts';
 import { questionsFor } from './questions.ts';
 import { lookAtFolder } from './read-folder.ts';
@@ -85,8 +87,11 @@ export async function init(
   const proposed = propose(chosen.candidates, {
     ...{ configDirectory: dirname(file), look: lookAtFolder, answers: asked.answers },
   });
-  const notes = [...found.notes, ...chosen.notes, ...asked.notes, ...proposed.notes];
+  const missed = missedFolders(found, chosen.parts, base, lookAtFolder);
+  const notes = [...found.notes, ...missed, ...chosen.notes, ...asked.notes, ...proposed.notes];
   const isTemplate = proposed.services.length === 0;
+  const [unread] = found.unread;
+  if (isTemplate && unread !== undefined) throw unread;
   if (isTemplate && !request.example) throw nothingFound(from, found, notes);
   const proposal = isTemplate ? template(base, dirname(file)) : proposed;
   const schema = schemaFor(dirname(file), surroundings.installation);
@@ -115,7 +120,11 @@ async function chosenServices(
   found: Found,
   places: ProjectPlaces,
   ask: AskDeployment | undefined,
-): Promise<{ readonly candidates: readonly Candidate[]; readonly notes: readonly Note[] }> {
+): Promise<{
+  readonly candidates: readonly Candidate[];
+  readonly parts: readonly Part[];
+  readonly notes: readonly Note[];
+}> {
   const { projects } = found;
   const contexts = projects.flatMap(({ directory, folder, services }) => [
     directory,
@@ -134,7 +143,7 @@ async function chosenServices(
   const { candidates, notes } = await chooseDeployments(parts, { base, look: lookAtFolder, ask });
   const names = uniqueNames(candidates.map(({ name }) => name));
   return {
-    notes,
+    ...{ notes, parts: parts.flat() },
     candidates: candidates.map((one, index) => ({ ...one, name: names[index] ?? one.name })),
   };
 }

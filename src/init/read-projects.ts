@@ -8,21 +8,28 @@ import { CannotStart } from '../errors.ts';
 import type { ReadFile } from '../report/initial-config.ts';
 import { COMPOSE_FOLDERS, composeFilesIn } from './compose-files.ts';
 import { parseCompose } from './compose.ts';
-import type { ComposeService, ComposeSource } from './compose.ts';
+import type { ComposeService } from './compose.ts';
+import type { ComposeSource } from './compose-document.ts';
+import type { ComposeReader } from './compose-model.ts';
 import type { ProjectPlaces } from './data-directories.ts';
 import { directorySettings } from './directory-settings.ts';
 import { foldersInEnvFolder } from './env-folder.ts';
 import type { Container, Project } from './group-services.ts';
+import { isInfrastructure } from './infrastructure.ts';
 import { lineOf } from './origin.ts';
 import type { Origin } from './origin.ts';
 import type { Note } from './proposal.ts';
 import { isThere, namesIn, readText } from './read-folder.ts';
-import { addsOnly, isWhole } from './variants.ts';
+import { addsOnly, isWhole as isWholeDeployment } from './variants.ts';
 
 export interface Found {
   readonly projects: readonly Project[];
   readonly read: readonly ReadFile[];
   readonly notes: readonly Note[];
+  /** Compose files that are there and say nothing, because they cannot be read. */
+  readonly unread: readonly CannotStart[];
+  /** Absolute: folders of one service each that were looked into. */
+  readonly folders: readonly string[];
 }
 
 export interface Search {
@@ -36,6 +43,8 @@ interface ReadProject {
   readonly project: Project;
   readonly read: readonly ReadFile[];
   readonly notes: readonly ReadNote[];
+  /** Absolute: compose files that it extends or includes. */
+  readonly imported: readonly string[];
 }
 
 type ReadNote = Omit<Note, 'service'>;
@@ -45,7 +54,7 @@ export interface Reader {
   readCompose(place: Place, files: readonly string[]): Promise<ReadProject>;
   keep(read: ReadProject): void;
   note(message: string): void;
-  found(projects: readonly Project[]): Found;
+  found(projects: readonly Project[], folders: readonly string[]): Found;
 }
 
 export type Place = Pick<Project, 'folder' | 'directory' | 'isOfService'>;
@@ -78,6 +87,15 @@ export function createReader({ env, envFiles, places }: Search): Reader {
     const below = relative(places.base, path);
     return below === '' || below.startsWith('../../../') ? path : below;
   };
+  const unread: CannotStart[] = [];
+  const unreadable = (error: CannotStart, folder: string, isOfService: boolean): void => {
+    unread.push(error);
+    const message = isOfService
+      ? `${shownPath(folder)} is not read: ${error.message}`
+      : `${error.message}; what it says of the services is missing here`;
+    const service = isOfService ? basename(folder) : undefined;
+    notes.push({ service, message });
+  };
   const known = new Map<string, ReadEnv | undefined>();
   const readEnv = (path: string): ReadEnv | undefined => {
     if (!known.has(path)) known.set(path, readEnvFile(path, shownPath, note));
@@ -92,17 +110,29 @@ export function createReader({ env, envFiles, places }: Search): Reader {
     note,
     async readFolder(folder, isOfService) {
       const projects: Project[] = [];
+      let isWhole = true;
       for (const directory of [folder, ...COMPOSE_FOLDERS.map((name) => join(folder, name))]) {
         const place: Place = { folder, directory, isOfService };
         const named = filesOfEnvironment(readEnv(join(directory, '.env')), directory, env);
-        const all = await readDeployments(readCompose, place, named, (text) => {
-          note(text.replace(directory, () => shownPath(directory)));
-        });
-        for (const one of all) keep(one);
-        projects.push(...all.map(({ project }) => project));
+        try {
+          const all = await readDeployments(readCompose, place, named, (text) => {
+            note(text.replace(directory, () => shownPath(directory)));
+          });
+          for (const one of all) keep(one);
+          projects.push(...all.map(({ project }) => project));
+        } catch (error) {
+          if (!(error instanceof CannotStart)) throw error;
+          unreadable(error, folder, isOfService);
+          isWhole = false;
+        }
       }
+      // Its settings alone would be half a service.
+      if (!isWhole) return projects;
       const path = join(folder, '.env');
-      const inPlace = projects.some(({ directory }) => directory === folder);
+      const inPlace = projects.some(
+        ({ directory, services }) =>
+          directory === folder && !services.every(({ service }) => isInfrastructure(service)),
+      );
       const isUsed = projects.some((project) => project.envFiles.has(path));
       const file = inPlace || isUsed ? undefined : readEnv(path);
       const own = placeOf(folder, isOfService);
@@ -111,7 +141,9 @@ export function createReader({ env, envFiles, places }: Search): Reader {
       keep(alone);
       return [...projects, alone.project];
     },
-    found: (projects) => ({ projects, read: [...read.values()], notes }),
+    found: (projects, folders) => ({
+      ...{ projects, read: [...read.values()], notes, unread, folders },
+    }),
   };
 }
 
@@ -147,9 +179,11 @@ async function readDeployments(
   let base = files.length === 0 ? undefined : await readCompose(place, files);
   const others: ReadProject[] = [];
   for (const variant of variants.filter((path) => !named.includes(path))) {
+    // A part of another file, and no deployment.
+    if (base?.imported.includes(variant) === true) continue;
     try {
       const alone = await readCompose(place, [variant]);
-      if (base === undefined || isWhole(alone.project)) {
+      if (base === undefined || isWholeDeployment(alone.project)) {
         others.push(alone);
         continue;
       }
@@ -202,10 +236,20 @@ async function readComposeProject(
   const sources = files.map((file, index): ComposeSource => {
     const text = readText(file, 'compose');
     read.push({ path: file, kind: index === 0 ? 'compose' : 'override' });
-    return { file: shownPath(file), text };
+    return { file: shownPath(file), path: file, text };
   });
-  const compose = await parseCompose(sources, lookup);
+  const reader: ComposeReader = {
+    read: (path) => ({ file: shownPath(path), path, text: readText(path, 'compose') }),
+    variables: (paths) => {
+      const found = paths.flatMap((path) => readEnv(path) ?? []);
+      const sets = found.map(({ file }) => expandEnvFile(file, outer)).toReversed();
+      return (name) => sets.find((one) => one.has(name))?.get(name)?.text;
+    },
+  };
+  const compose = await parseCompose(sources, directory, lookup, reader);
+  for (const { path } of compose.imported) read.push({ path, kind: 'compose' });
   const main = sources[0]?.file ?? '';
+  const searched = [...compose.imported, ...sources];
   notes.push(...compose.notes.map((message) => ({ message })));
   for (const name of compose.unset) {
     const item = `${name} (${main})`;
@@ -238,7 +282,7 @@ async function readComposeProject(
       used.set(copied.path, copied);
       own.push(copied);
     }
-    return container(service, sources, own, dotenvs, lookup, shownPath);
+    return container(service, { main, searched }, own, dotenvs, lookup, shownPath);
   });
   const project: Project = {
     ...place,
@@ -246,7 +290,7 @@ async function readComposeProject(
     files: sources.map(({ file }) => file),
     envFiles: new Set(used.keys()),
   };
-  return { project, read, notes };
+  return { project, read, notes, imported: compose.imported.map(({ path }) => path) };
 }
 
 /** By its own entries; an env_file is enough to say that it has its settings. */
@@ -259,7 +303,7 @@ function namesRedis({ environment, envFiles }: ComposeService): boolean {
 
 function container(
   service: ComposeService,
-  sources: readonly ComposeSource[],
+  { main, searched }: { readonly main: string; readonly searched: readonly ComposeSource[] },
   envFiles: readonly ReadEnv[],
   dotenvs: readonly ReadEnv[],
   lookup: Lookup,
@@ -279,11 +323,11 @@ function container(
     lines.delete(key);
   }
   const locate = (...needles: readonly string[]): Origin => {
-    for (const { file, text } of sources.toReversed()) {
+    for (const { file, text } of searched.toReversed()) {
       const line = lineOf(text, service.name, needles);
       if (line !== undefined) return { file, line };
     }
-    return { file: sources[0]?.file ?? '', line: undefined };
+    return { file: main, line: undefined };
   };
   return {
     service,
@@ -318,7 +362,7 @@ function ofEnvFileAlone(
   const service: ComposeService = {
     ...{ name: basename(folder), image: undefined, aliases: [], build: undefined, commands: [] },
     ...{ environment: new Map(), envFiles: [], volumes, ports: [], hostNetwork: true },
-    ...{ workingDirectory: undefined, profiles: [] },
+    ...{ workingDirectory: undefined, profiles: [], unread: [] },
   };
   const whole: Origin = { file: shown, line: undefined };
   const one: Container = {
@@ -334,7 +378,7 @@ function ofEnvFileAlone(
     ...{ kind: 'env', file: shown, files: [shown], name: undefined },
     ...{ services: [one], envFiles: new Set([path]) },
   };
-  return { project, read: [{ path, kind: 'env' }], notes: [] };
+  return { project, read: [{ path, kind: 'env' }], notes: [], imported: [] };
 }
 
 function readEnvFile(
