@@ -30,6 +30,8 @@ export interface ModelService {
   readonly lookup: Lookup;
   /** Files that say something of it and were not read. */
   readonly unread: readonly string[];
+  /** Absolute: the file that an `include` names and that it comes from. */
+  readonly includedFrom?: string | undefined;
 }
 
 export interface ComposeModel {
@@ -138,6 +140,7 @@ function mergeModel(base: ModelService, over: ModelService): ModelService {
   return {
     node: mergeService(base.node, over.node),
     lookup: over.lookup,
+    includedFrom: base.includedFrom ?? over.includedFrom,
     unread: [...base.unread, ...over.unread],
   };
 }
@@ -154,7 +157,8 @@ async function include(
     const names = listOf(long?.get('path') ?? entry).map(scalar);
     try {
       const paths = names.map((name) => localPath(name, place));
-      if (paths.some((path) => place.chain.includes(path))) throw notFollowed('it includes itself');
+      const above = [...place.chain, source.path];
+      if (paths.some((path) => above.includes(path))) throw notFollowed('it includes itself');
       const files = paths.map(context.open);
       const folder =
         long?.has('project_directory') === true
@@ -167,11 +171,13 @@ async function include(
         {
           directory: folder,
           lookup: (name) => place.lookup(name) ?? own(name),
-          chain: [...place.chain, source.path, ...paths],
+          chain: [...above, ...paths],
         },
         context,
       );
-      for (const [key, service] of inner.services) model.services.set(key, service);
+      for (const [key, service] of inner.services) {
+        model.services.set(key, { ...service, includedFrom: paths[0] });
+      }
       for (const [key, node] of inner.volumes) model.volumes.set(key, node);
     } catch (error) {
       if (!(error instanceof CannotStart)) throw error;

@@ -44,6 +44,8 @@ export interface ComposeService {
   readonly profiles: readonly string[];
   /** Files that it extends and that were not read: what they say of it is not known. */
   readonly unread: readonly string[];
+  /** Absolute: the file that an `include` names and that it comes from. */
+  readonly includedFrom: string | undefined;
 }
 
 export interface Compose {
@@ -79,9 +81,9 @@ export async function parseCompose(
     };
   const model = await readModel(sources, directory, lookup, reader);
   const services = [...model.services].map(
-    ([key, { node, lookup: own, unread }]): ComposeService => ({
+    ([key, { node, lookup: own, unread, includedFrom }]): ComposeService => ({
       ...readService(key, node, model.volumes, expandWith(own), own),
-      unread,
+      ...{ unread, includedFrom },
     }),
   );
   const { name, notes, imported } = model;
@@ -94,7 +96,7 @@ function readService(
   namedVolumes: ReadonlyMap<string, unknown>,
   expand: (value: unknown) => Interpolated,
   lookup: Lookup,
-): Omit<ComposeService, 'unread'> {
+): Omit<ComposeService, 'unread' | 'includedFrom'> {
   const text = (value: unknown): string | undefined =>
     value === undefined || value === null ? undefined : expand(value).text;
   const build = buildOf(node.get('build'));

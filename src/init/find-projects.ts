@@ -1,7 +1,7 @@
 /** Finds the compose and .env files of a folder and of the services in it. Changes nothing. */
 import { statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { COMPOSE_FOLDERS } from './compose-files.ts';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { COMPOSE_FOLDERS, composeFilesIn } from './compose-files.ts';
 import { isBelow } from './data-directories.ts';
 import type { ProjectPlaces } from './data-directories.ts';
 import type { Project } from './group-services.ts';
@@ -29,16 +29,20 @@ export async function findProjects(place: string, search: Search): Promise<Found
   }
   const projects: Project[] = [];
   const seen = new Set<string>();
-  const take = async (folder: string, isOfService: boolean): Promise<void> => {
+  const take = async (folder: string, isOfService: boolean, needs?: 'redis'): Promise<void> => {
     const state = lookAtFolder(folder);
     if (state.is !== 'directory' || seen.has(state.real)) return;
     seen.add(state.real);
-    projects.push(...(await reader.readFolder(folder, isOfService)));
+    projects.push(...(await reader.readFolder(folder, isOfService, needs)));
   };
   await take(place, SERVICE_FOLDERS.includes(basename(dirname(place))));
   const own = projects.length;
   const folders = serviceFolders(place, own > 0, search.places);
   for (const folder of folders) await take(folder, true);
+  for (const folder of besideServices(place, own > 0, folders, search.places)) {
+    if (!NO_SERVICE.test(basename(folder))) await take(folder, true, 'redis');
+    else for (const file of composeFilesOf(folder)) reader.note(notRead(relative(place, file)));
+  }
   // What the compose files build has settings of its own at times.
   for (const context of projects.slice(0, own).flatMap(contextsOf)) {
     if (isBelow(context, place)) await take(context, true);
@@ -75,6 +79,37 @@ function serviceFolders(place: string, hasOwn: boolean, places: ProjectPlaces): 
       .filter((name) => !name.startsWith('.') && name !== 'node_modules')
       .map((name) => join(parent, name)),
   );
+}
+
+function composeFilesOf(folder: string): readonly string[] {
+  const { standard, variants } = composeFilesIn(folder, namesIn(folder));
+  return [...standard, ...variants];
+}
+
+function notRead(file: string): string {
+  return `${file} is not read, because its folder does not say that it is a service's: --from ${file} reads it alone`;
+}
+
+/** What a repository has beside its services, with compose files that are not those of the stack. */
+const NO_SERVICE =
+  /^(?:vendor|third[_-]?party|tests?|e2e|examples?|samples?|demo|fixtures?|docs?|templates?|backups?|old|archive)$/i;
+
+/** Other folders of the place that hold a compose file or an `.env`. */
+function besideServices(
+  place: string,
+  hasOwn: boolean,
+  known: readonly string[],
+  places: ProjectPlaces,
+): readonly string[] {
+  const isOneService = hasOwn && SERVICE_FOLDERS.includes(basename(dirname(place)));
+  if (place === '/' || place === places.home || isOneService) return [];
+  return namesIn(place)
+    .toSorted()
+    .slice(0, MAX_FOLDERS)
+    .filter((name) => !name.startsWith('.') && name !== 'node_modules')
+    .filter((name) => !SERVICE_FOLDERS.includes(name) && !COMPOSE_FOLDERS.includes(name))
+    .map((name) => join(place, name))
+    .filter((folder) => !known.includes(folder));
 }
 
 function contextsOf({ directory, services }: Project): readonly string[] {

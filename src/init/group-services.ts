@@ -26,6 +26,8 @@ export interface Project {
   /** Its first file, and all, as messages name them. */
   readonly file: string;
   readonly files: readonly string[];
+  /** The same, absolute. */
+  readonly paths: readonly string[];
   /** Undefined: the file gives none. */
   readonly name: string | undefined;
   readonly services: readonly Container[];

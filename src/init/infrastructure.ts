@@ -7,3 +7,11 @@ const INFRASTRUCTURE =
 export function isInfrastructure({ image, build }: ComposeService): boolean {
   return build === undefined && image !== undefined && INFRASTRUCTURE.test(image);
 }
+
+const DATABASE =
+  /(?:^|\/)(?:redis|valkey|keydb|dragonfly|redis-stack(?:-server)?|postgres|postgis|pgvector|mysql|mariadb|mongo|rabbitmq|prometheus|grafana|loki|minio|elasticsearch|opensearch|zookeeper|kafka)(?:[:@]|$)/i;
+
+/** A folder that it writes holds a database, and is no other service's to empty. */
+export function isDatabase(service: ComposeService): boolean {
+  return isInfrastructure(service) && DATABASE.test(service.image ?? '');
+}

@@ -43,14 +43,13 @@ interface ReadProject {
   readonly project: Project;
   readonly read: readonly ReadFile[];
   readonly notes: readonly ReadNote[];
-  /** Absolute: compose files that it extends or includes. */
-  readonly imported: readonly string[];
 }
 
 type ReadNote = Omit<Note, 'service'>;
 
 export interface Reader {
-  readFolder(folder: string, isOfService: boolean): Promise<readonly Project[]>;
+  /** @param needs what an `.env` without a compose file must name: here not directories alone. */
+  readFolder(folder: string, isOfService: boolean, needs?: 'redis'): Promise<readonly Project[]>;
   readCompose(place: Place, files: readonly string[]): Promise<ReadProject>;
   keep(read: ReadProject): void;
   note(message: string): void;
@@ -101,21 +100,25 @@ export function createReader({ env, envFiles, places }: Search): Reader {
     if (!known.has(path)) known.set(path, readEnvFile(path, shownPath, note));
     return known.get(path);
   };
-  const context: ReadContext = { env, envFiles, shownPath, readEnv };
+  const context: ReadContext = {
+    ...{ env, envFiles, shownPath, readEnv },
+    included: new Map(),
+    imported: new Set(),
+  };
   const readCompose: Reader['readCompose'] = async (place, files) =>
     readComposeProject(context, place, files);
   return {
     readCompose,
     keep,
     note,
-    async readFolder(folder, isOfService) {
+    async readFolder(folder, isOfService, needs) {
       const projects: Project[] = [];
       let isWhole = true;
       for (const directory of [folder, ...COMPOSE_FOLDERS.map((name) => join(folder, name))]) {
         const place: Place = { folder, directory, isOfService };
         const named = filesOfEnvironment(readEnv(join(directory, '.env')), directory, env);
         try {
-          const all = await readDeployments(readCompose, place, named, (text) => {
+          const all = await readDeployments(readCompose, context.imported, place, named, (text) => {
             note(text.replace(directory, () => shownPath(directory)));
           });
           for (const one of all) keep(one);
@@ -136,15 +139,28 @@ export function createReader({ env, envFiles, places }: Search): Reader {
       const isUsed = projects.some((project) => project.envFiles.has(path));
       const file = inPlace || isUsed ? undefined : readEnv(path);
       const own = placeOf(folder, isOfService);
-      const alone = file === undefined ? undefined : ofEnvFileAlone(context, own, file, places);
+      const alone =
+        file === undefined ? undefined : ofEnvFileAlone(context, { ...own, needs }, file, places);
       if (alone === undefined) return projects;
       keep(alone);
       return [...projects, alone.project];
     },
     found: (projects, folders) => ({
-      ...{ projects, read: [...read.values()], notes, unread, folders },
+      ...{ projects: withoutIncluded(projects), read: [...read.values()] },
+      ...{ notes, unread, folders },
     }),
   };
+}
+
+/** A service of an included file that was read by itself as well is described there alone. */
+function withoutIncluded(projects: readonly Project[]): readonly Project[] {
+  const paths = new Set(projects.flatMap((project) => project.paths));
+  return projects.map((project) => ({
+    ...project,
+    services: project.services.filter(
+      ({ service: { includedFrom } }) => includedFrom === undefined || !paths.has(includedFrom),
+    ),
+  }));
 }
 
 /** COMPOSE_FILE of `.env`: the files that `docker compose` reads there, instead of the usual ones. */
@@ -164,6 +180,7 @@ function filesOfEnvironment(
 /** The standard files with the variants that only add to them, then each other deployment. */
 async function readDeployments(
   readCompose: Reader['readCompose'],
+  imported: ReadonlySet<string>,
   place: Place,
   named: readonly string[],
   note: (text: string) => void,
@@ -180,7 +197,7 @@ async function readDeployments(
   const others: ReadProject[] = [];
   for (const variant of variants.filter((path) => !named.includes(path))) {
     // A part of another file, and no deployment.
-    if (base?.imported.includes(variant) === true) continue;
+    if (imported.has(variant)) continue;
     try {
       const alone = await readCompose(place, [variant]);
       if (base === undefined || isWholeDeployment(alone.project)) {
@@ -209,6 +226,10 @@ interface ReadContext {
   readonly envFiles: readonly string[];
   readonly shownPath: (path: string) => string;
   readonly readEnv: (path: string) => ReadEnv | undefined;
+  /** By the path of a file that another includes: what `${…}` is there. */
+  readonly included: Map<string, Lookup>;
+  /** Paths of files that others extend or include. */
+  readonly imported: Set<string>;
 }
 
 /**
@@ -216,7 +237,7 @@ interface ReadContext {
  * is that of this folder, below it that of the folder that `docker compose -f` is most likely run in.
  */
 async function readComposeProject(
-  { env, envFiles, shownPath, readEnv }: ReadContext,
+  { env, envFiles, shownPath, readEnv, included, imported }: ReadContext,
   place: Place,
   files: readonly string[],
 ): Promise<ReadProject> {
@@ -230,8 +251,10 @@ async function readComposeProject(
       : [...new Set([directory, folder])].map((one) => join(one, '.env'));
   const dotenvs = wanted.flatMap((path) => readEnv(path) ?? []);
   const values = dotenvs.map(({ file }) => expandEnvFile(file, outer));
+  // Included, its project's variables come before those of the folder.
+  const around = included.get(files[0] ?? '');
   const lookup: Lookup = (name) =>
-    env[name] ?? values.find((one) => one.has(name))?.get(name)?.text;
+    env[name] ?? around?.(name) ?? values.find((one) => one.has(name))?.get(name)?.text;
   for (const { path } of dotenvs) read.push({ path, kind: 'env' });
   const sources = files.map((file, index): ComposeSource => {
     const text = readText(file, 'compose');
@@ -247,7 +270,13 @@ async function readComposeProject(
     },
   };
   const compose = await parseCompose(sources, directory, lookup, reader);
-  for (const { path } of compose.imported) read.push({ path, kind: 'compose' });
+  for (const { path } of compose.imported) {
+    read.push({ path, kind: 'compose' });
+    imported.add(path);
+  }
+  for (const { includedFrom } of compose.services) {
+    if (includedFrom !== undefined) included.set(includedFrom, lookup);
+  }
   const main = sources[0]?.file ?? '';
   const searched = [...compose.imported, ...sources];
   notes.push(...compose.notes.map((message) => ({ message })));
@@ -287,10 +316,10 @@ async function readComposeProject(
   const project: Project = {
     ...place,
     ...{ kind: 'compose', file: main, name: compose.name, services },
-    files: sources.map(({ file }) => file),
+    ...{ files: sources.map(({ file }) => file), paths: files },
     envFiles: new Set(used.keys()),
   };
-  return { project, read, notes, imported: compose.imported.map(({ path }) => path) };
+  return { project, read, notes };
 }
 
 /** By its own entries; an env_file is enough to say that it has its settings. */
@@ -343,7 +372,7 @@ function container(
 /** A folder without a compose file, run by hand or by systemd: its `.env` and its subfolders. */
 function ofEnvFileAlone(
   { env, shownPath }: ReadContext,
-  place: Place,
+  { needs, ...place }: Place & { readonly needs: 'redis' | undefined },
   { path, file }: ReadEnv,
   places: ProjectPlaces,
 ): ReadProject | undefined {
@@ -352,8 +381,8 @@ function ofEnvFileAlone(
   const isAboutRedis = [...variables].some(
     ([key, { text }]) => /REDIS|BROKER/.test(key) || /^rediss?:/.test(text),
   );
-  const settings = directorySettings(variables);
-  if (!isAboutRedis && settings.length === 0) return undefined;
+  const settings = directorySettings(variables).filter(({ isVetoed }) => !isVetoed);
+  if (!isAboutRedis && (needs === 'redis' || settings.length === 0)) return undefined;
   const shown = shownPath(path);
   const volumes = foldersInEnvFolder(folder, settings, places).map((name) => ({
     ...{ written: name, source: { text: `./${name}`, pieces: [], missing: [] } },
@@ -362,7 +391,8 @@ function ofEnvFileAlone(
   const service: ComposeService = {
     ...{ name: basename(folder), image: undefined, aliases: [], build: undefined, commands: [] },
     ...{ environment: new Map(), envFiles: [], volumes, ports: [], hostNetwork: true },
-    ...{ workingDirectory: undefined, profiles: [], unread: [] },
+    ...{ workingDirectory: undefined, profiles: [] },
+    ...{ unread: [], includedFrom: undefined },
   };
   const whole: Origin = { file: shown, line: undefined };
   const one: Container = {
@@ -375,10 +405,10 @@ function ofEnvFileAlone(
   };
   const project: Project = {
     ...place,
-    ...{ kind: 'env', file: shown, files: [shown], name: undefined },
+    ...{ kind: 'env', file: shown, files: [shown], paths: [path], name: undefined },
     ...{ services: [one], envFiles: new Set([path]) },
   };
-  return { project, read: [{ path, kind: 'env' }], notes: [], imported: [] };
+  return { project, read: [{ path, kind: 'env' }], notes: [] };
 }
 
 function readEnvFile(
