@@ -566,6 +566,13 @@ describe('a service folder is proposed, or a note says why not', () => {
     expect(text).toMatch(/bare: services\/bare is not proposed: no compose file/);
     expect(text).toMatch(/settings: services\/settings is not proposed: services\/settings\/\.env/);
     expect(text).not.toMatch(/services\/(?:built|plain) is not proposed/);
+    const elsewhere = await proposed({
+      'a/.env': env(1),
+      'b/compose.yaml': 'services: { redis: { image: redis } }',
+      'src/main.py': '',
+    });
+    expect(elsewhere.notes.join('\n')).toContain('b is not proposed: b/compose.yaml: holds');
+    expect(elsewhere.notes.join('\n')).not.toContain('src');
   });
 });
 

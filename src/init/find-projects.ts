@@ -39,7 +39,8 @@ export async function findProjects(place: string, search: Search): Promise<Found
   const own = projects.length;
   const folders = serviceFolders(place, own > 0, search.places);
   for (const folder of folders) await take(folder, true);
-  for (const folder of besideServices(place, own > 0, folders, search.places)) {
+  const beside = besideServices(place, own > 0, folders, search.places);
+  for (const folder of beside) {
     if (!NO_SERVICE.test(basename(folder))) await take(folder, true, 'redis');
     else for (const file of composeFilesOf(folder)) reader.note(notRead(relative(place, file)));
   }
@@ -55,7 +56,12 @@ export async function findProjects(place: string, search: Search): Promise<Found
     if (isOfStack) reader.note(`${file} is not read: nothing says which of the services use it`);
     return !isOfStack;
   });
-  return reader.found([...services, ...(await surrounding(place, reader))], folders);
+  // Elsewhere a folder without files of settings is any folder.
+  const isKnown = (folder: string): boolean =>
+    SERVICE_FOLDERS.includes(basename(dirname(folder))) ||
+    services.some((project) => project.folder === folder);
+  const known = [...folders, ...beside].filter(isKnown);
+  return reader.found([...services, ...(await surrounding(place, reader))], known);
 }
 
 /** The folder that a folder with compose files belongs to: of `grabber/docker` it is `grabber`. */

@@ -179,7 +179,7 @@ function nothingFound(from: string, found: Found, notes: readonly Note[]): Canno
   }));
   const what =
     found.read.length === 0
-      ? `no compose file (compose.yaml, docker-compose.yml, also in docker/, deploy/, deployment/, compose/ and .docker/) and no .env that names a Redis or a directory in ${from} or its services/*/`
+      ? `no compose file (compose.yaml, docker-compose.yml, also in docker/, deploy/, deployment/, compose/ and .docker/) and no .env that names a Redis or a directory in ${from}, its services/*/ or another folder in it`
       : `the files in ${from} name no Redis, no worker and no directory that may be emptied${reasons(notes)}`;
   return new CannotStart(
     'usage',
