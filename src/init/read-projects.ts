@@ -87,14 +87,6 @@ export function createReader({ env, envFiles, places }: Search): Reader {
     return below === '' || below.startsWith('../../../') ? path : below;
   };
   const unread: CannotStart[] = [];
-  const unreadable = (error: CannotStart, folder: string, isOfService: boolean): void => {
-    unread.push(error);
-    const message = isOfService
-      ? `${shownPath(folder)} is not read: ${error.message}`
-      : `${error.message}; what it says of the services is missing here`;
-    const service = isOfService ? basename(folder) : undefined;
-    notes.push({ service, message });
-  };
   const known = new Map<string, ReadEnv | undefined>();
   const readEnv = (path: string): ReadEnv | undefined => {
     if (!known.has(path)) known.set(path, readEnvFile(path, shownPath, note));
@@ -125,7 +117,8 @@ export function createReader({ env, envFiles, places }: Search): Reader {
           projects.push(...all.map(({ project }) => project));
         } catch (error) {
           if (!(error instanceof CannotStart)) throw error;
-          unreadable(error, folder, isOfService);
+          unread.push(error);
+          notes.push(unreadNote(error, shownPath(folder), isOfService));
           isWhole = false;
         }
       }
@@ -150,6 +143,12 @@ export function createReader({ env, envFiles, places }: Search): Reader {
       ...{ notes, unread, folders },
     }),
   };
+}
+
+function unreadNote({ message }: CannotStart, folder: string, isOfService: boolean): Note {
+  return isOfService
+    ? { service: basename(folder), message: `${folder} is not read: ${message}` }
+    : { service: undefined, message: `${message}; what it says of the services is missing here` };
 }
 
 /** A service of an included file that was read by itself as well is described there alone. */
@@ -261,14 +260,7 @@ async function readComposeProject(
     read.push({ path: file, kind: index === 0 ? 'compose' : 'override' });
     return { file: shownPath(file), path: file, text };
   });
-  const reader: ComposeReader = {
-    read: (path) => ({ file: shownPath(path), path, text: readText(path, 'compose') }),
-    variables: (paths) => {
-      const found = paths.flatMap((path) => readEnv(path) ?? []);
-      const sets = found.map(({ file }) => expandEnvFile(file, outer)).toReversed();
-      return (name) => sets.find((one) => one.has(name))?.get(name)?.text;
-    },
-  };
+  const reader = importReader({ shownPath, readEnv }, outer);
   const compose = await parseCompose(sources, directory, lookup, reader);
   for (const { path } of compose.imported) {
     read.push({ path, kind: 'compose' });
@@ -320,6 +312,20 @@ async function readComposeProject(
     envFiles: new Set(used.keys()),
   };
   return { project, read, notes };
+}
+
+function importReader(
+  { shownPath, readEnv }: Pick<ReadContext, 'shownPath' | 'readEnv'>,
+  outer: Lookup,
+): ComposeReader {
+  return {
+    read: (path) => ({ file: shownPath(path), path, text: readText(path, 'compose') }),
+    variables: (paths) => {
+      const found = paths.flatMap((path) => readEnv(path) ?? []);
+      const sets = found.map(({ file }) => expandEnvFile(file, outer)).toReversed();
+      return (name) => sets.find((one) => one.has(name))?.get(name)?.text;
+    },
+  };
 }
 
 /** By its own entries; an env_file is enough to say that it has its settings. */
