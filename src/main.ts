@@ -8,6 +8,7 @@ import { leadsToJournal } from './terminal/line-format.ts';
 import { journalLine } from './report/log-line.ts';
 import type { Standing, StopSignal } from './commands/standing.ts';
 import { CannotStart, EXIT_CODE, errorCode, errorMessage } from './errors.ts';
+import { withoutMarks } from './node-words.ts';
 
 /** The only file that reads `process`: signals become an AbortSignal, errors an exit code. */
 
@@ -16,7 +17,7 @@ const RESUME_MS = 2_000;
 const RELAYED_MS = 250;
 const NEVER_SETTLED = 13;
 const installation = dirname(dirname(fileURLToPath(import.meta.url)));
-const argv = process.argv.slice(2);
+const argv = withoutMarks(process.argv.slice(2));
 const interruption = new AbortController();
 const output = { lost: false };
 const hurried = new AbortController();

@@ -573,6 +573,56 @@ describe('an .env without a compose file', () => {
   });
 });
 
+describe('a service folder is proposed, or a note says why not', () => {
+  const env = (db: number): string => `REDIS_URL=redis://127.0.0.1:6379/${db}\n`;
+
+  test('a compose file with nothing but Redis beside an .env', async () => {
+    const { services } = await proposed({
+      'services/covers/.env': 'REDIS_URL=redis://redis:6379/3\n',
+      'services/covers/uploads/a': '',
+      'services/covers/compose.yaml': 'services: { redis: { image: redis, ports: ["6401:6379"] } }',
+      'services/empty/.env': env(5),
+      'services/empty/compose.yaml': 'services: {}',
+      'services/plain/.env': env(4),
+    });
+    expect(services).toMatchObject({
+      covers: { redis: 'redis://127.0.0.1:6401/3', directories: ['uploads'] },
+      empty: { redis: 'redis://127.0.0.1:6379/5' },
+      plain: { redis: 'redis://127.0.0.1:6379/4' },
+    });
+  });
+
+  test('folders whose files say nothing, and folders without files', async () => {
+    const { services, notes } = await proposed({
+      'docker-compose.yml': `services: { built: { build: ./services/built, command: "celery -A a worker -Q b", environment: { REDIS_URL: "redis://127.0.0.1/1" } } }`,
+      'services/built/main.py': '',
+      'services/plain/.env': env(4),
+      'services/quiet/compose.yaml': 'services: { web: { image: acme/web } }',
+      'services/store/compose.yaml': 'services: { redis: { image: redis } }',
+      'services/bare/uploads/a': '',
+      'services/settings/.env': 'GREETING=hello\n',
+    });
+    expect(Object.keys(services as object)).toEqual(['built', 'plain']);
+    const text = notes.join('\n');
+    expect(text).toContain(
+      'quiet: services/quiet is not proposed: services/quiet/compose.yaml: names no Redis',
+    );
+    expect(text).toContain(
+      'store: services/store is not proposed: services/store/compose.yaml: holds nothing but redis',
+    );
+    expect(text).toMatch(/bare: services\/bare is not proposed: no compose file/);
+    expect(text).toMatch(/settings: services\/settings is not proposed: services\/settings\/\.env/);
+    expect(text).not.toMatch(/services\/(?:built|plain) is not proposed/);
+    const elsewhere = await proposed({
+      'a/.env': env(1),
+      'b/compose.yaml': 'services: { redis: { image: redis } }',
+      'src/main.py': '',
+    });
+    expect(elsewhere.notes.join('\n')).toContain('b is not proposed: b/compose.yaml: holds');
+    expect(elsewhere.notes.join('\n')).not.toContain('src');
+  });
+});
+
 describe('the file', () => {
   const COMPOSE = { 'compose.yaml': 'services: { app: { build: ., volumes: ["./temp:/t"] } }' };
 
@@ -663,8 +713,48 @@ describe('files that cannot be read', () => {
       'compose.yaml': 'version: "3"\nservices:\n',
       'services/a/compose.yml': '- 1\n',
       'services/b/compose.yml':
-        'services: { x: , y: [1], z: { volumes: 3, ports: {}, environment: [1, null], command: [2, {}] } }',
+        'services: { x: , z: { volumes: 3, ports: {}, environment: [1, null], command: [2, {}] } }',
     });
     expect(await refusal(run(folder))).toMatch(/^2 Nothing found.*holds no services/);
+  });
+
+  test.each(['services: { x: 7 }', 'services: { x: [1] }', 'services: { x: text }'])(
+    '%s is no compose file',
+    async (text) => {
+      expect(await refusal(run(project({ 'compose.yaml': `\n${text}` })))).toBe(
+        '2 cannot read compose.yaml:2:13: a service must be a mapping',
+      );
+    },
+  );
+
+  test('in the folder of one service: a note, and the others are proposed', async () => {
+    const env = { '.env': 'REDIS_URL=redis://127.0.0.1/4\n', 'uploads/a': '' };
+    const of = (name: string, files: Files): Files =>
+      Object.fromEntries(
+        Object.entries(files).map(([key, text]) => [`services/${name}/${key}`, text]),
+      );
+    const { services, notes } = await proposed({
+      ...of('whole', env),
+      ...of('bracket', { ...env, 'docker-compose.yml': 'services: [oops\n' }),
+      ...of('number', { ...env, 'docker/compose.yaml': 'services: { b: 7 }\n' }),
+    });
+    expect(Object.keys(services as object)).toEqual(['whole']);
+    expect(notes.join('\n')).toMatch(
+      /bracket: services\/bracket is not read: cannot read services\/bracket\/docker-compose\.yml:\d+:\d+: /,
+    );
+    expect(notes.join('\n')).toContain(
+      'number: services/number is not read: cannot read services/number/docker/compose.yaml:1:13: a service must be a mapping',
+    );
+    const broken = of('bracket', { ...env, 'docker-compose.yml': 'services: [oops\n' });
+    expect(await refusal(run(project(broken)))).toMatch(/^2 cannot read services\/bracket/);
+  });
+
+  test('that of the stack: a note, and what folders say by themselves is proposed', async () => {
+    const { services, notes } = await proposed({
+      'docker-compose.yml': 'services: [oops\n',
+      'services/whole/.env': 'REDIS_URL=redis://127.0.0.1/4\n',
+    });
+    expect(Object.keys(services as object)).toEqual(['whole']);
+    expect(notes.join('\n')).toMatch(/docker-compose\.yml:\d+:\d+: .*of the services is missing/);
   });
 });

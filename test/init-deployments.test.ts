@@ -1,8 +1,10 @@
 /** `init` where several files describe a stack: one deployment a service, and where values come from. */
 import { existsSync, readFileSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
 import type { DeploymentQuestion } from '../src/init/deployments.ts';
+import { loadConfig } from '../src/config/load.ts';
 import { init } from '../src/init/init.ts';
 import { initJson, initText } from '../src/report/init-text.ts';
 import type { InitOutcome } from '../src/report/initial-config.ts';
@@ -57,6 +59,8 @@ function paths({ services }: Run): readonly string[] {
     [...directories, ...models].map((path) => join(root, path)),
   );
 }
+
+const WHICH = 'Which one is to be reset? [1]';
 
 const TWO: Files = {
   'docker-compose.yml': `services:
@@ -125,19 +129,43 @@ describe('several deployments of one service', () => {
   test.each([
     ['1\r', '/3'],
     ['\r', '/3'],
-    ['x\r2\r', '/0'],
+    ['x\r', '2\r', '/0'],
+    ['x\r2\r', '\r', '/3'],
     ['\x04', '/3'],
-  ])('the question on a real terminal, answered %j', async (answer, database) => {
+  ])('the question on a real terminal, answered %j', async (first, ...more) => {
     const folder = project(TWO);
     const env = { ...toolEnvironment(folder), TERM: 'xterm' };
     const terminal = startOnTerminal(['init', '--offline'], { folder, env });
-    await terminal.waitForScreen('Which one is to be reset? [1]');
-    terminal.write(answer);
+    await terminal.waitForScreen(WHICH);
+    terminal.write(first);
+    const database = more.pop() ?? '';
+    for (const answer of more) {
+      await vi.waitFor(() => expect(terminal.stdout().split(WHICH)).toHaveLength(3), 5_000);
+      terminal.write(answer);
+    }
     const { code, stdout } = await terminal.result;
     expect(code, stdout).toBe(0);
     const text = readFileSync(join(folder, 'cleanup.config.json'), 'utf8');
     expect(text).toContain(`"redis": "redis://127.0.0.1:6379${database}"`);
   });
+
+  test.each(['2\r', '2', '2\r2\r2\r', '\x04'])(
+    'what is typed before the question is no answer: %j',
+    async (typed) => {
+      const folder = project(TWO);
+      const env = { ...toolEnvironment(folder), TERM: 'xterm' };
+      const terminal = startOnTerminal(['init', '--offline'], { folder, env });
+      terminal.write(typed);
+      await terminal.waitForScreen(WHICH);
+      await sleep(300);
+      expect(terminal.stdout()).toContain('Input typed before the question was discarded.');
+      expect(existsSync(join(folder, 'cleanup.config.json'))).toBe(false);
+      terminal.write('1\r');
+      const { code, stdout } = await terminal.result;
+      expect(code, stdout).toBe(0);
+      expect(readFileSync(join(folder, 'cleanup.config.json'), 'utf8')).toContain('6379/3"');
+    },
+  );
 
   test('three: root, own folder, and a docker folder in that', async () => {
     const { services, notes } = await run({
@@ -352,6 +380,88 @@ describe('directories', () => {
     expect(paths(result)).toEqual(['temp']);
   });
 
+  test.each([
+    ['RECORDINGS_DIR', 'recordings'],
+    ['SCAN_FOLDER', 'scans'],
+    ['PEAKS_PATH', 'var/peaks'],
+    ['INBOX_DIRECTORY', 'in'],
+  ])('%s decides, whatever the folder is called', async (variable, path) => {
+    const alone = await run({
+      'services/voice/.env': `REDIS_URL=redis://127.0.0.1/2\n${variable}=./${path}\n`,
+      [`services/voice/${path}/a`]: '',
+    });
+    expect(paths(alone)).toEqual([`services/voice/${path}`]);
+    const mounted = await run({
+      ...container(`${variable}: /app/of/it`, `"./${path}:/app/of/it"`),
+      [`${path}/a`]: '',
+    });
+    expect(paths(mounted)).toEqual([path]);
+  });
+
+  test('mounted folders that no setting names: not proposed, and one note has their lines', async () => {
+    const mounted = container('', '"./temp:/t", "./store:/s", "./data:/d", "./archive:/a"');
+    const result = await run({
+      'services/voice/compose.yaml': mounted['compose.yaml']?.replace('clips', 'voice') ?? '',
+      'services/voice/store/a': '',
+      'services/voice/data/uploads/a': '',
+      'services/voice/data/scans/a': '',
+      'services/quiet/.env': 'REDIS_URL=redis://127.0.0.1/2\nORIGINALS_DIR=./originals\n',
+      'services/quiet/recordings/a': '',
+      'services/quiet/originals/a': '',
+      'services/quiet/empty/': '',
+      'services/quiet/app/main.py': '',
+      'services/quiet/tool/deep/main.rs': '',
+      'services/quiet/.hidden/a': '',
+    });
+    expect([...paths(result)].toSorted()).toEqual([
+      'services/voice/data/uploads',
+      'services/voice/temp',
+    ]);
+    const line = result.text.split('\n').filter((text) => text.includes('left out'));
+    expect(line).toHaveLength(1);
+    expect(line[0]).toMatch(/: quiet: .*"services\/quiet\/recordings" \(/);
+    expect(line[0]).toMatch(/"services\/quiet\/originals" \(ORIGINALS_DIR=/);
+    expect(line[0]).toMatch(/; voice: .*"store" \(/);
+    expect(line[0]).toMatch(/"data\/scans" \(/);
+    expect(line[0]).not.toMatch(/archive|empty|app|tool|hidden/);
+    // Followed to the letter.
+    const { outcome } = result;
+    const config = JSON.parse(outcome.text) as { services: Record<string, Service> };
+    const voice = config.services['voice'] ?? {};
+    const directories = [...(voice.directories ?? []), 'store', 'data/scans'];
+    const services = { ...config.services, voice: { ...voice, directories } };
+    writeFileSync(outcome.file, JSON.stringify({ services }));
+    const loaded = loadConfig({ file: outcome.file, env: {} }).services;
+    const places = loaded.flatMap(({ root, directories: all }) =>
+      all.map(({ path }) => join(root, path)),
+    );
+    expect(places.filter((path) => existsSync(path))).toHaveLength(3);
+  });
+
+  test.each([
+    ['source code in a folder of it', 'in/tool/main.py'],
+    ['source code far below', 'in/a/b/c/main.go'],
+    ['a database in a folder of it', 'in/db1/app.sqlite3'],
+    ['the tables of a server', 'in/mongo/WiredTiger'],
+    ['a repository', 'in/a/.git/HEAD'],
+  ])('a folder that a setting names, with %s', async (_, file) => {
+    const result = await run({
+      ...container('INBOX_DIR: /in', '"./in:/in", "./temp:/t"'),
+      [file]: '',
+    });
+    expect(paths(result)).toEqual(['temp']);
+    expect(result.notes).toMatch(
+      /not proposed: .*it holds (?:source code|something else than data)/,
+    );
+  });
+
+  test('a folder in which a database of the stack is kept', async () => {
+    const database = `  db: { image: "postgres:16", volumes: ["./store/pg:/var/lib/postgresql/data"] }\n`;
+    const result = await run(container('STORE_DIR: /s', '"./store:/s", "./temp:/t"', database));
+    expect(paths(result)).toEqual(['temp']);
+    expect(result.notes).toContain('db keeps its data there');
+  });
+
   test('a folder found by its name is none where a setting tells another place', async () => {
     const result = await run({
       'services/grabber/.env': 'REDIS_URL=redis://127.0.0.1/2\nUPLOADS_DIR=./var/in\n',
@@ -363,6 +473,56 @@ describe('directories', () => {
       'services/grabber/temp',
       'services/grabber/var/in',
     ]);
+  });
+});
+
+describe('folders beside services', () => {
+  const compose = (database: number): string =>
+    `services: { worker: { build: ., environment: ["REDIS_URL=redis://127.0.0.1:6399/${database}"], volumes: ["./uploads:/u"] } }`;
+  const services: Files = { 'services/s/.env': 'REDIS_URL=redis://127.0.0.1:6399/6\n' };
+
+  test('with a compose file, or an .env that names a Redis', async () => {
+    const result = await run({
+      ...services,
+      'b/docker-compose.yml': compose(5),
+      'b/uploads/a': '',
+      'c/.env': 'CELERY_BROKER_URL=redis://127.0.0.1:6399/3\n',
+      'd/docker/compose.yaml': compose(4).replace('./uploads', '../uploads'),
+    });
+    expect(Object.keys(result.services).toSorted()).toEqual(['b', 'c', 'd', 's']);
+    expect(result.services['b']).toMatchObject({ root: 'b', directories: ['uploads'] });
+    expect(result.services['d']).toMatchObject({ root: 'd', directories: ['uploads'] });
+  });
+
+  test('also beside a compose file of the stack', async () => {
+    const result = await run({
+      'compose.yaml': compose(1).replace('build: .', 'build: ./a').replace('./up', './a/up'),
+      'b/compose.yaml': compose(5),
+    });
+    expect(Object.keys(result.services).toSorted()).toEqual(['a', 'b']);
+  });
+
+  test('not what is no service, and the note names it; nor an .env that names folders alone', async () => {
+    const result = await run({
+      ...services,
+      'node_modules/x/compose.yaml': compose(1),
+      'node_modules/compose.yaml': compose(1),
+      '.git/compose.yaml': compose(1),
+      'examples/compose.yaml': compose(1),
+      'frontend/.env': 'UPLOAD_DIR=./uploads\n',
+      'frontend/uploads/a': '',
+    });
+    expect(Object.keys(result.services)).toEqual(['s']);
+    expect(result.notes).toContain('examples/compose.yaml is not read');
+    expect(result.notes).not.toContain('node_modules');
+  });
+
+  test('run in the folder of one service, its folders are no services', async () => {
+    const folder = project({
+      'services/s/compose.yaml': compose(1),
+      'services/s/b/compose.yaml': compose(2),
+    });
+    expect(Object.keys((await initIn(join(folder, 'services/s'))).services)).toEqual(['s']);
   });
 });
 
@@ -587,5 +747,132 @@ describe('files that belong together', () => {
       'services/clips/data/uploads/a': '',
     });
     expect(paths(whole)).toEqual(['services/clips/data']);
+  });
+});
+
+describe('what a compose file extends and includes', () => {
+  const base = (folder: string): string => `services:
+  base:
+    build: ${folder}
+    env_file: [${folder}/redis.env]
+    volumes:
+      - ${folder}/uploads:/app/uploads
+      - { type: bind, source: ${folder}/cache, target: /app/cache }
+      - named:/named
+`;
+  const own = (file: string): string =>
+    `services: { ocr: { extends: { file: ${file}, service: base }, volumes: ["./services/ocr/results:/r"] } }`;
+  const redis = { 'services/ocr/redis.env': 'REDIS_URL=redis://127.0.0.1:6379/4\n' };
+  const all = ['results', 'uploads', 'cache'].toSorted();
+  const places = (result: Run): readonly string[] => [...paths(result)].toSorted();
+
+  test.each([
+    ['beside it', 'common.yml', './services/ocr'],
+    ['in another folder', 'parts/common.yml', '../services/ocr'],
+    ['in the folder of the service', 'services/ocr/common.yml', '.'],
+  ])('a file %s', async (_, file, folder) => {
+    const result = await run({ ...redis, 'docker-compose.yml': own(file), [file]: base(folder) });
+    expect(result.services['ocr']?.redis).toBe('redis://127.0.0.1:6379/4');
+    expect(places(result)).toEqual(all.map((name) => `services/ocr/${name}`));
+    expect(result.outcome.read.map(({ path }) => basename(path))).toContain('common.yml');
+    expect(result.notes).not.toContain('not followed');
+  });
+
+  test('a file that extends a file, relative to each; a service of it is no deployment', async () => {
+    const result = await run({
+      ...redis,
+      'compose.yaml': own('parts/compose.one.yml'),
+      'parts/compose.one.yml':
+        'services: { base: { extends: { file: deep/two.yml, service: base }, command: "celery -A a worker -Q ocr" } }',
+      'parts/deep/two.yml': base('../../services/ocr'),
+    });
+    expect(result.services).toMatchObject({
+      ocr: { redis: 'redis://127.0.0.1:6379/4', celery: { queues: ['ocr'] } },
+    });
+    expect(Object.keys(result.services)).toEqual(['ocr']);
+    expect(places(result)).toEqual(all.map((name) => `services/ocr/${name}`));
+  });
+
+  test('an included file, with paths and an .env of its own', async () => {
+    const result = await run({
+      'compose.yaml': 'include: [parts/a.yml, { path: [parts/b/b.yml], env_file: parts/b.env }]\n',
+      'parts/a.yml':
+        'services: { clips: { build: ./clips, environment: { REDIS_URL: "redis://127.0.0.1/${DB}" }, volumes: ["./clips/temp:/t"] } }',
+      'parts/.env': 'DB=5\n',
+      'parts/b/b.yml':
+        'services: { ocr: { build: ., environment: { REDIS_URL: "redis://127.0.0.1/${DB}" }, volumes: ["./uploads:/u"] } }',
+      'parts/b.env': 'DB=6\n',
+    });
+    expect(result.services).toMatchObject({
+      clips: { redis: 'redis://127.0.0.1:6379/5', root: 'parts/clips', directories: ['temp'] },
+      ocr: { redis: 'redis://127.0.0.1:6379/6', root: 'parts/b', directories: ['uploads'] },
+    });
+  });
+
+  test('included folders without a build: a service each, with the variables of the project', async () => {
+    const of = (database: number): string =>
+      `services: { worker-${database}: { image: acme/all, command: "celery -A a worker -Q q${database}", environment: { REDIS_URL: "redis://127.0.0.1:\${PORT}/${database}" }, volumes: ["./temp:/t"] } }`;
+    const { services, notes } = await run({
+      'compose.yaml': 'include: [services/one/compose.yaml, two/compose.yaml]\n',
+      '.env': 'PORT=6390\n',
+      'services/one/compose.yaml': of(1),
+      'two/compose.yaml': of(2),
+    });
+    expect(services).toMatchObject({
+      one: { redis: 'redis://127.0.0.1:6390/1', root: 'services/one', directories: ['temp'] },
+      two: { redis: 'redis://127.0.0.1:6390/2', root: 'two', directories: ['temp'] },
+    });
+    expect(Object.keys(services)).toHaveLength(2);
+    expect(notes).not.toContain('not used');
+  });
+
+  test('a folder that the compose file above includes is one service', async () => {
+    const { services, notes } = await run({
+      'compose.yaml': 'include: [services/ocr/compose.yaml]\n',
+      'services/ocr/compose.yaml':
+        'services: { api: { build: ., environment: { REDIS_URL: "redis://127.0.0.1/4" }, volumes: ["./uploads:/u"] } }',
+    });
+    expect(services).toEqual({
+      ocr: { redis: 'redis://127.0.0.1:6379/4', root: 'services/ocr', directories: ['uploads'] },
+    });
+    expect(notes).not.toMatch(/not used|holds no services/);
+  });
+
+  test.each([
+    ['is not there', 'common.yml', {}],
+    ['is no file of this machine', 'https://example.com/common.yml', {}],
+    ['is broken', 'common.yml', { 'common.yml': 'services: [\n' }],
+    ['has no such service', 'common.yml', { 'common.yml': 'services: {}\n' }],
+    [
+      'extends itself',
+      'common.yml',
+      {
+        'common.yml': 'services: { base: { extends: { file: other.yml, service: base } } }',
+        'other.yml': 'services: { base: { extends: { file: common.yml, service: base } } }',
+      },
+    ],
+    ['has a name that is not set', '"${NOWHERE}/common.yml"', {}],
+  ])('a file that %s: nothing runs before its Redis is filled in', async (_, file, files) => {
+    const { services, notes, outcome } = await run({
+      'docker-compose.yml': own(file),
+      ...(files as Files),
+    });
+    expect(services['ocr']?.redis).toBe('${OCR_UNKNOWN_REDIS_URL}');
+    expect(notes).toMatch(/ extends base of .*common\.yml, which is not followed: /);
+    expect(notes).toMatch(/ocr: its Redis is not known, because \S+ is not read/);
+    expect(outcome.problems).toEqual([]);
+    expect(() => loadConfig({ file: outcome.file, env: {} })).toThrow();
+  });
+
+  test('an include that is not followed is named', async () => {
+    const { notes } = await run({
+      'compose.yaml':
+        'include: ["oci://example.com/x", no.yml, compose.yaml]\nservices: { a: { build: ., volumes: ["./temp:/t"] } }\n',
+    });
+    expect(notes).toMatch(
+      /`include` is not followed: oci:\/\/example\.com\/x: it is no file of this/,
+    );
+    expect(notes).toMatch(/`include` is not followed: no\.yml: /);
+    expect(notes).toMatch(/`include` is not followed: compose\.yaml: it includes itself/);
   });
 });

@@ -1,5 +1,5 @@
 /** What gets published: exactly what runs, and it runs after a bare install. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -94,6 +94,11 @@ test('npx media-cleanup works where only the package is installed', () => {
     version: string;
   };
   expect(npx('--version').trim()).toBe(version);
+  const missing = spawnSync('node_modules/.bin/media-cleanup', ['init', '--env-file', 'no.env'], {
+    ...{ cwd: installed, env: { PATH: process.env['PATH'], HOME: folder.path }, encoding: 'utf8' },
+  });
+  // Node itself would end with 9.
+  expect([missing.status, missing.stderr]).toEqual([2, expect.stringContaining('no.env')]);
 });
 
 test('npm install -g brings the command and its page', () => {

@@ -39,16 +39,32 @@ function writtenMounts(group: Group): readonly Mount[] {
 
 type NoteFolder = (folder: NonNullable<Note['folder']>) => void;
 
-export function noteOthers(group: Group, chosen: readonly Folder[], note: NoteFolder): void {
+/** @param root absolute, of the service's paths in the config. */
+export function noteOthers(
+  group: Group,
+  chosen: readonly Folder[],
+  root: string,
+  note: NoteFolder,
+): void {
   const written = new Set(writtenMounts(group).map(({ path }) => path));
   // Of `data` the folders in it are proposed by their names, or all of it by a setting.
   const isCovered = (path: string, why: string): boolean =>
     chosen.some(
       (folder) => folder.path === path || (why === UNKNOWN_NAME && isBelow(folder.path, path)),
     );
-  for (const { label, path, verdict, readOnly } of group.flatMap(({ mounts }) => mounts)) {
-    if (verdict.is === 'no' && !isCovered(path, verdict.why)) note({ label, why: verdict.why });
-    else if (verdict.is !== 'no' && readOnly && !written.has(path)) {
+  const all = group.flatMap(({ mounts }) => mounts);
+  const suggested = all.flatMap(({ path, verdict }) =>
+    verdict.is === 'no' && !isCovered(path, verdict.why) ? (verdict.mayBeAdded ?? []) : [],
+  );
+  for (const { label, path, verdict, readOnly } of all) {
+    if (verdict.is === 'no' && !isCovered(path, verdict.why)) {
+      const { why, mayBeAdded } = verdict;
+      if (mayBeAdded === undefined || readOnly) note({ label, why });
+      else if (!suggested.some((other) => isBelow(mayBeAdded, other))) {
+        const line = isBelow(mayBeAdded, root) ? relative(root, mayBeAdded) : mayBeAdded;
+        note({ label, why, line: JSON.stringify(patternOf(line)) });
+      }
+    } else if (verdict.is !== 'no' && readOnly && !written.has(path)) {
       note({ label, why: 'mounted read-only, so the service does not make what is in it' });
     }
   }
@@ -79,6 +95,11 @@ export function chooseFolders(
   return single.filter((folder) => !single.some((other) => isBelow(folder.real, other.real)));
 }
 
+/** A path as a pattern that matches nothing else. */
+function patternOf(path: string): string {
+  return path.replaceAll(/[\\*?[\]{}()!|]/g, '\\$&');
+}
+
 /** Paths relative to a common root; each with its source, and a note for what does not exist yet. */
 export function placeFolders(
   group: Group,
@@ -88,12 +109,14 @@ export function placeFolders(
   look: LookAtFolder,
 ): {
   readonly entry: Pick<ServiceEntry, 'root' | 'directories' | 'models'>;
+  /** Absolute. */
+  readonly root: string;
   readonly sources: readonly Source[];
   /** Folders that do not exist, relative to the config, with what speaks for them. */
   readonly missing: readonly { readonly path: string; readonly reason: string }[];
 } {
   const [first] = folders;
-  if (first === undefined) return { entry: {}, sources: [], missing: [] };
+  if (first === undefined) return { entry: {}, root: configDirectory, sources: [], missing: [] };
   const contexts = group.flatMap(({ project, service }) =>
     service.build === undefined ? [] : [resolve(project.directory, service.build.context)],
   );
@@ -112,7 +135,7 @@ export function placeFolders(
     folders
       .filter((folder) => folder.kind === kind)
       .map((folder) => {
-        const pattern = pathOf(folder).replaceAll(/[\\*?[\]{}()!|]/g, '\\$&');
+        const pattern = patternOf(pathOf(folder));
         return folder.keep.length === 0 ? pattern : { path: pattern, keep: folder.keep };
       });
   const [directories, models] = [entries('directories'), entries('models')];
@@ -127,6 +150,7 @@ export function placeFolders(
     how: folder.variable ?? (folder.origin.line === undefined ? 'its name' : 'mount'),
   }));
   return {
+    root,
     entry: {
       ...(fromConfig === '' ? {} : { root: written }),
       ...(directories.length === 0 ? {} : { directories }),

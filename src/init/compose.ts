@@ -2,16 +2,13 @@
  * Compose files as far as `init` needs them: text in, data out. Values may hold passwords; nothing
  * of the text is repeated in an error.
  */
-import type { Document } from 'yaml';
-import { CannotStart } from '../errors.ts';
 import { interpolate } from '../config/interpolate.ts';
 import type { Interpolated, Lookup } from '../config/interpolate.ts';
-
-export interface ComposeSource {
-  /** As messages name it. */
-  readonly file: string;
-  readonly text: string;
-}
+import type { ComposeSource } from './compose-document.ts';
+import { readModel } from './compose-model.ts';
+import type { ComposeReader } from './compose-model.ts';
+import { asMap, buildOf, environmentOf, listOf, scalar } from './compose-nodes.ts';
+import type { Node } from './compose-nodes.ts';
 
 export interface ComposePort {
   readonly hostAddress: string;
@@ -45,6 +42,10 @@ export interface ComposeService {
   readonly hostNetwork: boolean;
   readonly workingDirectory: string | undefined;
   readonly profiles: readonly string[];
+  /** Files that it extends and that were not read: what they say of it is not known. */
+  readonly unread: readonly string[];
+  /** Absolute: the file that an `include` names and that it comes from. */
+  readonly includedFrom: string | undefined;
 }
 
 export interface Compose {
@@ -55,148 +56,38 @@ export interface Compose {
   readonly unset: readonly string[];
   /** What was seen and not followed. */
   readonly notes: readonly string[];
-}
-
-type Node = ReadonlyMap<unknown, unknown>;
-
-/** What Compose's tags `!reset` and `!override` say in an overriding file. */
-class Tagged {
-  readonly value: unknown;
-  constructor(value: unknown) {
-    this.value = value;
-  }
+  /** Files that its services extend or include. */
+  readonly imported: readonly ComposeSource[];
 }
 
 /**
  * One project: its file, and those that override it, in this order.
- * @throws CannotStart('config') for what is no YAML, with file, line and column.
+ * @param directory absolute, of the project.
+ * @throws CannotStart('config') for what is no compose file, with file, line and column.
  */
 export async function parseCompose(
   sources: readonly ComposeSource[],
+  directory: string,
   lookup: Lookup,
+  reader: ComposeReader,
 ): Promise<Compose> {
-  const notes: string[] = [];
   const missing = new Set<string>();
-  const expand = (value: unknown): Interpolated => {
-    const expanded = interpolate(scalar(value), lookup);
-    for (const name of expanded.missing) missing.add(name);
-    return expanded;
-  };
-  const services = new Map<string, Node>();
-  const volumes = new Map<string, unknown>();
-  let name: string | undefined;
-  for (const source of sources) {
-    const root = asMap(await readYaml(source));
-    if (root === undefined) {
-      notes.push(`${source.file} holds no services`);
-      continue;
-    }
-    if (typeof root.get('name') === 'string') name = expand(root.get('name')).text;
-    if (root.has('include')) {
-      notes.push(`${source.file}: \`include\` is not followed: run init with --from <that file>`);
-    }
-    const own = asMap(root.get('services'));
-    if (own === undefined) notes.push(`${source.file} holds no services`);
-    const plain = new Map(entriesOf(own).map(([key, node]) => [key, asMap(node) ?? new Map()]));
-    for (const key of plain.keys()) {
-      const extended = extend(key, plain, [], (what) => notes.push(`${source.file}: ${what}`));
-      const earlier = services.get(key);
-      services.set(key, earlier === undefined ? extended : mergeService(earlier, extended));
-    }
-    for (const [key, node] of entriesOf(asMap(root.get('volumes')))) volumes.set(key, node);
-  }
-  const read = [...services].map(([key, node]) => readService(key, node, volumes, expand, lookup));
-  return { name, services: read, unset: [...missing].toSorted(), notes };
-}
-
-async function readYaml({ file, text }: ComposeSource): Promise<unknown> {
-  // Loaded here, because no other command reads YAML.
-  // By its default export, the only one that a bundle of a CommonJS package has.
-  const { default: yaml } = await import('yaml');
-  const { LineCounter, isAlias, isScalar, parseDocument, visit, Scalar } = yaml;
-  const lines = new LineCounter();
-  const fail = (problem: string, offset?: number): never => {
-    const { line, col } = lines.linePos(offset ?? 0);
-    const place = offset === undefined ? file : `${file}:${line}:${col}`;
-    throw new CannotStart('config', `cannot read ${place}: ${problem}`);
-  };
-  let document: Document.Parsed;
-  try {
-    document = parseDocument(text.replace(/^\uFEFF/, ''), {
-      merge: true,
-      prettyErrors: false,
-      lineCounter: lines,
-    });
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return fail('it is nested too deeply');
-  }
-  const [error] = document.errors;
-  if (error !== undefined) {
-    // Some messages of the parser quote the text, which may be a password.
-    const reason = error.message.replace(/[:(]?\s*["'`][^]*$/, '').replace(/\n[^]*$/, '');
-    return fail(`it is not valid YAML: ${reason}`, error.pos[0]);
-  }
-  visit(document, {
-    Alias(_, node) {
-      if (isAlias(node) && node.resolve(document) === undefined) {
-        fail('it is not valid YAML: an alias without its anchor', node.range?.[0]);
-      }
-    },
-    Node(_, node) {
-      if (node.tag === '!reset') return new Scalar(new Tagged(undefined));
-      if (node.tag !== '!override') return undefined;
-      const value: unknown = isScalar(node) ? node.value : node.toJS(document, { mapAsMap: true });
-      return new Scalar(new Tagged(value));
-    },
-  });
-  try {
-    return document.toJS({ mapAsMap: true }) as unknown;
-  } catch (error_) {
-    // An alias bomb, or aliases that hold themselves.
-    if (error_ instanceof ReferenceError || error_ instanceof RangeError) {
-      return fail('its aliases unfold without end');
-    }
-    throw error_;
-  }
-}
-
-function extend(
-  name: string,
-  services: ReadonlyMap<string, Node>,
-  seen: readonly string[],
-  note: (what: string) => void,
-): Node {
-  const own = services.get(name) ?? new Map<unknown, unknown>();
-  const wanted = own.get('extends');
-  if (wanted === undefined || wanted === null) return own;
-  const elsewhere = asMap(wanted)?.get('file');
-  const base = scalar(asMap(wanted)?.get('service') ?? wanted);
-  if (elsewhere !== undefined || !services.has(base) || [...seen, name].includes(base)) {
-    const file = elsewhere === undefined ? '' : ` of ${scalar(elsewhere)}`;
-    note(
-      `${name} extends ${base}${file}, which is not followed: look whether something is missing`,
-    );
-    return own;
-  }
-  return mergeService(extend(base, services, [...seen, name], note), own);
-}
-
-/** https://docs.docker.com/reference/compose-file/merge */
-function mergeService(base: Node, over: Node): Node {
-  const merged = new Map(base);
-  for (const [key, value] of over) {
-    const earlier = merged.get(key);
-    if (value instanceof Tagged) merged.set(key, value.value);
-    else if (key === 'environment') {
-      merged.set(key, new Map([...environmentOf(earlier), ...environmentOf(value)]));
-    } else if (key === 'build' && earlier !== undefined) {
-      merged.set(key, new Map([...buildOf(earlier), ...buildOf(value)]));
-    } else if (key === 'volumes' || key === 'ports' || key === 'env_file') {
-      merged.set(key, [...listOf(earlier), ...listOf(value)]);
-    } else merged.set(key, value);
-  }
-  return merged;
+  const expandWith =
+    (own: Lookup) =>
+    (value: unknown): Interpolated => {
+      const expanded = interpolate(scalar(value), own);
+      for (const name of expanded.missing) missing.add(name);
+      return expanded;
+    };
+  const model = await readModel(sources, directory, lookup, reader);
+  const services = [...model.services].map(
+    ([key, { node, lookup: own, unread, includedFrom }]): ComposeService => ({
+      ...readService(key, node, model.volumes, expandWith(own), own),
+      ...{ unread, includedFrom },
+    }),
+  );
+  const { name, notes, imported } = model;
+  return { name, services, unset: [...missing].toSorted(), notes, imported };
 }
 
 function readService(
@@ -205,7 +96,7 @@ function readService(
   namedVolumes: ReadonlyMap<string, unknown>,
   expand: (value: unknown) => Interpolated,
   lookup: Lookup,
-): ComposeService {
+): Omit<ComposeService, 'unread' | 'includedFrom'> {
   const text = (value: unknown): string | undefined =>
     value === undefined || value === null ? undefined : expand(value).text;
   const build = buildOf(node.get('build'));
@@ -330,44 +221,4 @@ function readPort(
 
 function isPort(value: number | undefined): value is number {
   return value !== undefined && Number.isInteger(value) && value > 0 && value < 65_536;
-}
-
-function environmentOf(node: unknown): ReadonlyMap<string, string | undefined> {
-  const value = (one: unknown): string | undefined =>
-    one === undefined || one === null ? undefined : scalar(one);
-  const map = asMap(node);
-  if (map !== undefined) return new Map(entriesOf(map).map(([key, one]) => [key, value(one)]));
-  return new Map(
-    listOf(node).map((entry) => {
-      const line = scalar(entry);
-      const at = line.indexOf('=');
-      return at === -1 ? [line, undefined] : [line.slice(0, at), line.slice(at + 1)];
-    }),
-  );
-}
-
-function buildOf(node: unknown): ReadonlyMap<unknown, unknown> {
-  if (node === undefined || node === null) return new Map();
-  return asMap(node) ?? new Map([['context', node]]);
-}
-
-function asMap(value: unknown): Node | undefined {
-  const inner = value instanceof Tagged ? value.value : value;
-  return inner instanceof Map ? (inner as Node) : undefined;
-}
-
-function entriesOf(node: Node | undefined): [string, unknown][] {
-  return [...(node ?? [])].map(([key, value]) => [scalar(key), value]);
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  const inner = value instanceof Tagged ? value.value : value;
-  if (inner === undefined || inner === null) return [];
-  return Array.isArray(inner) ? (inner as unknown[]) : [inner];
-}
-
-/** Text of a scalar; of anything else nothing. */
-function scalar(value: unknown): string {
-  if (typeof value === 'string') return value;
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 }

@@ -1,11 +1,12 @@
 /** The folders of this machine that a container writes: its mounts, and what its settings name. */
-import { basename, join, posix, relative, resolve } from 'node:path';
-import { judgeFolder } from './data-directories.ts';
+import { basename, join, posix, resolve } from 'node:path';
+import { isBelow, judgeFolder, judgeUnknown } from './data-directories.ts';
 import type { LookAtFolder, ProjectPlaces, Verdict } from './data-directories.ts';
 import { directorySettings } from './directory-settings.ts';
 import type { DirectorySetting } from './directory-settings.ts';
 import type { Container, Mount, Project } from './group-services.ts';
 import { hostPath } from './host-path.ts';
+import { isDatabase } from './infrastructure.ts';
 import { isNeverData } from './never-data.ts';
 import type { Bind } from './host-path.ts';
 
@@ -30,24 +31,50 @@ export function foldersOfContainer(
       ? { is: 'no', why: 'outside the project, in the home directory' }
       : source.missing.length > 0
         ? { is: 'no', why: `${source.missing.join(', ')} is not set, so its path is not known` }
-        : judgeFolder(path, target, places, look);
+        : judgeUnknown(path, target, places, look);
     return { ...known, path, verdict };
   });
   const settings = directorySettings(container.variables).flatMap((setting) =>
     namedFolder(setting, container, project, places, look, mounts),
   );
+  const databases = databaseFolders(project);
   return [
     ...mounts,
     ...mounts.flatMap((mount) => foldersInside(mount, places, look)),
     ...settings,
     ...mounts.flatMap((mount) => foldersInProgram(mount, places, look)),
-  ];
+  ].map((mount) => withoutDatabase(mount, databases));
+}
+
+interface DatabaseFolder {
+  readonly path: string;
+  readonly service: string;
+}
+
+function databaseFolders({ services, directory }: Project): readonly DatabaseFolder[] {
+  return services
+    .map(({ service }) => service)
+    .filter(isDatabase)
+    .flatMap(({ name, volumes }) =>
+      volumes
+        .filter(({ kind, readOnly }) => kind === 'bind' && !readOnly)
+        .map(({ source }) => ({ path: resolve(directory, source.text), service: name })),
+    );
+}
+
+function withoutDatabase(mount: Mount, databases: readonly DatabaseFolder[]): Mount {
+  if (mount.verdict.is === 'no' && mount.verdict.mayBeAdded === undefined) return mount;
+  const database = databases.find(
+    ({ path }) => path === mount.path || isBelow(path, mount.path) || isBelow(mount.path, path),
+  );
+  if (database === undefined) return mount;
+  return { ...mount, verdict: { is: 'no', why: `${database.service} keeps its data there` } };
 }
 
 /** Folders whose content is looked at, because their own name does not say what is in them. */
 const COLLECTIONS = /^(?:data|storage|volumes?|media)$/i;
 
-/** `./data:/app/data`: the folders in it that exist and are called like data. */
+/** `./data:/app/data`: the folders in it that exist and are called like data, or like nothing. */
 function foldersInside(mount: Mount, places: ProjectPlaces, look: LookAtFolder): readonly Mount[] {
   if (mount.verdict.is !== 'no' || !COLLECTIONS.test(basename(mount.path))) return [];
   const state = look(mount.path);
@@ -55,8 +82,8 @@ function foldersInside(mount: Mount, places: ProjectPlaces, look: LookAtFolder):
   return state.names.toSorted().flatMap((name): Mount[] => {
     const path = join(mount.path, name);
     if (look(path).is !== 'directory') return [];
-    const verdict = judgeFolder(path, undefined, places, look);
-    return verdict.is === 'no'
+    const verdict = judgeUnknown(path, undefined, places, look);
+    return verdict.is === 'no' && verdict.mayBeAdded === undefined
       ? []
       : [{ ...mount, label: `${mount.label}/${name}`, path, verdict }];
   });
@@ -89,7 +116,7 @@ function namedFolder(
   look: LookAtFolder,
   mounts: readonly Mount[],
 ): readonly Mount[] {
-  const { variable, value, kind, isAboutData } = setting;
+  const { variable, value, kind, isVetoed } = setting;
   const binds =
     project.kind === 'env'
       ? undefined
@@ -112,21 +139,39 @@ function namedFolder(
   const origin = container.originOf(variable);
   const label = `${variable}=${value.text.trim()}`;
   if (found.is === 'no') {
-    if (found.why === undefined) return [];
+    if (found.why === undefined || isVetoed) return [];
     const verdict = { is: 'no', why: found.why } as const;
     return [{ label, path: label, verdict, readOnly: false, origin, variable }];
   }
   const { path, readOnly } = found;
-  const named = mayBeNamed(path, places.base, isAboutData) ? kind : undefined;
-  const verdict = judgeFolder(path, undefined, places, look, named);
-  // A cache of models is one of models, whatever the folder is called.
-  const ofKind = verdict.is !== 'no' && kind === 'models' ? { ...verdict, is: kind } : verdict;
-  return [{ label, path, verdict: ofKind, readOnly, origin, variable }];
+  const verdict = isVetoed
+    ? vetoed(path, variable, places, look)
+    : judgeNamed(path, kind, places, look);
+  // What does not exist and may not be emptied anyway is nothing to tell.
+  if (verdict === undefined) return [];
+  return [{ label, path, verdict, readOnly, origin, variable }];
 }
 
-/** A name like `UPLOAD_DIR`, or a place below `data`, and a folder that is not called like code. */
-function mayBeNamed(path: string, base: string, isAboutData: boolean): boolean {
-  const parts = relative(base, path).split('/');
-  if (isNeverData(basename(path))) return false;
-  return isAboutData || parts.slice(0, -1).some((part) => COLLECTIONS.test(part));
+/** A setting decides, and the folder's name can only speak against it. */
+function judgeNamed(
+  path: string,
+  kind: DirectorySetting['kind'],
+  places: ProjectPlaces,
+  look: LookAtFolder,
+): Verdict {
+  const named = isNeverData(basename(path)) ? undefined : kind;
+  const verdict = judgeFolder(path, undefined, places, look, named);
+  // A cache of models is one of models, whatever the folder is called.
+  return verdict.is !== 'no' && kind === 'models' ? { ...verdict, is: kind } : verdict;
+}
+
+function vetoed(
+  path: string,
+  variable: string,
+  places: ProjectPlaces,
+  look: LookAtFolder,
+): Verdict | undefined {
+  if (look(path).is !== 'directory') return undefined;
+  if (judgeFolder(path, undefined, places, look, 'directories').is === 'no') return undefined;
+  return { is: 'no', why: `${variable} is no name for data to be thrown away`, mayBeAdded: path };
 }

@@ -3,7 +3,7 @@
  * the services make themselves, below the project, and without source code in them. A folder too
  * few is a line to add; one too many is somebody's work gone.
  */
-import { basename, relative, sep } from 'node:path';
+import { basename, join, relative, sep } from 'node:path';
 import { isNeverData, wordsOf } from './never-data.ts';
 
 export type FolderState =
@@ -38,7 +38,12 @@ export type Verdict =
       /** What only keeps the folder in a repository, and stays. */
       readonly keep: readonly string[];
     }
-  | { readonly is: 'no'; readonly why: string };
+  | {
+      readonly is: 'no';
+      readonly why: string;
+      /** Absolute: only its name speaks against it, so the operator may add it. */
+      readonly mayBeAdded?: string;
+    };
 
 export const DATA_WORDS = words(
   'upload uploads uploaded temp tmp temporary download downloads downloaded cache caches cached',
@@ -57,8 +62,11 @@ const SOURCE_FILE =
   /\.(?:py|pyi|ts|tsx|js|mjs|cjs|jsx|go|rs|java|kt|rb|php|cs|c|cc|cpp|h|hpp|swift|vue|sql|ipynb)$|^(?:Dockerfile|Makefile|\.git|\.svn|\.hg|package\.json|pyproject\.toml|requirements\.txt|setup\.cfg|go\.mod|Cargo\.toml|node_modules|\.env|docker-compose\.ya?ml|compose\.ya?ml)$/i;
 /** In a folder that a setting names and whose name does not say that it is data. */
 const NOT_DATA_FILE =
-  /\.(?:db|sqlite3?|mdb|rdb|aof|pem|key|crt|conf|cfg|ini|toml|ya?ml|kdbx|sql|bak)$|^(?:PG_VERSION|appendonlydir|cookies.*\.txt|config.*|secrets?|.*\.env)$/i;
+  /\.(?:db|sqlite3?|mdb|rdb|aof|pem|key|crt|conf|cfg|ini|toml|ya?ml|kdbx|sql|bak|ibd|wt|frm|myd)$|^(?:PG_VERSION|appendonlydir|ibdata\d*|WiredTiger|mysql|pg_wal|cookies.*\.txt|config.*|secrets?|.*\.env)$/i;
 export const UNKNOWN_NAME = 'its name does not say that it holds data to be thrown away';
+/** Levels, and folders in all, that are looked into below a folder whose name says nothing. */
+const MAX_DEPTH = 4;
+const MAX_LOOKS = 500;
 const PLACEHOLDER = /^\.(?:gitkeep|gitignore|keep)$/;
 
 /**
@@ -105,11 +113,51 @@ export function judgeFolder(
   const other = ownKind === undefined ? state.names.find(isNoData) : undefined;
   if (other !== undefined) return no(`it holds something else than data (${other})`);
   const { real } = state;
+  const deeper = ownKind === undefined ? foundBelow(real, look) : undefined;
+  if (deeper !== undefined)
+    return no(`it holds source code or something else than data (${deeper})`);
   if (places.kept.some((other) => other === real || isBelow(other, real))) {
     return no('a symbolic link leads to source code or the configuration');
   }
   const keep = state.names.filter((name) => PLACEHOLDER.test(name)).toSorted();
   return { is: kind, real, keep };
+}
+
+/** A folder with a mount or a setting for it whose name says nothing, and what keeps it out else. */
+export function judgeUnknown(
+  path: string,
+  target: string | undefined,
+  places: ProjectPlaces,
+  look: LookAtFolder,
+): Verdict {
+  const verdict = judgeFolder(path, target, places, look);
+  if (verdict.is !== 'no' || verdict.why !== UNKNOWN_NAME || isNeverData(basename(path))) {
+    return verdict;
+  }
+  const named = judgeFolder(path, target, places, look, 'directories');
+  return named.is === 'no' ? named : { ...verdict, mayBeAdded: path };
+}
+
+/** The first name that is no data, in folders of folders too: `scans/tool/main.py`. */
+function foundBelow(top: string, look: LookAtFolder): string | undefined {
+  let level: readonly string[] = [top];
+  let left = MAX_LOOKS;
+  for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
+    const next: string[] = [];
+    for (const directory of level) {
+      const state = left > 0 ? look(directory) : undefined;
+      left -= 1;
+      // A symbolic link is deleted as such, and what it leads to stays.
+      if (state?.is !== 'directory' || state.real !== directory) continue;
+      const found = state.names.find((name) => SOURCE_FILE.test(name) || isNoData(name));
+      if (found !== undefined && directory !== top) return relative(top, join(directory, found));
+      next.push(
+        ...state.names.filter((name) => !name.includes('.')).map((name) => join(directory, name)),
+      );
+    }
+    level = next;
+  }
+  return undefined;
 }
 
 /** By the folder's own name; a cache of models is one of models, wherever it lies. */

@@ -1,7 +1,7 @@
 /**
- * Settings of an environment that name a directory of data: `UPLOAD_DIR`, `CACHE_PATH`, `HF_HOME`.
- * Everything that names code, configuration, logs or a whole program is left out, because what is
- * named here may be proposed for emptying. Pure.
+ * Settings of an environment that name a directory: `UPLOAD_DIR`, `CACHE_PATH`, `HF_HOME`. What is
+ * named here may be proposed for emptying, unless the setting's name says that it is code,
+ * configuration, logs or a whole program. Pure.
  */
 import type { Interpolated } from '../config/interpolate.ts';
 import { DATA_WORDS, MODEL_WORDS } from './data-directories.ts';
@@ -13,8 +13,8 @@ export interface DirectorySetting {
   /** As set: a path of the host or of the container, perhaps relative. */
   readonly value: Interpolated;
   readonly kind: 'directories' | 'models';
-  /** Whether the name says that it is data: `UPLOAD_DIR`, not `PEAKS_DIR`. */
-  readonly isAboutData: boolean;
+  /** Its name says that it is no data of the service: `ARCHIVE_DIR`, `LOG_DIR`. */
+  readonly isVetoed: boolean;
 }
 
 const SUFFIX = new Set(['dir', 'directory', 'path', 'folder', 'root', 'base', 'location']);
@@ -37,13 +37,14 @@ export function directorySettings(variables: Variables): readonly DirectorySetti
     if (!isModelCache && !NAMED_AS_PATH.test(variable)) return [];
     if (text === '' || /:\/\/|[,;:\n]/.test(text)) return [];
     const words = subjectOf(variable);
-    if (!isModelCache && (words.length === 0 || isNeverData(words.join('_')))) return [];
+    if (!isModelCache && words.length === 0) return [];
+    const isVetoed = !isModelCache && isNeverData(words.join('_'));
     const isModels = isModelCache || words.some((word) => MODEL_WORDS.has(word));
     const isAboutData =
       isModels || words.some((word) => DATA_WORDS.has(word) || ABOUT_DATA.has(word));
     // A root is the root of anything.
     if (!isAboutData && /ROOT$/i.test(variable)) return [];
-    return [{ variable, value, kind: isModels ? 'models' : 'directories', isAboutData } as const];
+    return [{ variable, value, kind: isModels ? 'models' : 'directories', isVetoed } as const];
   });
 }
 

@@ -1,14 +1,14 @@
 /** Folders of data in a service's folder that has no compose file. */
 import { basename, join } from 'node:path';
-import { judgeFolder } from './data-directories.ts';
+import { judgeUnknown } from './data-directories.ts';
 import type { ProjectPlaces } from './data-directories.ts';
 import { saysPlaceOf } from './directory-settings.ts';
 import type { DirectorySetting } from './directory-settings.ts';
 import { lookAtFolder, namesIn } from './read-folder.ts';
 
 /**
- * Folders that exist in `folder` and in its `data`, and whose names say what they hold, relative to
- * `folder`. A folder whose place a setting tells is none: `uploads` beside `UPLOAD_DIR=./var/in`.
+ * Folders that exist in `folder` and in its `data`, relative to `folder`: those whose names say what
+ * they hold, and those that hold something and whose names say nothing. A folder whose place a setting tells is none: `uploads` beside `UPLOAD_DIR=./var/in`.
  */
 export function foldersInEnvFolder(
   folder: string,
@@ -20,6 +20,9 @@ export function foldersInEnvFolder(
     const path = join(folder, name);
     if (lookAtFolder(path).is !== 'directory') return false;
     if (settings.some((setting) => saysPlaceOf(setting, basename(name)))) return false;
-    return judgeFolder(path, undefined, places, lookAtFolder).is !== 'no';
+    const verdict = judgeUnknown(path, undefined, places, lookAtFolder);
+    if (verdict.is !== 'no') return true;
+    const isFilled = namesIn(path).length > 0 && !basename(name).startsWith('.');
+    return isFilled && verdict.mayBeAdded !== undefined;
   });
 }

@@ -1,8 +1,7 @@
 /** Finds the compose and .env files of a folder and of the services in it. Changes nothing. */
 import { statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { CannotStart } from '../errors.ts';
-import { COMPOSE_FOLDERS } from './compose-files.ts';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { COMPOSE_FOLDERS, composeFilesIn } from './compose-files.ts';
 import { isBelow } from './data-directories.ts';
 import type { ProjectPlaces } from './data-directories.ts';
 import type { Project } from './group-services.ts';
@@ -16,7 +15,7 @@ const MAX_FOLDERS = 1000;
 
 /**
  * `place`: a folder, or one compose file (which is then read alone, as with `docker compose -f`).
- * @throws CannotStart for a file that cannot be read or is no YAML.
+ * @throws CannotStart when `place` is a file that cannot be read or is no compose file.
  */
 export async function findProjects(place: string, search: Search): Promise<Found> {
   const reader = createReader(search);
@@ -26,19 +25,25 @@ export async function findProjects(place: string, search: Search): Promise<Found
     const directory = dirname(place);
     const read = await reader.readCompose({ folder, directory, isOfService }, [place]);
     reader.keep(read);
-    return reader.found([read.project]);
+    return reader.found([read.project], []);
   }
   const projects: Project[] = [];
   const seen = new Set<string>();
-  const take = async (folder: string, isOfService: boolean): Promise<void> => {
+  const take = async (folder: string, isOfService: boolean, needs?: 'redis'): Promise<void> => {
     const state = lookAtFolder(folder);
     if (state.is !== 'directory' || seen.has(state.real)) return;
     seen.add(state.real);
-    projects.push(...(await reader.readFolder(folder, isOfService)));
+    projects.push(...(await reader.readFolder(folder, isOfService, needs)));
   };
   await take(place, SERVICE_FOLDERS.includes(basename(dirname(place))));
   const own = projects.length;
-  for (const folder of serviceFolders(place, own > 0, search.places)) await take(folder, true);
+  const folders = serviceFolders(place, own > 0, search.places);
+  for (const folder of folders) await take(folder, true);
+  const beside = besideServices(place, own > 0, folders, search.places);
+  for (const folder of beside) {
+    if (!NO_SERVICE.test(basename(folder))) await take(folder, true, 'redis');
+    else for (const file of composeFilesOf(folder)) reader.note(notRead(relative(place, file)));
+  }
   // What the compose files build has settings of its own at times.
   for (const context of projects.slice(0, own).flatMap(contextsOf)) {
     if (isBelow(context, place)) await take(context, true);
@@ -51,7 +56,12 @@ export async function findProjects(place: string, search: Search): Promise<Found
     if (isOfStack) reader.note(`${file} is not read: nothing says which of the services use it`);
     return !isOfStack;
   });
-  return reader.found([...services, ...(await surrounding(place, reader))]);
+  // Elsewhere a folder without files of settings is any folder.
+  const isKnown = (folder: string): boolean =>
+    SERVICE_FOLDERS.includes(basename(dirname(folder))) ||
+    services.some((project) => project.folder === folder);
+  const known = [...folders, ...beside].filter(isKnown);
+  return reader.found([...services, ...(await surrounding(place, reader))], known);
 }
 
 /** The folder that a folder with compose files belongs to: of `grabber/docker` it is `grabber`. */
@@ -77,6 +87,37 @@ function serviceFolders(place: string, hasOwn: boolean, places: ProjectPlaces): 
   );
 }
 
+function composeFilesOf(folder: string): readonly string[] {
+  const { standard, variants } = composeFilesIn(folder, namesIn(folder));
+  return [...standard, ...variants];
+}
+
+function notRead(file: string): string {
+  return `${file} is not read, because its folder does not say that it is a service's: --from ${file} reads it alone`;
+}
+
+/** What a repository has beside its services, with compose files that are not those of the stack. */
+const NO_SERVICE =
+  /^(?:vendor|third[_-]?party|tests?|e2e|examples?|samples?|demo|fixtures?|docs?|templates?|backups?|old|archive)$/i;
+
+/** Other folders of the place that hold a compose file or an `.env`. */
+function besideServices(
+  place: string,
+  hasOwn: boolean,
+  known: readonly string[],
+  places: ProjectPlaces,
+): readonly string[] {
+  const isOneService = hasOwn && SERVICE_FOLDERS.includes(basename(dirname(place)));
+  if (place === '/' || place === places.home || isOneService) return [];
+  return namesIn(place)
+    .toSorted()
+    .slice(0, MAX_FOLDERS)
+    .filter((name) => !name.startsWith('.') && name !== 'node_modules')
+    .filter((name) => !SERVICE_FOLDERS.includes(name) && !COMPOSE_FOLDERS.includes(name))
+    .map((name) => join(place, name))
+    .filter((folder) => !known.includes(folder));
+}
+
 function contextsOf({ directory, services }: Project): readonly string[] {
   return services.flatMap(({ service: { build } }) =>
     build === undefined ? [] : [resolve(directory, build.context)],
@@ -90,12 +131,5 @@ function contextsOf({ directory, services }: Project): readonly string[] {
 async function surrounding(place: string, reader: Reader): Promise<readonly Project[]> {
   const holder = [place, dirname(place)].find((path) => SERVICE_FOLDERS.includes(basename(path)));
   if (holder === undefined) return [];
-  const around = dirname(holder);
-  try {
-    return (await reader.readFolder(around, false)).filter(({ kind }) => kind === 'compose');
-  } catch (error) {
-    if (!(error instanceof CannotStart)) throw error;
-    reader.note(`${error.message}; what it says of the services here is missing`);
-    return [];
-  }
+  return (await reader.readFolder(dirname(holder), false)).filter(({ kind }) => kind === 'compose');
 }

@@ -6,6 +6,7 @@ import type { ComposeService } from './compose.ts';
 import { foldersOfContainer } from './container-folders.ts';
 import { kindOf } from './data-directories.ts';
 import type { LookAtFolder, ProjectPlaces, Verdict } from './data-directories.ts';
+import { isInfrastructure } from './infrastructure.ts';
 import { knownService } from './known-services.ts';
 import type { KnownService } from './known-services.ts';
 import { reachableFromHost } from './published-ports.ts';
@@ -25,6 +26,8 @@ export interface Project {
   /** Its first file, and all, as messages name them. */
   readonly file: string;
   readonly files: readonly string[];
+  /** The same, absolute. */
+  readonly paths: readonly string[];
   /** Undefined: the file gives none. */
   readonly name: string | undefined;
   readonly services: readonly Container[];
@@ -75,14 +78,6 @@ export interface Part {
 }
 
 export type Group = readonly [Part, ...Part[]];
-
-/** Not applications: what they hold is not a service's to reset. */
-const INFRASTRUCTURE =
-  /(?:^|\/)(?:redis|valkey|keydb|dragonfly|redis-stack(?:-server)?|redis-commander|redisinsight|redis_exporter|postgres|postgis|pgvector|pgbouncer|pgadmin4?|mysql|mariadb|mongo|rabbitmq|nginx|traefik|caddy|haproxy|httpd|flower|prometheus|grafana|loki|promtail|minio|elasticsearch|kibana|opensearch|memcached|adminer|zookeeper|kafka|mailhog|cadvisor|node-exporter|portainer(?:-ce)?|watchtower|autoheal)(?:[:@]|$)/i;
-
-export function isInfrastructure({ image, build }: ComposeService): boolean {
-  return build === undefined && image !== undefined && INFRASTRUCTURE.test(image);
-}
 
 /** Undefined: nothing that a wipe could be about. */
 export function examine(

@@ -26,8 +26,10 @@ import { chooseDeployments } from './deployments.ts';
 import type { AskDeployment, Candidate } from './deployments.ts';
 import { baseOf, findProjects } from './find-projects.ts';
 import { examine } from './group-services.ts';
+import type { Part } from './group-services.ts';
 import { KNOWN_SERVICES } from './known-services.ts';
 import type { NeededVariable, Note, Proposal, ProposedService } from './proposal.ts';
+import { missedFolders } from './missed-folders.ts';
 import { propose } from './propose.ts';
 import { questionsFor } from './questions.ts';
 import { lookAtFolder } from './read-folder.ts';
@@ -95,8 +97,11 @@ export async function init(
   const proposed = propose(chosen.candidates, {
     ...{ configDirectory: dirname(file), look: lookAtFolder, answers: asked.answers, secrets },
   });
-  const notes = [...found.notes, ...chosen.notes, ...asked.notes, ...proposed.notes];
+  const missed = missedFolders(found, chosen.parts, base, lookAtFolder);
+  const notes = [...found.notes, ...missed, ...chosen.notes, ...asked.notes, ...proposed.notes];
   const isTemplate = proposed.services.length === 0;
+  const [unread] = found.unread;
+  if (isTemplate && unread !== undefined) throw unread;
   if (isTemplate && !request.example) throw nothingFound(from, found, notes);
   const proposal = isTemplate ? template(base, dirname(file)) : proposed;
   const schema = schemaFor(dirname(file), surroundings.installation);
@@ -125,7 +130,11 @@ async function chosenServices(
   found: Found,
   places: ProjectPlaces,
   ask: AskDeployment | undefined,
-): Promise<{ readonly candidates: readonly Candidate[]; readonly notes: readonly Note[] }> {
+): Promise<{
+  readonly candidates: readonly Candidate[];
+  readonly parts: readonly Part[];
+  readonly notes: readonly Note[];
+}> {
   const { projects } = found;
   const contexts = projects.flatMap(({ directory, folder, services }) => [
     directory,
@@ -144,7 +153,7 @@ async function chosenServices(
   const { candidates, notes } = await chooseDeployments(parts, { base, look: lookAtFolder, ask });
   const names = uniqueNames(candidates.map(({ name }) => name));
   return {
-    notes,
+    ...{ notes, parts: parts.flat() },
     candidates: candidates.map((one, index) => ({ ...one, name: names[index] ?? one.name })),
   };
 }
@@ -180,7 +189,7 @@ function nothingFound(from: string, found: Found, notes: readonly Note[]): Canno
   }));
   const what =
     found.read.length === 0
-      ? `no compose file (compose.yaml, docker-compose.yml, also in docker/, deploy/, deployment/, compose/ and .docker/) and no .env that names a Redis or a directory in ${from} or its services/*/`
+      ? `no compose file (compose.yaml, docker-compose.yml, also in docker/, deploy/, deployment/, compose/ and .docker/) and no .env that names a Redis or a directory in ${from}, its services/*/ or another folder in it`
       : `the files in ${from} name no Redis, no worker and no directory that may be emptied${reasons(notes)}`;
   return new CannotStart(
     'usage',

@@ -9,7 +9,10 @@ const NEVER = new Set(
     'repository home bin binary exec executable ffmpeg ffprobe ytdlp lib libs library libraries include cuda cudnn ld db database databases ' +
     'sqlite postgres postgresql pg mysql redis mongo prometheus metrics pid run lock socket sock docs doc test tests fixture fixtures public ' +
     'web www frontend node npm yarn pip venv virtual conda git ssh gnupg user users install package packages system etc proto locale locales ' +
-    'license music photos movies originals original masters archive archives import imports watch host docker compose workspace'
+    'license music photos movies originals original masters archive archives import imports watch host docker compose workspace ' +
+    'dataset datasets corpus corpora sample samples example examples prompt prompts voices reference references schema schemas spec specs ' +
+    'dist build theme themes translations profile profiles session sessions snapshot snapshots dump dumps vault persist persistent permanent ' +
+    'tool tools driver drivers chrome chromium browser java jdk jre go golang gopath rust cargo env environment license licenses keystore'
   ).split(' '),
 );
 

@@ -59,7 +59,12 @@ export interface Note {
   /** Notes with the same text are shown together, with the items of all. */
   readonly group?: { readonly text: string; readonly item: string };
   /** A folder that is not proposed; such notes are shown together, by reason. */
-  readonly folder?: { readonly label: string; readonly why: string };
+  readonly folder?: {
+    readonly label: string;
+    readonly why: string;
+    /** What to write into "directories" when the service writes it. */
+    readonly line?: string;
+  };
 }
 
 export interface Proposal {

@@ -2,8 +2,9 @@
 import { chooseFolders, foldersOf, noteOthers, placeFolders } from './choose-folders.ts';
 import type { LookAtFolder } from './data-directories.ts';
 import type { Candidate } from './deployments.ts';
-import type { Note, Proposal, ProposedService } from './proposal.ts';
+import type { NeededVariable, Note, Proposal, ProposedService } from './proposal.ts';
 import type { RedisAnswer } from './redis-answer.ts';
+import { unknownRedis, unreadFiles } from './unknown-redis.ts';
 import { redisEntry } from './redis-entry.ts';
 import { labelOf } from './redis-in-environment.ts';
 import type { SecretNames } from './secret-names.ts';
@@ -22,6 +23,7 @@ export function propose(candidates: readonly Candidate[], options: ProposeOption
   const { configDirectory, look, answers, secrets } = options;
   const groups = candidates.map(({ group }) => group);
   const notes: Note[] = [];
+  const unknown: NeededVariable[] = [];
   const folders = candidates.map(({ group, name }) => foldersOf(group, name));
   const services = candidates.map(({ group, name, home }, index): ProposedService => {
     const add = (one: Omit<Note, 'service'>): void => {
@@ -33,16 +35,25 @@ export function propose(candidates: readonly Candidate[], options: ProposeOption
       add({ message });
     };
     const noteFolder = (folder: NonNullable<Note['folder']>): void => {
-      add({ message: `not proposed: ${folder.label}: ${folder.why}`, folder });
+      const { label, why, line } = folder;
+      const how =
+        line === undefined ? '' : `; add ${line} to "directories" if the service writes it`;
+      add({ message: `not proposed: ${label}: ${why}${how}`, folder });
     };
     for (const part of group) for (const message of part.notes) note(message);
     const answer = answers.get(name);
     const redis = redisEntry(group, { groups, name, secrets, answer, note });
+    const unread = redis.jobs === undefined ? unreadFiles(group) : [];
+    const asked = unread.length === 0 ? undefined : unknownRedis(name, unread);
+    if (asked !== undefined) {
+      unknown.push(asked.variable);
+      note(asked.message);
+    }
     const own = folders[index] ?? [];
     const others = folders.filter((_, other) => other !== index).flat();
     const chosen = chooseFolders(own, others, noteFolder);
-    noteOthers(group, own, noteFolder);
     const placed = placeFolders(group, home, chosen, configDirectory, look);
+    noteOthers(group, own, placed.root, noteFolder);
     for (const { path, reason } of placed.missing) {
       const text = 'does not exist yet, and is proposed because it';
       const message = `${path} ${text} ${reason}`;
@@ -54,7 +65,10 @@ export function propose(candidates: readonly Candidate[], options: ProposeOption
       from: containersOf(candidates[index]),
       redis: jobs === undefined ? undefined : labelOf(jobs),
       broker: broker === undefined ? undefined : labelOf(broker),
-      entry: { ...redis.entry, ...placed.entry },
+      entry: {
+        ...(asked === undefined ? redis.entry : { redis: `\${${asked.variable.name}}` }),
+        ...placed.entry,
+      },
       sources: [...redis.sources, ...placed.sources],
     };
   });
@@ -65,7 +79,7 @@ export function propose(candidates: readonly Candidate[], options: ProposeOption
   }
   return {
     services: services.filter((service) => !empty.includes(service)),
-    variables: secrets.list(),
+    variables: [...secrets.list(), ...unknown],
     notes,
   };
 }

@@ -8,21 +8,28 @@ import { CannotStart } from '../errors.ts';
 import type { ReadFile } from '../report/initial-config.ts';
 import { COMPOSE_FOLDERS, composeFilesIn } from './compose-files.ts';
 import { parseCompose } from './compose.ts';
-import type { ComposeService, ComposeSource } from './compose.ts';
+import type { ComposeService } from './compose.ts';
+import type { ComposeSource } from './compose-document.ts';
+import type { ComposeReader } from './compose-model.ts';
 import type { ProjectPlaces } from './data-directories.ts';
 import { directorySettings } from './directory-settings.ts';
 import { foldersInEnvFolder } from './env-folder.ts';
 import type { Container, Project } from './group-services.ts';
+import { isInfrastructure } from './infrastructure.ts';
 import { lineOf } from './origin.ts';
 import type { Origin } from './origin.ts';
 import type { Note } from './proposal.ts';
 import { isThere, namesIn, readText } from './read-folder.ts';
-import { addsOnly, isWhole } from './variants.ts';
+import { addsOnly, isWhole as isWholeDeployment } from './variants.ts';
 
 export interface Found {
   readonly projects: readonly Project[];
   readonly read: readonly ReadFile[];
   readonly notes: readonly Note[];
+  /** Compose files that are there and say nothing, because they cannot be read. */
+  readonly unread: readonly CannotStart[];
+  /** Absolute: folders of one service each that were looked into. */
+  readonly folders: readonly string[];
 }
 
 export interface Search {
@@ -41,11 +48,12 @@ interface ReadProject {
 type ReadNote = Omit<Note, 'service'>;
 
 export interface Reader {
-  readFolder(folder: string, isOfService: boolean): Promise<readonly Project[]>;
+  /** @param needs what an `.env` without a compose file must name: here not directories alone. */
+  readFolder(folder: string, isOfService: boolean, needs?: 'redis'): Promise<readonly Project[]>;
   readCompose(place: Place, files: readonly string[]): Promise<ReadProject>;
   keep(read: ReadProject): void;
   note(message: string): void;
-  found(projects: readonly Project[]): Found;
+  found(projects: readonly Project[], folders: readonly string[]): Found;
 }
 
 export type Place = Pick<Project, 'folder' | 'directory' | 'isOfService'>;
@@ -78,41 +86,80 @@ export function createReader({ env, envFiles, places }: Search): Reader {
     const below = relative(places.base, path);
     return below === '' || below.startsWith('../../../') ? path : below;
   };
+  const unread: CannotStart[] = [];
   const known = new Map<string, ReadEnv | undefined>();
   const readEnv = (path: string): ReadEnv | undefined => {
     if (!known.has(path)) known.set(path, readEnvFile(path, shownPath, note));
     return known.get(path);
   };
-  const context: ReadContext = { env, envFiles, shownPath, readEnv };
+  const context: ReadContext = {
+    ...{ env, envFiles, shownPath, readEnv },
+    included: new Map(),
+    imported: new Set(),
+  };
   const readCompose: Reader['readCompose'] = async (place, files) =>
     readComposeProject(context, place, files);
   return {
     readCompose,
     keep,
     note,
-    async readFolder(folder, isOfService) {
+    async readFolder(folder, isOfService, needs) {
       const projects: Project[] = [];
+      let isWhole = true;
       for (const directory of [folder, ...COMPOSE_FOLDERS.map((name) => join(folder, name))]) {
         const place: Place = { folder, directory, isOfService };
         const named = filesOfEnvironment(readEnv(join(directory, '.env')), directory, env);
-        const all = await readDeployments(readCompose, place, named, (text) => {
-          note(text.replace(directory, () => shownPath(directory)));
-        });
-        for (const one of all) keep(one);
-        projects.push(...all.map(({ project }) => project));
+        try {
+          const all = await readDeployments(readCompose, context.imported, place, named, (text) => {
+            note(text.replace(directory, () => shownPath(directory)));
+          });
+          for (const one of all) keep(one);
+          projects.push(...all.map(({ project }) => project));
+        } catch (error) {
+          if (!(error instanceof CannotStart)) throw error;
+          unread.push(error);
+          notes.push(unreadNote(error, shownPath(folder), isOfService));
+          isWhole = false;
+        }
       }
+      // Its settings alone would be half a service.
+      if (!isWhole) return projects;
       const path = join(folder, '.env');
-      const inPlace = projects.some(({ directory }) => directory === folder);
+      const inPlace = projects.some(
+        ({ directory, services }) =>
+          directory === folder && !services.every(({ service }) => isInfrastructure(service)),
+      );
       const isUsed = projects.some((project) => project.envFiles.has(path));
       const file = inPlace || isUsed ? undefined : readEnv(path);
       const own = placeOf(folder, isOfService);
-      const alone = file === undefined ? undefined : ofEnvFileAlone(context, own, file, places);
+      const alone =
+        file === undefined ? undefined : ofEnvFileAlone(context, { ...own, needs }, file, places);
       if (alone === undefined) return projects;
       keep(alone);
       return [...projects, alone.project];
     },
-    found: (projects) => ({ projects, read: [...read.values()], notes }),
+    found: (projects, folders) => ({
+      ...{ projects: withoutIncluded(projects), read: [...read.values()] },
+      ...{ notes, unread, folders },
+    }),
   };
+}
+
+function unreadNote({ message }: CannotStart, folder: string, isOfService: boolean): Note {
+  return isOfService
+    ? { service: basename(folder), message: `${folder} is not read: ${message}` }
+    : { service: undefined, message: `${message}; what it says of the services is missing here` };
+}
+
+/** A service of an included file that was read by itself as well is described there alone. */
+function withoutIncluded(projects: readonly Project[]): readonly Project[] {
+  const paths = new Set(projects.flatMap((project) => project.paths));
+  return projects.map((project) => ({
+    ...project,
+    services: project.services.filter(
+      ({ service: { includedFrom } }) => includedFrom === undefined || !paths.has(includedFrom),
+    ),
+  }));
 }
 
 /** COMPOSE_FILE of `.env`: the files that `docker compose` reads there, instead of the usual ones. */
@@ -132,6 +179,7 @@ function filesOfEnvironment(
 /** The standard files with the variants that only add to them, then each other deployment. */
 async function readDeployments(
   readCompose: Reader['readCompose'],
+  imported: ReadonlySet<string>,
   place: Place,
   named: readonly string[],
   note: (text: string) => void,
@@ -147,9 +195,11 @@ async function readDeployments(
   let base = files.length === 0 ? undefined : await readCompose(place, files);
   const others: ReadProject[] = [];
   for (const variant of variants.filter((path) => !named.includes(path))) {
+    // A part of another file, and no deployment.
+    if (imported.has(variant)) continue;
     try {
       const alone = await readCompose(place, [variant]);
-      if (base === undefined || isWhole(alone.project)) {
+      if (base === undefined || isWholeDeployment(alone.project)) {
         others.push(alone);
         continue;
       }
@@ -175,6 +225,10 @@ interface ReadContext {
   readonly envFiles: readonly string[];
   readonly shownPath: (path: string) => string;
   readonly readEnv: (path: string) => ReadEnv | undefined;
+  /** By the path of a file that another includes: what `${…}` is there. */
+  readonly included: Map<string, Lookup>;
+  /** Paths of files that others extend or include. */
+  readonly imported: Set<string>;
 }
 
 /**
@@ -182,7 +236,7 @@ interface ReadContext {
  * is that of this folder, below it that of the folder that `docker compose -f` is most likely run in.
  */
 async function readComposeProject(
-  { env, envFiles, shownPath, readEnv }: ReadContext,
+  { env, envFiles, shownPath, readEnv, included, imported }: ReadContext,
   place: Place,
   files: readonly string[],
 ): Promise<ReadProject> {
@@ -196,16 +250,27 @@ async function readComposeProject(
       : [...new Set([directory, folder])].map((one) => join(one, '.env'));
   const dotenvs = wanted.flatMap((path) => readEnv(path) ?? []);
   const values = dotenvs.map(({ file }) => expandEnvFile(file, outer));
+  // Included, its project's variables come before those of the folder.
+  const around = included.get(files[0] ?? '');
   const lookup: Lookup = (name) =>
-    env[name] ?? values.find((one) => one.has(name))?.get(name)?.text;
+    env[name] ?? around?.(name) ?? values.find((one) => one.has(name))?.get(name)?.text;
   for (const { path } of dotenvs) read.push({ path, kind: 'env' });
   const sources = files.map((file, index): ComposeSource => {
     const text = readText(file, 'compose');
     read.push({ path: file, kind: index === 0 ? 'compose' : 'override' });
-    return { file: shownPath(file), text };
+    return { file: shownPath(file), path: file, text };
   });
-  const compose = await parseCompose(sources, lookup);
+  const reader = importReader({ shownPath, readEnv }, outer);
+  const compose = await parseCompose(sources, directory, lookup, reader);
+  for (const { path } of compose.imported) {
+    read.push({ path, kind: 'compose' });
+    imported.add(path);
+  }
+  for (const { includedFrom } of compose.services) {
+    if (includedFrom !== undefined) included.set(includedFrom, lookup);
+  }
   const main = sources[0]?.file ?? '';
+  const searched = [...compose.imported, ...sources];
   notes.push(...compose.notes.map((message) => ({ message })));
   for (const name of compose.unset) {
     const item = `${name} (${main})`;
@@ -238,15 +303,29 @@ async function readComposeProject(
       used.set(copied.path, copied);
       own.push(copied);
     }
-    return container(service, sources, own, dotenvs, lookup, shownPath);
+    return container(service, { main, searched }, own, dotenvs, lookup, shownPath);
   });
   const project: Project = {
     ...place,
     ...{ kind: 'compose', file: main, name: compose.name, services },
-    files: sources.map(({ file }) => file),
+    ...{ files: sources.map(({ file }) => file), paths: files },
     envFiles: new Set(used.keys()),
   };
   return { project, read, notes };
+}
+
+function importReader(
+  { shownPath, readEnv }: Pick<ReadContext, 'shownPath' | 'readEnv'>,
+  outer: Lookup,
+): ComposeReader {
+  return {
+    read: (path) => ({ file: shownPath(path), path, text: readText(path, 'compose') }),
+    variables: (paths) => {
+      const found = paths.flatMap((path) => readEnv(path) ?? []);
+      const sets = found.map(({ file }) => expandEnvFile(file, outer)).toReversed();
+      return (name) => sets.find((one) => one.has(name))?.get(name)?.text;
+    },
+  };
 }
 
 /** By its own entries; an env_file is enough to say that it has its settings. */
@@ -259,7 +338,7 @@ function namesRedis({ environment, envFiles }: ComposeService): boolean {
 
 function container(
   service: ComposeService,
-  sources: readonly ComposeSource[],
+  { main, searched }: { readonly main: string; readonly searched: readonly ComposeSource[] },
   envFiles: readonly ReadEnv[],
   dotenvs: readonly ReadEnv[],
   lookup: Lookup,
@@ -279,11 +358,11 @@ function container(
     lines.delete(key);
   }
   const locate = (...needles: readonly string[]): Origin => {
-    for (const { file, text } of sources.toReversed()) {
+    for (const { file, text } of searched.toReversed()) {
       const line = lineOf(text, service.name, needles);
       if (line !== undefined) return { file, line };
     }
-    return { file: sources[0]?.file ?? '', line: undefined };
+    return { file: main, line: undefined };
   };
   return {
     service,
@@ -299,7 +378,7 @@ function container(
 /** A folder without a compose file, run by hand or by systemd: its `.env` and its subfolders. */
 function ofEnvFileAlone(
   { env, shownPath }: ReadContext,
-  place: Place,
+  { needs, ...place }: Place & { readonly needs: 'redis' | undefined },
   { path, file }: ReadEnv,
   places: ProjectPlaces,
 ): ReadProject | undefined {
@@ -308,8 +387,8 @@ function ofEnvFileAlone(
   const isAboutRedis = [...variables].some(
     ([key, { text }]) => /REDIS|BROKER/.test(key) || /^rediss?:/.test(text),
   );
-  const settings = directorySettings(variables);
-  if (!isAboutRedis && settings.length === 0) return undefined;
+  const settings = directorySettings(variables).filter(({ isVetoed }) => !isVetoed);
+  if (!isAboutRedis && (needs === 'redis' || settings.length === 0)) return undefined;
   const shown = shownPath(path);
   const volumes = foldersInEnvFolder(folder, settings, places).map((name) => ({
     ...{ written: name, source: { text: `./${name}`, pieces: [], missing: [] } },
@@ -319,6 +398,7 @@ function ofEnvFileAlone(
     ...{ name: basename(folder), image: undefined, aliases: [], build: undefined, commands: [] },
     ...{ environment: new Map(), envFiles: [], volumes, ports: [], hostNetwork: true },
     ...{ workingDirectory: undefined, profiles: [] },
+    ...{ unread: [], includedFrom: undefined },
   };
   const whole: Origin = { file: shown, line: undefined };
   const one: Container = {
@@ -331,7 +411,7 @@ function ofEnvFileAlone(
   };
   const project: Project = {
     ...place,
-    ...{ kind: 'env', file: shown, files: [shown], name: undefined },
+    ...{ kind: 'env', file: shown, files: [shown], paths: [path], name: undefined },
     ...{ services: [one], envFiles: new Set([path]) },
   };
   return { project, read: [{ path, kind: 'env' }], notes: [] };

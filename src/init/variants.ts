@@ -1,7 +1,7 @@
 /** What a compose file that is read only with `-f` is to the standard one beside it. Pure. */
 import { celeryCommand } from './celery-command.ts';
-import { isInfrastructure } from './group-services.ts';
 import type { Container, Project } from './group-services.ts';
+import { isInfrastructure } from './infrastructure.ts';
 import { redisInEnvironment } from './redis-in-environment.ts';
 
 /** It describes a deployment by itself: every service has a program, and one of them names Redis. */

@@ -16,6 +16,7 @@ export function groupedNotes(notes: readonly Note[]): readonly string[] {
   const others = new Map<string, string[]>();
   const folders = new Map<string, string[]>();
   const topics = new Map<string, string[]>();
+  const lines = new Map<string, string[]>();
   for (const { service, message, folder, group } of notes) {
     if (group !== undefined) {
       topics.set(group.text, [...(topics.get(group.text) ?? []), group.item]);
@@ -24,6 +25,11 @@ export function groupedNotes(notes: readonly Note[]): readonly string[] {
     if (folder === undefined) {
       const services = others.get(message) ?? [];
       others.set(message, service === undefined ? services : [...services, service]);
+      continue;
+    }
+    if (folder.line !== undefined) {
+      const name = service ?? '';
+      lines.set(name, [...(lines.get(name) ?? []), `${folder.line} (${folder.label})`]);
       continue;
     }
     const plain = PLAIN.find(([label, why]) => label.test(folder.label) && why.test(folder.why));
@@ -35,6 +41,12 @@ export function groupedNotes(notes: readonly Note[]): readonly string[] {
     services.length === 0 ? message : `${services.join(', ')}: ${message}`,
   );
   for (const [text, items] of topics) texts.push(`${text}: ${items.join(', ')}`);
+  if (lines.size > 0) {
+    const added = [...lines].map(([service, items]) => `${service}: ${items.join(', ')}`);
+    texts.push(
+      `left out, because nothing says that they hold data to be thrown away; add to "directories" what the service writes: ${added.join('; ')}`,
+    );
+  }
   const classes = [...folders].map(([reason, labels]) => `${reason}: ${labels.join(', ')}`);
   return classes.length === 0 ? texts : [...texts, `not proposed: ${classes.join('; ')}`];
 }

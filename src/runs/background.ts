@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CannotStart, errorCode, errorMessage } from '../errors.ts';
+import { hiddenFromNode } from '../node-words.ts';
 import { isCleanupId } from './cleanup-id.ts';
 import { runsDirectory } from './history.ts';
 import type { RunFile } from './history.ts';
@@ -24,7 +25,7 @@ export async function startBackground(options: {
   readonly started: (pid: number) => void;
 }): Promise<void> {
   const { interpreter, program, args, workingDirectory, handover, output } = options;
-  const child = spawn(interpreter, [program, ...args], {
+  const child = spawn(interpreter, hiddenFromNode(program, args), {
     cwd: workingDirectory,
     detached: true,
     stdio: ['pipe', output, output],

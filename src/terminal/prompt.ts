@@ -32,7 +32,20 @@ const DISCARDED = 'Input typed before the question was discarded.\n';
  * @throws the signal's reason when it aborts; CannotStart for a Ctrl-C.
  */
 export async function askTyped(options: Question): Promise<boolean> {
-  const { input, output, question, signal } = options;
+  await discardTypedBefore(options);
+  options.output.write(options.question);
+  return await readAnswer(options);
+}
+
+/**
+ * Discards input that came before the question which is asked next, and says so on `output`.
+ * @throws the signal's reason when it aborts; CannotStart for a Ctrl-C.
+ */
+export async function discardTypedBefore({
+  input,
+  output,
+  signal,
+}: Pick<Question, 'input' | 'output' | 'signal'>): Promise<void> {
   signal.throwIfAborted();
   // A terminal that hangs up, now or during the wipe, is the end of input and not a crash.
   input.on('error', () => undefined);
@@ -43,8 +56,6 @@ export async function askTyped(options: Question): Promise<boolean> {
     // Without a terminal there is only what the stream holds.
     while (input.read() !== null);
   }
-  output.write(question);
-  return await readAnswer(options);
 }
 
 async function readAnswer({ input, output, expected, signal }: Question): Promise<boolean> {
