@@ -209,7 +209,8 @@ async function surveyStep(step: StepContext): Promise<void> {
   if (tally.unknown.has('jobs') && jobKeys === 'named') return;
   const kept = keys.jobs.age?.kept ?? nothingKept();
   const left = kept.young + kept.undated + kept.broken;
-  const seen = { matched: tally.jobs + left, left, ...tally.sample.told() };
+  const hadTasks = tally.queued + tally.inFlight > 0;
+  const seen = { matched: tally.jobs + left, left, hadTasks, ...tally.sample.told() };
   const { findings } = await surveyService(
     service,
     seen,

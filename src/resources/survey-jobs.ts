@@ -39,6 +39,8 @@ export interface SeenJobs {
   readonly parts: readonly PrefixPart[];
   /** An earlier run removed jobs of the service from this database: the service keeps them here. */
   readonly wereHere: boolean;
+  /** This run has purged tasks of the service: its queues were here, and are not any more. */
+  readonly hadTasks?: boolean;
 }
 
 export interface JobSurvey {
@@ -101,7 +103,8 @@ export async function surveyJobs(
     );
     findings.push(...elsewhere.found.map((one) => jobsElsewhere(config, label, one, matched)));
     const isFound = elsewhere.found.some(({ certainty }) => certainty === 'certain');
-    if (elsewhere.brokers.length > 0 && isOwnBroker(config) && !(await isHomeOf(redis, subject))) {
+    const isHome = seen.hadTasks === true || (await isHomeOf(redis, subject));
+    if (elsewhere.brokers.length > 0 && isOwnBroker(config) && !isHome && !wereHere) {
       findings.push(
         ...elsewhere.brokers.map(({ target, queues }) =>
           queuesElsewhere(config, label, target, queues),
@@ -109,7 +112,7 @@ export async function surveyJobs(
       );
     }
     if (matched === 0 && !isFound) {
-      if (!wereHere && !(await isHomeOf(redis, subject))) {
+      if (!wereHere && !isHome) {
         findings.push(...otherDatabasesNote(config, label, elsewhere));
       }
       const strange =
