@@ -184,7 +184,7 @@ export function nearestDirectory(path: string, taken: ReadonlySet<string>): stri
   return undefined;
 }
 
-/** Two letters that changed places are one slip; a short name is another word after two. */
+/** Two letters that changed places are one slip; a short name is another word after two, or one. */
 function nearness(
   one: string,
   other: string,
@@ -192,9 +192,10 @@ function nearness(
   const letters = (word: string): string => Array.from(word).toSorted().join('');
   const distance = leven(one, other);
   const isSwapped = distance === 2 && letters(one) === letters(other);
+  const longest = Math.max(one.length, other.length);
   return {
     distance: isSwapped ? 1 : distance,
-    most: Math.max(one.length, other.length) < 6 ? 1 : 2,
+    most: longest < 3 ? 0 : longest < 6 ? 1 : 2,
   };
 }
 
