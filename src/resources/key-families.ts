@@ -10,16 +10,18 @@ import type { RedisTarget } from '../redis/target.ts';
 import { printable } from '../report/printable.ts';
 import { counted, grouped } from '../report/text.ts';
 
+export interface SubjectKeys {
+  readonly broker: BrokerKeys;
+  readonly queues: readonly string[];
+  readonly results: 'own' | 'all' | 'none';
+  readonly isProtected: (key: Buffer) => boolean;
+  readonly isLock: (key: Buffer) => boolean;
+}
+
 /** Whose keys a survey is about. */
 export interface SurveySubject {
   readonly config: ServiceConfig;
-  readonly keys: {
-    readonly broker: BrokerKeys;
-    readonly queues: readonly string[];
-    readonly results: 'own' | 'all' | 'none';
-    readonly isProtected: (key: Buffer) => boolean;
-    readonly isLock: (key: Buffer) => boolean;
-  };
+  readonly keys: SubjectKeys;
   /** The other services of the config with jobs or queues in the database that is surveyed. */
   readonly neighbours: readonly ServiceConfig[];
 }

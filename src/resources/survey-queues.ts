@@ -10,7 +10,7 @@ import type { Finding } from '../model/finding.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import { counted } from '../report/text.ts';
-import type { SurveySubject } from './key-families.ts';
+import type { SubjectKeys } from './key-families.ts';
 
 /** So many queues are looked into, and so many messages of each. */
 const MOST_QUEUES = 50;
@@ -24,7 +24,7 @@ const MOST_MESSAGES = 100;
  */
 export async function surveyQueues(
   broker: RedisConnection,
-  { config, keys }: Pick<SurveySubject, 'config' | 'keys'>,
+  { config, keys }: { readonly config: ServiceConfig; readonly keys: SubjectKeys },
   known: {
     readonly declared: ReadonlySet<string>;
     readonly neighbours: readonly ServiceConfig[];
@@ -52,7 +52,7 @@ export async function surveyQueues(
 
 async function firstInFlight(
   broker: RedisConnection,
-  keys: SurveySubject['keys'],
+  keys: SubjectKeys,
   queue: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
