@@ -56,9 +56,9 @@ export async function findRelatedKeys(
   return related;
 }
 
-/** A short number is the id of many things: only a job's own list tells something by it. */
+/** A short number is the id of many things, also behind a cluster's hash tag: `{tag}:17`. */
 function isTelling(id: string): boolean {
-  return id.length > 1 && !/^\d{1,7}$/.test(id);
+  return id.length > 1 && !/^(?:\{.*\}[^A-Za-z0-9]?)?\d{1,7}$/.test(id);
 }
 
 /** `search` of `search:job:`; of `transcription_job:` `transcription`; none of `job:`. */

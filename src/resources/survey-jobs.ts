@@ -101,7 +101,9 @@ export async function surveyJobs(
       { taskIds, seen: { matched, wereHere } },
       signal,
     );
-    findings.push(...elsewhere.found.map((one) => jobsElsewhere(config, label, one, matched)));
+    // Beside jobs that match, a few in another database are another stack's.
+    const found = elsewhere.found.filter((one) => matched === 0 || one.certainty === 'certain');
+    findings.push(...found.map((one) => jobsElsewhere(config, label, one, matched)));
     const isFound = elsewhere.found.some(({ certainty }) => certainty === 'certain');
     const isHome = seen.hadTasks === true || (await isHomeOf(redis, subject));
     if (elsewhere.brokers.length > 0 && isOwnBroker(config) && !isHome && !wereHere) {
