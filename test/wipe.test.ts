@@ -162,7 +162,9 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a wipe of everything', () =>
         /\(1 string, is called like its jobs\): left alone/,
         /the queue "foreign_queue" holds \d messages?, and no service of the config names it/,
       ];
-      expect(service.warnings).toEqual(neighbours.map((text) => expect.stringMatching(text)));
+      expect(service.warnings).toEqual(
+        neighbours.map((text) => expect.stringMatching(text) as string),
+      );
     }
   });
 
