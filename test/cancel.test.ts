@@ -442,9 +442,11 @@ describe.skipIf(!possible)('where workers cannot be asked', () => {
     expect(doctor.code).toBe(0);
   });
 
-  test('remote control that is off is an error beside others too', async () => {
+  test('remote control that is off is an error beside others too, and while it is busy', async () => {
     const stack = await videoStack({ remoteControl: false });
-    await stack.worker({ pool: 'solo', name: 'deaf', gossip: true });
+    const deaf = await stack.worker({ pool: 'solo', name: 'deaf', gossip: true });
+    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [60] }]);
+    await deaf.waitForLog('[long] received');
     await readyWorker({ ...stack.app, remoteControl: true }, { name: 'other' });
     // A worker answers a moment before it asks for messages; as many consumers as answers are enough.
     await until('both ask for messages', () => {

@@ -84,3 +84,15 @@ test('the connection of one worker is no evidence for another client', async () 
   const check = 'id=19 addr=10.0.0.1:3 age=8 idle=3 flags=N db=1 psub=0 cmd=brpop\n';
   expect(await statesOf(check + worker + exec)).toEqual(['done', 'waiting']);
 });
+
+test.each([
+  { where: 'before', id: 4 },
+  { where: 'behind', id: 12 },
+])('a busy worker whose listener was opened $where its BRPOP is at work', async ({ id }) => {
+  const client = (at: number, age: number, cmd: string, psub = 0, flags = 'N'): string =>
+    `id=${at} addr=10.0.0.1:1 age=${age} idle=1 flags=${flags} db=1 psub=${psub} cmd=${cmd}\n`;
+  const worker = [client(7, 3, 'brpop'), client(8, 3, 'exec'), client(9, 3, 'publish')];
+  const other = [client(25, 2, 'brpop', 0, 'b'), client(29, 2, 'psubscribe', 1, 'P')];
+  const listener = client(id, 3, 'psubscribe', 1, 'P');
+  expect(await statesOf([...worker, listener, ...other].join(''))).toEqual(['at work', 'waiting']);
+});

@@ -75,14 +75,16 @@ const LONGER_THAN_CHECKS_S = 120;
 
 /**
  * The client whose process opened this connection too. BRPOP is sent on the first connection of a
- * channel (`Channel.client`): the nearest before, by the ids that Redis counts.
+ * channel (`Channel.client`): the nearest before, by the ids that Redis counts. A worker's listener
+ * to patterns belongs to another channel and may be the earlier one of the two.
  */
 function ownerOf(other: Client, popping: readonly Client[]): Client | undefined {
+  const distance = (client: Client): number => Math.abs(Number(other['id']) - Number(client['id']));
   const [nearest] = popping
-    .filter((client) => Number(client['id']) < Number(other['id']))
+    .filter((client) => listensToPatterns(other) || Number(client['id']) < Number(other['id']))
     .filter((client) => hostOf(client) === hostOf(other))
     .filter((client) => isNear(client, other, 'age', AGE_DIFFERENCE_S))
-    .toSorted((one, two) => Number(two['id']) - Number(one['id']));
+    .toSorted((one, two) => distance(one) - distance(two));
   return nearest;
 }
 
