@@ -96,3 +96,11 @@ test.each([
   const listener = client(id, 3, 'psubscribe', 1, 'P');
   expect(await statesOf([...worker, listener, ...other].join(''))).toEqual(['at work', 'waiting']);
 });
+
+test("a worker's listener does not make a worker of the next client, nearer by its id", async () => {
+  const client = (at: number, cmd: string, psub = 0, flags = 'N'): string =>
+    `id=${at} addr=10.0.0.1:1 age=3 idle=1 flags=${flags} db=1 psub=${psub} cmd=${cmd}\n`;
+  const worker = [client(4, 'brpop', 0, 'b'), client(9, 'psubscribe', 1, 'P'), client(10, 'sadd')];
+  const check = [client(12, 'brpop'), client(13, 'exec'), client(15, 'publish')];
+  expect(await statesOf([...worker, ...check].join(''))).toEqual(['waiting', 'done']);
+});

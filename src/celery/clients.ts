@@ -76,16 +76,18 @@ const LONGER_THAN_CHECKS_S = 120;
 /**
  * The client whose process opened this connection too. BRPOP is sent on the first connection of a
  * channel (`Channel.client`): the nearest before, by the ids that Redis counts. A worker's listener
- * to patterns belongs to another channel and may be the earlier one of the two.
+ * to patterns belongs to another channel, and may be the earlier connection: the nearest behind
+ * where none is before. A worker that starts within seconds after another client is not told from
+ * that client then.
  */
 function ownerOf(other: Client, popping: readonly Client[]): Client | undefined {
-  const distance = (client: Client): number => Math.abs(Number(other['id']) - Number(client['id']));
-  const [nearest] = popping
-    .filter((client) => listensToPatterns(other) || Number(client['id']) < Number(other['id']))
+  const distance = (client: Client): number => Number(other['id']) - Number(client['id']);
+  const near = popping
     .filter((client) => hostOf(client) === hostOf(other))
     .filter((client) => isNear(client, other, 'age', AGE_DIFFERENCE_S))
-    .toSorted((one, two) => distance(one) - distance(two));
-  return nearest;
+    .toSorted((one, two) => Math.abs(distance(one)) - Math.abs(distance(two)));
+  const before = near.find((client) => distance(client) > 0);
+  return before ?? (listensToPatterns(other) ? near[0] : undefined);
 }
 
 /** Whether its transaction came with the reply to BRPOP, and nothing since. */
