@@ -2,20 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parseDotenv } from '../src/config/dotenv.ts';
 import { addFiles, project } from './support/project.ts';
-import { startRedis } from './support/redis.ts';
-import type { RedisOptions, TestRedis } from './support/redis.ts';
+import type { TestRedis } from './support/redis.ts';
+import { redisOfTest } from './support/redis-of-test.ts';
 import { runTool } from './support/tool.ts';
-
-async function redisIn(folder: string, options: RedisOptions = {}): Promise<TestRedis> {
-  const redis = await startRedis(folder, options);
-  onTestFinished(async () => {
-    await redis.stop();
-  });
-  return redis;
-}
 
 async function initIn(folder: string, ...args: readonly string[]): Promise<string> {
   const result = await runTool(['init', ...args], { folder });
@@ -69,7 +61,7 @@ function followByHand(folder: string, text: string): void {
 }
 
 async function twoServices(folder: string): Promise<TestRedis> {
-  const redis = await redisIn(folder, { password: 'hunter2' });
+  const redis = await redisOfTest(folder, { password: 'hunter2' });
   const url = (db: number): string => `redis://:hunter2@127.0.0.1:${redis.port}/${db}`;
   addFiles(folder, {
     'services/thumbs/.env': `REDIS_URL=${url(2)}\nCELERY_BROKER_URL=${url(2)}\nCELERY_QUEUE=jobs\n`,
@@ -148,7 +140,7 @@ test('two --env-file with different values of a used variable: exit 2, nothing t
 test('a password that must be percent-encoded, and a URL with the host of a container', async () => {
   const folder = project({ 'services/cutter/uploads/a': 'x', 'services/covers/uploads/a': 'x' });
   const password = 'a/b@c:d';
-  const redis = await redisIn(folder, { password });
+  const redis = await redisOfTest(folder, { password });
   const encoded = encodeURIComponent(password);
   addFiles(folder, {
     'compose.yaml': `services:

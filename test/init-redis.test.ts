@@ -7,17 +7,9 @@ import { enqueue, startWorker } from './support/celery.ts';
 import type { CeleryApp } from './support/celery.ts';
 import type { Result } from './support/confine.ts';
 import { addFiles, project } from './support/project.ts';
-import { startRedis } from './support/redis.ts';
-import type { RedisOptions, TestRedis } from './support/redis.ts';
+import type { TestRedis } from './support/redis.ts';
+import { redisOfTest } from './support/redis-of-test.ts';
 import { runTool } from './support/tool.ts';
-
-async function redisIn(folder: string, options: RedisOptions = {}): Promise<TestRedis> {
-  const redis = await startRedis(folder, options);
-  onTestFinished(async () => {
-    await redis.stop();
-  });
-  return redis;
-}
 
 async function initIn(folder: string, ...args: readonly string[]): Promise<Result> {
   const result = await runTool(['init', ...args], { folder });
@@ -50,7 +42,7 @@ const env = (redis: TestRedis, db: number, more = ''): string =>
 
 test('prefix and queue of a real worker are written, and the wipe then leaves nothing', async () => {
   const folder = project({ 'services/transcode/uploads/a.mp3': 'x' });
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   addFiles(folder, { 'services/transcode/.env': env(redis, 2, 'UPLOAD_DIR=./uploads\n') });
   const app: CeleryApp = {
     ...{ folder, broker: redis.url(2), queues: ['transcode_queue'], keyPrefix: 'transcode_job:' },
@@ -77,7 +69,7 @@ test('prefix and queue of a real worker are written, and the wipe then leaves no
 
 test('ids of queued tasks tell the prefix, whatever it is called; hashes are jobs too', async () => {
   const folder = project({});
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   addFiles(folder, { 'services/grabber/.env': env(redis, 1, 'CELERY_QUEUE=grab\n') });
   const app: CeleryApp = { folder, broker: redis.url(1), queues: ['grab'], keyPrefix: 'dl:' };
   enqueue(app, [{ id: '5f0c3a9e-0000-4000-8000-000000000001', save: false }]);
@@ -96,7 +88,7 @@ test.each([
   ['no separator', ['grabber1']],
 ])('no prefix without strong evidence: %s', async (_, keys) => {
   const folder = project({});
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   addFiles(folder, { 'services/grabber/.env': env(redis, 1) });
   for (const key of keys) {
     if (key.includes('lock')) redis.cli('-n', '1', 'SET', key, 'held');
@@ -124,7 +116,7 @@ function jobsNamed(prefix: string, count: number): Readonly<Record<string, strin
 
 test('one result of 200 jobs is enough evidence, and each run sees it', async () => {
   const folder = project({});
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   addFiles(folder, { 'services/grabber/.env': env(redis, 1) });
   fill(redis, 1, jobsNamed('trx:', 200));
   const others = Array.from({ length: 300 }, (_, index) => uuid(1_000 + index));
@@ -140,7 +132,7 @@ test('one result of 200 jobs is enough evidence, and each run sees it', async ()
 
 test('a sorted set among the keys does not hide the prefix of one job', async () => {
   const folder = project({});
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   addFiles(folder, { 'services/grabber/.env': env(redis, 1) });
   saveJob(redis, 1, 'grabber_job:1');
   redis.cli('-n', '1', 'SET', 'grabber_job:note', 'no job');
@@ -151,7 +143,7 @@ test('a sorted set among the keys does not hide the prefix of one job', async ()
 
 test("the shipped example's prefix is left out where the database holds only other jobs", async () => {
   const folder = project({ 'services/video-downloader/downloads/a': 'x' });
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   addFiles(folder, {
     'services/video-downloader/.env': env(redis, 1, 'DOWNLOAD_DIR=./downloads\n'),
   });
@@ -178,7 +170,7 @@ test("the shipped example's prefix is left out where the database holds only oth
 
 test('a prefix that a file names is written, and what the database holds beside is named', async () => {
   const folder = project({});
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   addFiles(folder, { 'services/grabber/.env': env(redis, 1, 'JOB_PREFIX=grab:\n') });
   fill(redis, 1, jobsNamed('trx:', 3));
   const result = await initIn(folder);
@@ -188,7 +180,7 @@ test('a prefix that a file names is written, and what the database holds beside 
 
 test('two services in one database: each gets the prefix with its name', async () => {
   const folder = project({});
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   for (const name of ['waveform', 'covers']) {
     addFiles(folder, { [`services/${name}/.env`]: env(redis, 5, `CELERY_QUEUE=${name}_q\n`) });
   }
@@ -204,7 +196,7 @@ test('two services in one database: each gets the prefix with its name', async (
 
 test('a prefix that is like two services in one database is written for neither', async () => {
   const folder = project({});
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   for (const name of ['audio-cut', 'audio-mix']) {
     addFiles(folder, { [`services/${name}/.env`]: env(redis, 5, `CELERY_QUEUE=${name}_q\n`) });
   }
@@ -215,7 +207,7 @@ test('a prefix that is like two services in one database is written for neither'
 
 test('a worker that consumes something else than the file says is told, and not taken', async () => {
   const folder = project({});
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   addFiles(folder, { 'services/grabber/.env': env(redis, 1, 'CELERY_QUEUE=grab\n') });
   const worker = startWorker({
     ...{ folder, broker: redis.url(1), queues: ['other'], keyPrefix: 'x:' },
@@ -231,7 +223,7 @@ test('a worker that consumes something else than the file says is told, and not 
 
 test('a dry run asks no worker, since its reply would be written; --offline asks nobody', async () => {
   const folder = project({});
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   addFiles(folder, { 'services/grabber/.env': env(redis, 1) });
   saveJob(redis, 1, 'grabber_job:1');
   redis.cli('CONFIG', 'RESETSTAT');
@@ -248,7 +240,7 @@ test('a dry run asks no worker, since its reply would be written; --offline asks
 
 test('a Redis that hangs costs two seconds for all its databases, and one line', async () => {
   const folder = project({});
-  const redis = await redisIn(folder);
+  const redis = await redisOfTest(folder);
   for (const [index, name] of ['waveform', 'covers', 'grabber'].entries()) {
     addFiles(folder, { [`services/${name}/.env`]: env(redis, index) });
   }
@@ -264,7 +256,7 @@ test('a Redis that hangs costs two seconds for all its databases, and one line',
 
 test('the password of .env opens Redis for init and, with --env-file, for the next steps', async () => {
   const folder = project({ 'uploads/a': 'x' });
-  const redis = await redisIn(folder, { password: 'hunter2' });
+  const redis = await redisOfTest(folder, { password: 'hunter2' });
   addFiles(folder, {
     '.env': 'REDIS_PASSWORD=hunter2\n',
     'compose.yaml': `services:
@@ -303,7 +295,7 @@ test('the password of .env opens Redis for init and, with --env-file, for the ne
 
 test('--detach gives --env-file to the background', async () => {
   const folder = project({});
-  const redis = await redisIn(folder, { password: 'hunter2' });
+  const redis = await redisOfTest(folder, { password: 'hunter2' });
   addFiles(folder, {
     'secrets.env': 'PASSWORD=hunter2\n',
     'cleanup.config.json': JSON.stringify({

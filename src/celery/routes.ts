@@ -39,12 +39,8 @@ export async function declaredQueues(
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> {
   const queues = new Set<string>();
-  for await (const keys of scanKeys(broker, names.bindings, signal)) {
-    for (const key of keys) {
-      for (const { queue } of await readBindings(broker, key)) {
-        if (isTaskQueue(queue)) queues.add(queue);
-      }
-    }
+  for await (const { key } of exchanges(broker, names, signal)) {
+    await addTaskQueues(queues, broker, key);
   }
   return queues;
 }
@@ -63,17 +59,35 @@ export async function possibleQueues(
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> {
   const queues = new Set<string>();
-  for await (const keys of scanKeys(broker, names.bindings, signal)) {
-    for (const key of keys) {
-      const exchange = key.subarray(names.bindings.length).toString();
-      if (OWN_EXCHANGES.has(exchange)) continue;
-      queues.add(exchange);
-      for (const { queue } of await readBindings(broker, key)) {
-        if (isTaskQueue(queue)) queues.add(queue);
-      }
-    }
+  for await (const { key, name } of exchanges(broker, names, signal)) {
+    if (OWN_EXCHANGES.has(name)) continue;
+    queues.add(name);
+    await addTaskQueues(queues, broker, key);
   }
   return queues;
+}
+
+/** Every exchange that has bindings in this database: their key, and the exchange's name. */
+async function* exchanges(
+  broker: RedisConnection,
+  names: BrokerKeys,
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly key: Buffer; readonly name: string }> {
+  for await (const keys of scanKeys(broker, names.bindings, signal)) {
+    for (const key of keys) {
+      yield { key, name: key.subarray(names.bindings.length).toString() };
+    }
+  }
+}
+
+async function addTaskQueues(
+  queues: Set<string>,
+  broker: RedisConnection,
+  bindings: Buffer,
+): Promise<void> {
+  for (const { queue } of await readBindings(broker, bindings)) {
+    if (isTaskQueue(queue)) queues.add(queue);
+  }
 }
 
 /**
