@@ -184,7 +184,10 @@ export function nearestDirectory(path: string, taken: ReadonlySet<string>): stri
   return undefined;
 }
 
-/** Two letters that changed places are one slip; a short name is another word after two, or one. */
+/**
+ * Two letters that changed places are one slip. Two slips make another word of a name of less than
+ * six letters, one slip of a name of less than three.
+ */
 function nearness(
   one: string,
   other: string,

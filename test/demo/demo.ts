@@ -35,7 +35,8 @@ async function demo(): Promise<boolean> {
 
 Three services of a media stack, made for this demo: a real Redis, messages of
 a real Celery, a worker that was killed with tasks in its hands and another one
-in the middle of its work, files of every kind. Other programs' keys, queue and files lie among them and must survive.
+in the middle of its work, files of every kind. Other programs' keys, queue and
+files lie among them and must survive.
 The stack is in a temporary folder, shown here as ${SHOWN_FOLDER}.`);
   const redis = await startRedis(folder.path);
   const worker = await fillStack(folder.path, redis);
@@ -44,6 +45,11 @@ The stack is in a temporary folder, shown here as ${SHOWN_FOLDER}.`);
   const run = async (...args: string[]): Promise<string> => {
     console.log(`\n$ media-cleanup ${args.join(' ')}\n`);
     const { stdout, stderr, code } = await runTool(args, { folder: folder.path, env });
+    if (args.includes('--quiet') && stdout + stderr !== '') {
+      throw new Error(
+        `media-cleanup ${args.join(' ')} was to be silent, and said:\n${stdout}${stderr}`,
+      );
+    }
     const shown = stdout.replaceAll(folder.path, SHOWN_FOLDER).trimEnd();
     if (shown !== '') console.log(`${shown.replace(/^(?=.)/gm, '  ')}\n`);
     console.log(`  exit code ${code}`);

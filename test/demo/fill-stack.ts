@@ -1,6 +1,6 @@
 /** The demo's stack: what the services left behind, and what belongs to others beside it. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { enqueue, startWorker } from '../support/celery.ts';
 import type { CeleryApp, Job, Worker } from '../support/celery.ts';
@@ -15,7 +15,7 @@ import {
 } from '../support/stack.ts';
 import type { ServiceName } from '../support/stack.ts';
 
-/** A queue in the database of video-downloader that is not in the config. */
+/** Another program's queue in the database of video-downloader; the config says so. */
 export const OTHER_QUEUE = 'billing_queue';
 const PRIORITIES = [0, 3, 6, 9];
 
@@ -30,6 +30,7 @@ export const AT_WORK = 'audio-normalization';
 /** @returns a worker in the middle of its work: two tasks run, others are in its hands. */
 export async function fillStack(folder: string, redis: TestRedis): Promise<Worker> {
   makeStack(folder);
+  nameOtherQueue(join(folder, 'cleanup.config.json'));
   const neighbour = neighbourDirectory(folder);
   mkdirSync(neighbour);
   writeFileSync(join(neighbour, 'invoices.db'), 'worth keeping\n'.repeat(1000));
@@ -45,6 +46,17 @@ export async function fillStack(folder: string, redis: TestRedis): Promise<Worke
   await crashAWorker(folder, redis);
   enqueue(videoApp(folder, redis), waiting('video-downloader', 8));
   return await keepAWorkerBusy(folder, redis);
+}
+
+/** Unnamed, the queue would be a warning: the tool cannot know whose messages those are. */
+function nameOtherQueue(file: string): void {
+  const config = JSON.parse(readFileSync(file, 'utf8')) as {
+    readonly services: Record<string, { foreignKeyPrefixes?: readonly string[] }>;
+  };
+  const service = config.services['video-downloader'];
+  if (service === undefined) throw new Error('cleanup.config.json: no video-downloader');
+  service.foreignKeyPrefixes = [OTHER_QUEUE];
+  writeFileSync(file, JSON.stringify(config, undefined, 2));
 }
 
 async function keepAWorkerBusy(folder: string, redis: TestRedis): Promise<Worker> {

@@ -68,7 +68,12 @@ function find(
 }
 
 function shell(script: string, cwd: string): Buffer {
-  return execFileSync('bash', ['-euo', 'pipefail', '-c', script], { cwd, maxBuffer: 2 ** 30 });
+  return execFileSync('bash', ['-euo', 'pipefail', '-c', script], {
+    cwd,
+    maxBuffer: 2 ** 30,
+    // With a socket as input, as Node gives, Debian's bash takes itself for a remote login and reads bashrc.
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
 }
 
 function fields(output: Buffer): Buffer[] {
