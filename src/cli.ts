@@ -134,12 +134,13 @@ export function wantsJson(argv: readonly string[]): boolean {
   );
 }
 
+const DESCRIPTION =
+  'Reset the services of a media stack totally: every job, every queued and\nin-flight task, every file, every model. It asks first, and reports what went\nand what is left.';
+
 /** Everything that is known of the command line: help, man page and completion tell of it too. */
 export function buildProgram(version: string, take: (request: Request) => void): Command {
   const program = new Command('media-cleanup')
-    .description(
-      'Reset the services of a media stack totally: every job, every queued and\nin-flight task, every file, every model. It asks first, and reports what went\nand what is left.',
-    )
+    .description(DESCRIPTION)
     .usage('[options] <target...>\n       media-cleanup [command] …')
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this page')
@@ -206,58 +207,7 @@ export function buildProgram(version: string, take: (request: Request) => void):
     .option('--no-color', 'no colours (also NO_COLOR)')
     .addHelpText('after', WIPE_HELP)
     .action((targets: readonly string[], flags: Flags) => {
-      if (flags.detach === true && flags.dryRun === true) {
-        throw new CannotStart('usage', '--detach and --dry-run exclude each other.');
-      }
-      if (flags.restartWorkers === true && !flags.cancelRunning) {
-        throw new CannotStart(
-          'usage',
-          '--restart-workers and --no-cancel-running exclude each other.',
-        );
-      }
-      const kinds = kindsOf(flags);
-      if (flags.restartWorkers === true && !kinds.includes('queue')) {
-        throw new CannotStart(
-          'usage',
-          '--restart-workers is for the kind queue, which is left out.',
-        );
-      }
-      take({
-        command: 'wipe',
-        targets,
-        configFile: flags.config,
-        envFiles: flags.envFile ?? [],
-        format: formatOf(flags),
-        yes: flags.yes ?? false,
-        dryRun: flags.dryRun ?? false,
-        kinds,
-        strict: flags.strict ?? false,
-        caps: { files: flags.maxFiles, bytes: flags.maxBytes, jobs: flags.maxJobs },
-        cancelRunning: flags.cancelRunning,
-        restartWorkers: flags.restartWorkers ?? false,
-        waitIdle: flags.waitIdle ?? 0,
-        verifyFor: flags.verifyFor ?? 0,
-        olderThan: flags.olderThan,
-        concurrency: flags.concurrency,
-        rate: flags.rate,
-        persist: flags.persist ?? false,
-        // What goes on in the background has the same words as what started it.
-        detach: flags.detach === true && flags.background !== true,
-        background: flags.background ?? false,
-        lockWait: flags.lockWait ?? 0,
-        stateDirectory: flags.stateDir,
-        timeout: flags.timeout,
-        outputs: {
-          logFile: flags.logFile,
-          logFormat: flags.logFormat,
-          reportFile: flags.reportFile,
-          metricsFile: flags.metricsFile,
-          pingUrl: flags.pingUrl,
-        },
-        quiet: flags.quiet ?? false,
-        verbose: flags.verbose ?? false,
-        color: flags.color,
-      });
+      take(wipeRequest(targets, flags));
     });
   addStats(program, take);
   addDoctor(program, take);
@@ -266,6 +216,56 @@ export function buildProgram(version: string, take: (request: Request) => void):
   addLogs(program, take);
   addCompletion(program, take);
   return program;
+}
+
+/** @throws CannotStart('usage') for flags that exclude each other. */
+function wipeRequest(targets: readonly string[], flags: Flags): Request {
+  if (flags.detach === true && flags.dryRun === true) {
+    throw new CannotStart('usage', '--detach and --dry-run exclude each other.');
+  }
+  if (flags.restartWorkers === true && !flags.cancelRunning) {
+    throw new CannotStart('usage', '--restart-workers and --no-cancel-running exclude each other.');
+  }
+  const kinds = kindsOf(flags);
+  if (flags.restartWorkers === true && !kinds.includes('queue')) {
+    throw new CannotStart('usage', '--restart-workers is for the kind queue, which is left out.');
+  }
+  return {
+    command: 'wipe',
+    targets,
+    configFile: flags.config,
+    envFiles: flags.envFile ?? [],
+    format: formatOf(flags),
+    yes: flags.yes ?? false,
+    dryRun: flags.dryRun ?? false,
+    kinds,
+    strict: flags.strict ?? false,
+    caps: { files: flags.maxFiles, bytes: flags.maxBytes, jobs: flags.maxJobs },
+    cancelRunning: flags.cancelRunning,
+    restartWorkers: flags.restartWorkers ?? false,
+    waitIdle: flags.waitIdle ?? 0,
+    verifyFor: flags.verifyFor ?? 0,
+    olderThan: flags.olderThan,
+    concurrency: flags.concurrency,
+    rate: flags.rate,
+    persist: flags.persist ?? false,
+    // What goes on in the background has the same words as what started it.
+    detach: flags.detach === true && flags.background !== true,
+    background: flags.background ?? false,
+    lockWait: flags.lockWait ?? 0,
+    stateDirectory: flags.stateDir,
+    timeout: flags.timeout,
+    outputs: {
+      logFile: flags.logFile,
+      logFormat: flags.logFormat,
+      reportFile: flags.reportFile,
+      metricsFile: flags.metricsFile,
+      pingUrl: flags.pingUrl,
+    },
+    quiet: flags.quiet ?? false,
+    verbose: flags.verbose ?? false,
+    color: flags.color,
+  };
 }
 
 function addInit(program: Command, take: (request: Request) => void): void {

@@ -11,8 +11,8 @@ import { isIdle } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
 import { databaseOf, ownWorkers } from './look-at-workers.ts';
-import { refreshScheduled } from './scheduled-tasks.ts';
-import { judgeSilent, silentOf } from './silent-workers.ts';
+import { refreshScheduled } from '../wipe/scheduled-tasks.ts';
+import { judgeSilent, silentOf } from '../wipe/silent-workers.ts';
 import {
   forgottenTasksFailure,
   scheduledTasksFailure,

@@ -17,7 +17,7 @@ import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { jobNeeds, permissionFailure, queueNeeds } from './permissions.ts';
 import { serviceKeys } from './service-keys.ts';
-import { jobKeysOf, surveyService } from './survey-service.ts';
+import { jobKeysOf, surveyService } from '../resources/survey-service.ts';
 
 /**
  * What `doctor` says of a service's databases: whether it is the primary, what this user may not do,

@@ -9,8 +9,8 @@ import { isIdle, log, setHeld } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
 import { canHaveWorkers, databaseOf, ownWorkers } from './look-at-workers.ts';
-import { noteScheduled } from './scheduled-tasks.ts';
-import { judgeSilent } from './silent-workers.ts';
+import { noteScheduled } from '../wipe/scheduled-tasks.ts';
+import { judgeSilent } from '../wipe/silent-workers.ts';
 import { wipeQueue } from './wipe-redis.ts';
 import {
   cannotAskWarning,

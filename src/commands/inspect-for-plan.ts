@@ -9,7 +9,7 @@ import type { InspectOptions } from './inspect-service.ts';
 import { inspectWorkers } from './look-at-workers.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
-import { countIndexes, surveyService } from './survey-service.ts';
+import { countIndexes, surveyService } from '../resources/survey-service.ts';
 import { workersWarnings } from './worker-warnings.ts';
 
 /**

@@ -14,7 +14,7 @@ import { onLink } from './links.ts';
 import { directoryFailure } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
-import { jobKeysOf } from './survey-service.ts';
+import { jobKeysOf } from '../resources/survey-service.ts';
 import { obstacleWarnings } from './obstacles.ts';
 import type { DirectoryObstacle } from './obstacles.ts';
 import { mountWarning, strangeKeyWarning } from './warnings.ts';

@@ -14,7 +14,7 @@ import type { Found } from './inspect-service.ts';
 import { onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
-import { countIndexes } from './survey-service.ts';
+import { countIndexes } from '../resources/survey-service.ts';
 import { removeResultsOf } from './wipe-redis.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';

@@ -9,6 +9,7 @@ import type { ServiceCensus, WipeReport } from '../report/types.ts';
 import { settleAll } from '../settle-all.ts';
 import { reportStragglers } from './catch-up.ts';
 import { createCrew } from './crew.ts';
+import type { Crew } from './crew.ts';
 import { compareSpace, measureSpace } from './file-systems.ts';
 import { NOTHING_HELD, findHeld, heldBefore, noteHeldOpen } from './held-open.ts';
 import { holdConsumers } from './hold-consumers.ts';
@@ -16,9 +17,9 @@ import type { OpenService } from './open-services.ts';
 import { compareServers, measureServers, persistServers } from './redis-servers.ts';
 import type { MeasuredServers } from './redis-servers.ts';
 import type { WipeRequest } from './request.ts';
-import { restartWorkers } from './restart-workers.ts';
+import { restartWorkers } from '../wipe/restart-workers.ts';
 import { resumeConsumers } from './resume-consumers.ts';
-import { leftText } from './left-text.ts';
+import { leftText } from '../wipe/left-text.ts';
 import { removedBy } from './standing.ts';
 import { logWarning } from './step-log.ts';
 import { startStep, startTally } from './step.ts';
@@ -27,6 +28,13 @@ import { countLeft, proveService } from './verify-service.ts';
 import type { Verdict } from './verify-service.ts';
 import { serviceReport, wipeService } from './wipe-service.ts';
 import type { WipeIo } from './wipe.ts';
+
+/** The part of one service. */
+interface Run {
+  readonly service: OpenService;
+  readonly step: StepContext;
+  readonly crew: Crew;
+}
 
 /**
  * Holds the consumers of all services before anything is removed, since one service's tasks may
@@ -73,15 +81,7 @@ export async function wipeAll(
     for (const { service } of runs) announce(service, observer);
     await untilAborted(signal, async () => {
       servers = await measureServers(all);
-      if (request.kinds.includes('queue')) {
-        await settleAll(runs.map(async ({ crew }) => holdConsumers(crew, request.waitIdle)));
-        if (request.restartWorkers) {
-          await restartWorkers(
-            runs.map(({ crew }) => crew),
-            signal,
-          );
-        }
-      }
+      if (request.kinds.includes('queue')) await holdAll(runs, request, signal);
       before = await heldBefore(services, signal);
       for (const { step } of runs) await wipeService(step, request.kinds);
       // While the look waits for the dust to settle.
@@ -118,23 +118,35 @@ export async function wipeAll(
   const { files, unseen } = heldOpen;
   noteHeldOpen(all, before, files);
   const directories = runs.flatMap(({ step }) => step.tally.directories);
-  const reports = await Promise.all(
-    runs.map(async ({ service, step: { tally } }) =>
-      serviceReport(
-        service.config,
-        tally,
-        verdicts.get(service) ??
-          (await countLeft(
-            service,
-            request.kinds,
-            tally,
-            planned?.find(({ name }) => name === service.config.name),
-          )),
-        request.kinds,
-      ),
-    ),
-  );
+  const reports = await reportAll(runs, request, verdicts, planned);
   return { services: reports, fileSystems: compareSpace(space, directories, unseen), redisServers };
+}
+
+async function holdAll(
+  runs: readonly Run[],
+  request: WipeRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  await settleAll(runs.map(async ({ crew }) => holdConsumers(crew, request.waitIdle)));
+  if (!request.restartWorkers) return;
+  const crews = runs.map(({ crew }) => crew);
+  await restartWorkers(crews, signal);
+}
+
+/** A service without a verdict was not looked at again: then what is left is counted now. */
+async function reportAll(
+  runs: readonly Run[],
+  { kinds }: WipeRequest,
+  verdicts: ReadonlyMap<OpenService, Verdict>,
+  planned: readonly ServiceCensus[] | undefined,
+): Promise<WipeReport['services']> {
+  return Promise.all(
+    runs.map(async ({ service, step: { tally } }) => {
+      const counted = planned?.find(({ name }) => name === service.config.name);
+      const verdict = verdicts.get(service) ?? (await countLeft(service, kinds, tally, counted));
+      return serviceReport(service.config, tally, verdict, kinds);
+    }),
+  );
 }
 
 /** An abort ends the work and keeps what was done; anything else thrown is a bug and goes on. */

@@ -20,7 +20,7 @@ import {
 import type { OpenService } from './open-services.ts';
 import { DEFAULT_ZONE } from './service-keys.ts';
 import type { StepContext, WipeTally } from './step.ts';
-import { jobKeysOf, subjectOf, surveyService } from './survey-service.ts';
+import { jobKeysOf, subjectOf, surveyService } from '../resources/survey-service.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
 export async function wipeQueue(step: StepContext): Promise<void> {

@@ -100,8 +100,8 @@ function startTmux(width: number) {
     run(folder: string, env: Readonly<Record<string, string>>, args: readonly string[]): void {
       const command = confinedCommand([process.execPath, TOOL, ...args], { folder: SHOWN, env });
       const inner = command.map(quoted).join(' ');
-      const script = `mount -t tmpfs none /srv && mkdir -p ${SHOWN} && mount --bind ${quoted(folder)} ${SHOWN} && cd ${SHOWN} && ${inner}; printf '\\n$ _'; sleep 600`;
-      tmux('respawn-pane', '-k', `unshare -m bash -c ${quoted(script)}`);
+      const script = `hostname media1 && mount -t tmpfs none /srv && mkdir -p ${SHOWN} && mount --bind ${quoted(folder)} ${SHOWN} && cd ${SHOWN} && ${inner}; printf '\\n$ _'; sleep 600`;
+      tmux('respawn-pane', '-k', `unshare -m -u bash -c ${quoted(script)}`);
       tmux('clear-history');
     },
     type(text: string): void {

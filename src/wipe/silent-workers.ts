@@ -3,9 +3,9 @@ import { refusable, silentNames } from '../celery/look.ts';
 import type { Enquiry } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { RedisError } from '../redis/errors.ts';
-import { hasOwn, databaseOf } from './look-at-workers.ts';
-import type { OwnWorker } from './look-at-workers.ts';
-import type { Crew } from './crew.ts';
+import { hasOwn, databaseOf } from '../commands/look-at-workers.ts';
+import type { OwnWorker } from '../commands/look-at-workers.ts';
+import type { Crew } from '../commands/crew.ts';
 
 /** Which of the workers that do not answer may have something of the service. */
 

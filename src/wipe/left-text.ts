@@ -2,8 +2,8 @@ import { doubtsOf } from '../report/census-text.ts';
 import { counted, grouped } from '../report/text.ts';
 import { megabytes } from '../report/totals.ts';
 import type { Kind, ServiceCensus } from '../report/types.ts';
-import { removedBy } from './standing.ts';
-import type { StepContext } from './step.ts';
+import { removedBy } from '../commands/standing.ts';
+import type { StepContext } from '../commands/step.ts';
 
 /** The last message of a wipe that a second signal ends: no verification and no report follow. */
 

@@ -11,18 +11,18 @@ import type { JobKeys } from '../redis/jobs.ts';
 import { startsWith } from '../redis/scan.ts';
 import { targetIdentity, targetLabel } from '../redis/target.ts';
 import type { Failure } from '../report/types.ts';
-import { countIndexKeys } from '../resources/index-keys.ts';
-import { unnamedJobs } from '../resources/job-findings.ts';
-import { isQueueList, neighboursIn } from '../resources/key-families.ts';
-import type { SurveySubject } from '../resources/key-families.ts';
-import type { TaskIds } from '../resources/judge-families.ts';
-import { surveyQueues } from '../resources/survey-queues.ts';
-import { surveyJobs } from '../resources/survey-jobs.ts';
-import type { JobSurvey, SeenJobs, SurveyOccasion } from '../resources/survey-jobs.ts';
-import { onLink } from './links.ts';
-import type { OpenService } from './open-services.ts';
-import { serviceKeys } from './service-keys.ts';
-import type { ServiceKeys } from './service-keys.ts';
+import { countIndexKeys } from './index-keys.ts';
+import { unnamedJobs } from './job-findings.ts';
+import { isQueueList, neighboursIn } from './key-families.ts';
+import type { SurveySubject } from './key-families.ts';
+import type { TaskIds } from './judge-families.ts';
+import { surveyQueues } from './survey-queues.ts';
+import { surveyJobs } from './survey-jobs.ts';
+import type { JobSurvey, SeenJobs, SurveyOccasion } from './survey-jobs.ts';
+import { onLink } from '../commands/links.ts';
+import type { OpenService } from '../commands/open-services.ts';
+import { serviceKeys } from '../commands/service-keys.ts';
+import type { ServiceKeys } from '../commands/service-keys.ts';
 
 /** The survey of a service's job keys, on the connections of an open service. */
 

@@ -7,9 +7,9 @@ import { locateDirectories } from '../files/resolve.ts';
 import { KINDS, NO_WORKERS } from '../report/types.ts';
 import type { Kind, ServiceCensus } from '../report/types.ts';
 import { leftText } from './left-text.ts';
-import { closeServices, openServices } from './open-services.ts';
-import { noteDirectory, startStep, startTally } from './step.ts';
-import type { StepContext, WipeTally } from './step.ts';
+import { closeServices, openServices } from '../commands/open-services.ts';
+import { noteDirectory, startStep, startTally } from '../commands/step.ts';
+import type { StepContext, WipeTally } from '../commands/step.ts';
 
 const BROKER = {
   kind: 'server',

@@ -1,9 +1,9 @@
 import { ANSWER_MS, enquire } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
-import type { Crew } from './crew.ts';
-import { ownWorkers } from './look-at-workers.ts';
-import type { OwnWorker } from './look-at-workers.ts';
-import { removeResultsOf } from './wipe-redis.ts';
+import type { Crew } from '../commands/crew.ts';
+import { ownWorkers } from '../commands/look-at-workers.ts';
+import type { OwnWorker } from '../commands/look-at-workers.ts';
+import { removeResultsOf } from '../commands/wipe-redis.ts';
 
 /** Revoked scheduled tasks of the service that workers keep in memory. */
 

@@ -8,14 +8,14 @@ import type { Worker } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { counted } from '../report/text.ts';
 import { settleAll } from '../settle-all.ts';
-import { cancelRound } from './cancel-round.ts';
-import { log, setHeld } from './crew.ts';
-import type { Crew } from './crew.ts';
-import { onLink } from './links.ts';
-import { databaseOf, ownWorkers } from './look-at-workers.ts';
+import { cancelRound } from '../commands/cancel-round.ts';
+import { log, setHeld } from '../commands/crew.ts';
+import type { Crew } from '../commands/crew.ts';
+import { onLink } from '../commands/links.ts';
+import { databaseOf, ownWorkers } from '../commands/look-at-workers.ts';
 import { judgeSilent } from './silent-workers.ts';
-import { wipeInFlight, wipeQueue } from './wipe-redis.ts';
-import { notRestartedFailure } from './worker-warnings.ts';
+import { wipeInFlight, wipeQueue } from '../commands/wipe-redis.ts';
+import { notRestartedFailure } from '../commands/worker-warnings.ts';
 
 /** A warm shutdown waits for running tasks; a supervisor waits before it starts a process again. */
 const RESTART_MS = 60_000;
