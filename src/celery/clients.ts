@@ -39,14 +39,14 @@ export async function readClients(broker: RedisConnection, db: number): Promise<
 type Client = Readonly<Record<string, string>>;
 
 /**
- * A --pool=solo worker at its task is not blocked, and its process says nothing, like a client that asked a list
- * long ago. What tells one from the other is on the connections that the same process opened next:
- * kombu writes a popped message to `unacked` in a transaction at once (kombu/transport/redis.py
- * `QoS.append`), so that one of them has sent EXEC just then. `celery inspect`, which an API's health
- * check may call, pops replies and deletes the reply list in a transaction as well: its process has
- * published the question, and listens to no pattern as a worker does for gossip. A worker without
- * gossip that publishes heartbeats looks the same, until it is silent for longer than a health check
- * ever is.
+ * A --pool=solo worker that runs a task is not blocked in BRPOP, and its process sends nothing: its
+ * line in CLIENT LIST equals that of a client that asked a list long ago. The other connections of
+ * the same process tell the two apart. kombu writes a popped message to `unacked` in a transaction
+ * at once (kombu/transport/redis.py `QoS.append`): one connection has sent EXEC just then. `celery
+ * inspect`, which an API's health check may call, pops replies and deletes the reply list in a
+ * transaction as well, but its process has published the question and has no listener to patterns,
+ * as a worker has for gossip. A worker without gossip that publishes heartbeats looks like `celery
+ * inspect`, until it is silent for longer than a health check ever is.
  */
 function poppingClients(here: readonly Client[]): readonly PoppingClient[] {
   const popping = here.filter(({ cmd }) => cmd === 'brpop');
@@ -74,11 +74,13 @@ const AGE_DIFFERENCE_S = 5;
 const LONGER_THAN_CHECKS_S = 120;
 
 /**
- * The client whose process opened this connection too. BRPOP is sent on the first connection of a
- * channel (`Channel.client`): the nearest before, by the ids that Redis counts. A worker's listener
- * to patterns belongs to another channel, and may be the earlier connection: the nearest behind
- * where none is before. A worker that starts within seconds after another client is not told from
- * that client then.
+ * The BRPOP client of the process that opened this connection. CLIENT LIST does not say which
+ * connections are of one process; ids count connections in the order in which they were opened.
+ * BRPOP is sent on the first connection of a channel (`Channel.client`), so the owner is the nearest
+ * client before. A worker's listener to patterns belongs to another channel and may be opened before
+ * BRPOP's connection: where no client is before the listener, the owner is the nearest behind.
+ * Limit: a listener of a worker that starts within seconds after another client counts as that
+ * client's.
  */
 function ownerOf(other: Client, popping: readonly Client[]): Client | undefined {
   const distance = (client: Client): number => Number(other['id']) - Number(client['id']);

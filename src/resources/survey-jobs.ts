@@ -101,7 +101,7 @@ export async function surveyJobs(
       { taskIds, seen: { matched, wereHere } },
       signal,
     );
-    // Beside jobs that match, a few in another database are another stack's.
+    // Where jobs match here, a few jobs in another database belong to another stack.
     const found = elsewhere.found.filter((one) => matched === 0 || one.certainty === 'certain');
     findings.push(...found.map((one) => jobsElsewhere(config, label, one, matched)));
     const isFound = elsewhere.found.some(({ certainty }) => certainty === 'certain');
