@@ -49,7 +49,10 @@ export function parseSize(text: string): number {
   if (number === undefined || factor === undefined) {
     throw new InvalidArgumentError('It must be a size like 500MB, 20GB or a number of bytes.');
   }
-  return Math.floor(Number(number) * factor);
+  const bytes = Math.floor(Number(number) * factor);
+  // A cap that no number can be above would be none.
+  if (!Number.isSafeInteger(bytes)) throw new InvalidArgumentError('It must be at most 8191T.');
+  return bytes;
 }
 
 const DURATIONS: Readonly<Record<string, number>> = {
@@ -60,21 +63,28 @@ const DURATIONS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** Milliseconds of `500ms`, `40s`, `10m`, `1.5h`, `7d`, `1h30m`; and of `0`. */
+/** A hundred years: an instant that lies so far back is still a Date, and nobody means more. */
+const MOST_DAYS = 36_500;
+
+/** Whole milliseconds of `500ms`, `40s`, `10m`, `1.5h`, `7d`, `1h30m`; and of `0`. */
 export function parseDuration(text: string): number {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)];
   if (text !== '0' && (text === '' || parts.map(([part]) => part).join('') !== text)) {
     throw new InvalidArgumentError('It must be a duration like 40s, 10m, 1h30m or 7d.');
   }
-  return parts.reduce(
+  const milliseconds = parts.reduce(
     (sum, [, number, unit]) => sum + Number(number) * (DURATIONS[unit ?? ''] ?? 0),
     0,
   );
+  if (milliseconds > MOST_DAYS * 86_400_000) {
+    throw new InvalidArgumentError(`It must be at most ${MOST_DAYS}d.`);
+  }
+  return Math.round(milliseconds);
 }
 
 export function parseSomeTime(text: string): number {
   const duration = parseDuration(text);
-  if (duration <= 0) throw new InvalidArgumentError('It must be longer than nothing.');
+  if (duration < 1) throw new InvalidArgumentError('It must be at least 1ms.');
   return duration;
 }
 

@@ -96,10 +96,39 @@ test.each([
   ['1.5h', 5_400_000],
   ['1h30m', 5_400_000],
   ['7d', 604_800_000],
+  ['25d', 2_160_000_000],
+  ['36500d', 3_153_600_000_000],
+  ['0.2ms', 0],
 ])('a duration of %s', (text, milliseconds) => {
   expect(parseDuration(text)).toBe(milliseconds);
 });
 
 test.each(['', '5', '5 s', 's', '-5s', '5sx', '1w'])('no duration: "%s"', (text) => {
   expect(() => parseDuration(text)).toThrow('a duration like');
+});
+
+test.each(['36501d', '876001h', '36500d1ms', '99999999999999999999d', `${'9'.repeat(400)}ms`])(
+  'a duration of %s is more than a Date and a timer can do',
+  (text) => {
+    expect(() => parseDuration(text)).toThrow('at most 36500d');
+  },
+);
+
+const DURATION_FLAGS = ['--timeout', '--lock-wait', '--wait-idle', '--verify-for', '--older-than'];
+
+test.each(
+  DURATION_FLAGS.flatMap((flag) =>
+    ['1e9d', '-1d', '-1', '', 'Infinity', 'NaN', '40000d'].map((text) => [flag, text] as const),
+  ),
+)('%s "%s" is a usage error that names the flag', (flag, text) => {
+  expect(() => parseArguments(['all', flag, text], '1.2.3')).toThrow(flag);
+});
+
+test.each(['0', '0d', '0.4ms'])('--timeout %s would stop before it began', (text) => {
+  expect(() => parseArguments(['all', '--timeout', text], '1.2.3')).toThrow('at least 1ms');
+});
+
+test('a cap that no sum of sizes can be above is a usage error', () => {
+  expect(() => parseSize('9'.repeat(400))).toThrow('at most');
+  expect(() => parseSize('8192T')).toThrow('at most 8191T');
 });

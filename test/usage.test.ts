@@ -1,7 +1,9 @@
 /** Wrong words on the command line: nothing is touched, whatever stands beside them. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dumpAll, fillQuickly, startLiveStack, type LiveStack } from './support/live-stack.ts';
+import { ownStack } from './support/own-config.ts';
 import { requireOrSkip } from './support/requirements.ts';
 import { treeHash } from './support/witness.ts';
 
@@ -73,4 +75,15 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('usage errors', () => {
       error: { code: 'usage', problems: [] },
     });
   });
+});
+
+test('durations that a timer of Node cannot hold are as long as they say', async () => {
+  const stack = ownStack();
+  stack.config({ directories: ['cache'] });
+  stack.files('cache/a');
+  const long = ['--timeout', '--lock-wait', '--wait-idle'].flatMap((flag) => [flag, '30d']);
+  const { code, stderr } = await stack.run(['media', '--yes', ...long]);
+  expect(code, stderr).toBe(0);
+  expect(stderr).not.toContain('TimeoutOverflowWarning');
+  expect(existsSync(stack.path('cache/a'))).toBe(false);
 });

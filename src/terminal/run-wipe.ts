@@ -5,6 +5,7 @@ import { CannotStart, EXIT_CODE } from '../errors.ts';
 import { journalLine } from '../report/log-line.ts';
 import { fanOut } from '../report/observer.ts';
 import { harmless } from '../report/printable.ts';
+import { startLongTimer } from '../long-timer.ts';
 import { durationText } from '../report/text.ts';
 import { reportExitCode, reportMessage } from '../report/totals.ts';
 import type { WipeReport } from '../report/types.ts';
@@ -246,13 +247,13 @@ function withTimeout(
   };
   if (outer.aborted) follow();
   outer.addEventListener('abort', follow, { once: true });
-  const timer = setTimeout(() => {
+  const endTimer = startLongTimer(milliseconds, () => {
     inner.abort(new CannotStart('timeout', timeoutMessage(milliseconds)));
-  }, milliseconds);
+  });
   return {
     signal: inner.signal,
     end: () => {
-      clearTimeout(timer);
+      endTimer();
       outer.removeEventListener('abort', follow);
     },
   };
