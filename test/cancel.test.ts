@@ -35,6 +35,12 @@ function countIn(reply: Readonly<Record<string, unknown[]>>): number {
   return Object.values(reply).flat().length;
 }
 
+/** The error over one task of the video-downloader that is not cancelled. */
+function goesOn(because: string): unknown {
+  const text = `Goes on with 1 task \\(1 running: long\\), not cancelled \\(${because}\\): each will write`;
+  return expect.stringMatching(new RegExp(`^Celery/worker worker@\\S+: ${text}`));
+}
+
 const possible = requireOrSkip('redis', 'celery');
 
 describe.skipIf(!possible)('a prefork worker at work', () => {
@@ -140,17 +146,47 @@ describe.skipIf(!possible)('a prefork worker at work', () => {
   test('goes on with --no-cancel-running, and the report says what that means', async () => {
     const stack = await videoStack();
     const worker = await stack.worker({ concurrency: 1 });
-    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [4] }]);
+    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [12] }]);
     await worker.waitForLog('[long] received');
     await sleep(500);
     const { code, service } = await wipeVideo(stack, ['--no-cancel-running']);
-    expect({ code, cancelled: service.tasks_cancelled }).toEqual({ code: 0, cancelled: 0 });
-    expect(service.warnings).toEqual([
-      'Celery: 1 task (1 running) left to the workers because of --no-cancel-running: what they work on is written again when it ends',
-    ]);
+    expect({ code, cancelled: service.tasks_cancelled }).toEqual({ code: 1, cancelled: 0 });
+    expect(service).toMatchObject({ verified: false, errors: [goesOn('--no-cancel-running')] });
     expect(worker.log()).not.toContain('Canceling queue');
     await worker.waitForLog('[long] succeeded');
     expect(stack.left()).toEqual({ ...NOTHING_LEFT, jobs: 1, results: 1, files: ['long.out'] });
+  });
+
+  test('goes on where the queue is not wiped: not verified, until it has ended', async () => {
+    const stack = await videoStack();
+    const worker = await stack.worker({ concurrency: 1 });
+    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [25] }]);
+    await worker.waitForLog('[long] received');
+    await until('its start', () => stack.cli('GET', 'video_job:long').includes('process'));
+    const ways = [
+      ['--skip', 'queue'],
+      ['--only', 'files'],
+      ['--only', 'models'],
+      ['--only', 'jobs'],
+      // The job is gone now: when the task writes it again it is as old as before.
+      ['--older-than', '1h'],
+    ];
+    for (const way of ways) {
+      const { code, service } = await wipeVideo(stack, way);
+      expect({ way, code, ...service }).toMatchObject({
+        ...{ way, code: 1, verified: false, errors: [goesOn('the queue is not wiped')] },
+      });
+    }
+    expect(stack.cli('--scan', '--pattern', '*pidbox*').split('\n')).toEqual([
+      '_kombu.binding.celery.pidbox',
+    ]);
+    enqueue(stack.app, [{ id: 'long' }]);
+    const young = await wipeVideo(stack, ['--older-than', '1h', '--skip', 'files']);
+    expect({ code: young.code, errors: young.service.errors }).toEqual({ code: 0, errors: [] });
+    await worker.waitForLog('[long] succeeded');
+    await until('an idle worker', () => countIn(inspect(stack.app, 'active')) === 0);
+    const { code, service } = await wipeVideo(stack, ['--skip', 'queue']);
+    expect({ code, ...service }).toMatchObject({ code: 0, verified: true, jobs_removed: 1 });
   });
 
   test('that answers in pickle is named, and what it has in flight is revoked', async () => {

@@ -8,7 +8,7 @@ import type { RedisConnection } from '../redis/connect.ts';
 import { counted } from '../report/text.ts';
 import { log, note } from './crew.ts';
 import type { Crew } from './crew.ts';
-import { hasOwn, ownWorkers } from './look-at-workers.ts';
+import { hasOwn, ownWorkers, tasksOf } from './look-at-workers.ts';
 import type { OwnWorker, WorkersTask } from './look-at-workers.ts';
 import { noteScheduled } from '../wipe/scheduled-tasks.ts';
 import { noteHarmless } from '../wipe/silent-workers.ts';
@@ -121,12 +121,6 @@ async function noteCancelled(
 /** It runs where nothing can kill it: what ends it is its own end. */
 function runsOn({ state, worker }: WorkersTask, unable: ReadonlySet<string>): boolean {
   return state === 'active' && unable.has(worker);
-}
-
-function tasksOf(own: readonly OwnWorker[]): readonly WorkersTask[] {
-  return own.flatMap(({ worker, tasks }) =>
-    tasks.map((task) => Object.assign({ worker: worker.name }, task)),
-  );
 }
 
 /**

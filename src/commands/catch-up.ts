@@ -11,10 +11,12 @@ import { isIdle } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
 import { databaseOf, ownWorkers } from './look-at-workers.ts';
+import { refreshLeftRunning } from '../wipe/running-tasks.ts';
 import { refreshScheduled } from '../wipe/scheduled-tasks.ts';
 import { judgeSilent, silentOf } from '../wipe/silent-workers.ts';
 import {
   forgottenTasksFailure,
+  leftRunningFailure,
   scheduledTasksFailure,
   secretiveWorkersFailure,
   silentWorkersFailure,
@@ -82,7 +84,7 @@ async function asksForMore(
 
 /** While one is silent: asks everybody anew when others listen than before, or fewer. */
 async function looksAnew(crew: Crew, broker: RedisConnection, look: WorkerLook): Promise<boolean> {
-  const link = crew.step.service.broker;
+  const link = crew.link;
   if (link === undefined || look.clients === undefined) return false;
   if (performance.now() < crew.lookedAt + LISTENERS_POLL_MS) return false;
   crew.lookedAt = performance.now();
@@ -97,8 +99,7 @@ async function looksAnew(crew: Crew, broker: RedisConnection, look: WorkerLook):
 
 /** Nobody listened before. */
 async function lookForNewcomers(crew: Crew, broker: RedisConnection): Promise<void> {
-  const { step, look } = crew;
-  const link = step.service.broker;
+  const { step, look, link } = crew;
   if (link === undefined || look?.trouble !== undefined) return;
   const db = databaseOf(link.target);
   if ((await countListeners(broker, step.keys.broker, db)) === 0) return;
@@ -111,9 +112,10 @@ async function lookForNewcomers(crew: Crew, broker: RedisConnection): Promise<vo
  * @throws the signal's reason.
  */
 export async function refreshCrew(crew: Crew): Promise<void> {
+  if (!crew.cancel) await refreshLeftRunning(crew);
   if (crew.look === undefined) return;
   await onLink(
-    crew.step.service.broker,
+    crew.link,
     { target: 'Celery', name: 'workers' },
     crew.step.report,
     async (broker) => {
@@ -125,13 +127,16 @@ export async function refreshCrew(crew: Crew): Promise<void> {
 
 /** Whether somebody may write again; said in the report, with what it means. */
 export function reportStragglers(crew: Crew): boolean {
-  const { step, look, stubborn, secretive, silent, missing } = crew;
+  const { step, look, link, leftRunning, stubborn, secretive, silent, missing } = crew;
   for (const [worker, tasks] of crew.scheduled) step.report(scheduledTasksFailure(worker, tasks));
   const deaf = look?.withoutRemoteControl.celery ?? 0;
-  const link = step.service.broker;
   if (deaf > 0 && link !== undefined) step.report(withoutRemoteControlFailure(link, deaf));
   const known = deaf + crew.scheduled.size + missing.size > 0;
-  if (!crew.cancel || look?.enquiry === undefined) return known;
+  if (look?.enquiry === undefined) return known;
+  for (const worker of new Set(leftRunning.map((task) => task.worker))) {
+    const tasks = leftRunning.filter((task) => task.worker === worker);
+    step.report(leftRunningFailure(worker, tasks, crew.because));
+  }
   if (stubborn.length > 0) step.report(stubbornTasksFailure(stubborn));
   const forgotten = crew.revoked.size > MOST_REMEMBERED;
   if (forgotten) step.report(forgottenTasksFailure(crew.revoked.size));
@@ -140,5 +145,5 @@ export function reportStragglers(crew: Crew): boolean {
     const unreadable = look.mailbox?.unreadable ?? new Set();
     step.report(silentWorkersFailure(silent.names, silent.count, unreadable));
   }
-  return known || forgotten || !isIdle(crew);
+  return known || forgotten || leftRunning.length > 0 || !isIdle(crew);
 }

@@ -6,7 +6,9 @@ import type { Sent } from '../celery/mailbox.ts';
 import type { WorkerTask } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { RedisError } from '../redis/errors.ts';
+import type { Link } from './links.ts';
 import type { WorkersTask } from './look-at-workers.ts';
+import type { WipeRequest } from './request.ts';
 import type { StepContext } from './step.ts';
 import { unnotedWarning } from './worker-warnings.ts';
 
@@ -18,6 +20,10 @@ import { unnotedWarning } from './worker-warnings.ts';
 export interface Crew {
   readonly step: StepContext;
   readonly cancel: boolean;
+  /** Why not, where it does not cancel; for the report. */
+  readonly because: string;
+  /** The broker, where the workers can be asked. */
+  link: Link | undefined;
   look: WorkerLook | undefined;
   /** To be told to consume again. */
   held: readonly Hold[];
@@ -27,6 +33,8 @@ export interface Crew {
   readonly revocations: Sent[];
   /** Tasks that go on after their worker was told to kill them: no pool but prefork can. */
   stubborn: readonly WorkersTask[];
+  /** Tasks that this run does not cancel, as the workers told last: each may write again. */
+  leftRunning: readonly WorkersTask[];
   /** Some were told to leave, and were not seen to have left. */
   unsettled: boolean;
   /** When they were asked last, and when who listens was looked at, by `performance.now()`. */
@@ -53,17 +61,20 @@ export interface Crew {
 
 export function createCrew(
   step: StepContext,
-  cancel: boolean,
+  { kinds, cancelRunning }: Pick<WipeRequest, 'kinds' | 'cancelRunning'>,
   onHold: (held: number) => void,
 ): Crew {
   return {
     step,
-    cancel,
+    cancel: cancelRunning && kinds.includes('queue'),
+    because: kinds.includes('queue') ? '--no-cancel-running' : 'the queue is not wiped',
+    link: step.service.broker,
     look: undefined,
     held: [],
     revoked: new Set(),
     revocations: [],
     stubborn: [],
+    leftRunning: [],
     secretive: [],
     scheduled: new Map(),
     scheduledAt: -Infinity,

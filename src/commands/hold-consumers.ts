@@ -9,15 +9,11 @@ import { isIdle, log, setHeld } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
 import { canHaveWorkers, databaseOf, ownWorkers } from './look-at-workers.ts';
+import { noteLeftRunning } from '../wipe/running-tasks.ts';
 import { noteScheduled } from '../wipe/scheduled-tasks.ts';
 import { judgeSilent } from '../wipe/silent-workers.ts';
 import { wipeQueue } from './wipe-redis.ts';
-import {
-  cannotAskWarning,
-  noRemoteControlWarning,
-  notCancelledWarning,
-  whoIsSilent,
-} from './worker-warnings.ts';
+import { cannotAskWarning, noRemoteControlWarning, whoIsSilent } from './worker-warnings.ts';
 
 const IDLE_POLL_MS = 100;
 
@@ -42,7 +38,9 @@ export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void>
     // Those that ask as Celery does are an error at the end: see `reportStragglers`.
     if (all > celery) step.warn(noRemoteControlWarning(link, all - celery));
     if (!crew.cancel) {
-      await warnOfRunning(crew, broker);
+      if (look.enquiry !== undefined)
+        noteScheduled(crew, await ownWorkers(broker, keys, look.enquiry.workers()));
+      await noteLeftRunning(crew, broker);
       return;
     }
     await takeOver(crew, broker);
@@ -53,16 +51,6 @@ export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void>
     await wipeQueue(step);
     await waitUntilIdle(crew, broker, waitIdle);
   });
-}
-
-/** With `--no-cancel-running`: what goes on while everything else is removed. */
-async function warnOfRunning(crew: Crew, broker: RedisConnection): Promise<void> {
-  const { step, look } = crew;
-  if (look?.enquiry === undefined) return;
-  const workers = await ownWorkers(broker, step.keys, look.enquiry.workers());
-  noteScheduled(crew, workers);
-  const warning = notCancelledWarning(workers, look.enquiry.silent());
-  if (warning !== undefined) step.warn(warning);
 }
 
 /** What a run that was killed has held, we hold now, so that it is resumed with ours. */

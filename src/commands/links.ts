@@ -62,6 +62,32 @@ export async function connectService(
   return { redis, broker: shared ? redis : broker };
 }
 
+/**
+ * Connects to the broker of a service whose chosen kinds do not need it, to ask the workers; the link of
+ * the jobs where both are one database. A failure is reported.
+ * @throws the signal's reason.
+ */
+export async function openBroker(
+  config: ServiceConfig,
+  redis: Link | undefined,
+  report: (failure: Failure) => void,
+  signal: AbortSignal,
+): Promise<Link | undefined> {
+  const target = config.celery?.broker;
+  if (target === undefined) return undefined;
+  if (redis !== undefined && isSame(redis.target, target)) return redis;
+  const keys = serviceKeys({ config });
+  const failures: Failure[] = [];
+  const opened = await link(
+    { target, failureTarget: 'Celery', patterns: (step) => keyPatterns(keys, step) },
+    failures,
+    [],
+    signal,
+  );
+  failures.forEach(report);
+  return opened;
+}
+
 /** One connection serves both: the same database, as the same user. */
 function isSame(redis: RedisTarget | undefined, broker: RedisTarget): boolean {
   if (redis === undefined || targetIdentity(redis) !== targetIdentity(broker)) return false;

@@ -25,6 +25,17 @@ export interface OwnWorker {
 /** A task, and the name of the worker that has it. */
 export type WorkersTask = WorkerTask & { readonly worker: string };
 
+/** The tasks of these workers, each with its worker's name. */
+export function tasksOf(own: readonly OwnWorker[]): readonly WorkersTask[] {
+  return own.flatMap(({ worker, tasks }) =>
+    tasks.map((task) => Object.assign({ worker: worker.name }, task)),
+  );
+}
+
+export function isRunning({ state }: Pick<WorkerTask, 'state'>): boolean {
+  return state === 'active';
+}
+
 /** Kombu's channels have a database; a cluster has none but 0. */
 export function databaseOf(target: RedisTarget): number {
   return target.kind === 'cluster' ? 0 : target.db;

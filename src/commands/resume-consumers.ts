@@ -21,8 +21,7 @@ const RESUME_PAUSE_MS = 300;
  * and listens to no signal: it is what must happen in every way out.
  */
 export async function resumeConsumers(crew: Crew): Promise<void> {
-  const { step } = crew;
-  const link = step.service.broker;
+  const { step, link } = crew;
   try {
     if (crew.held.length > 0 && link !== undefined) {
       for (let attempt = 1; ; attempt += 1) {
@@ -56,6 +55,8 @@ export async function resumeConsumers(crew: Crew): Promise<void> {
     }
   } finally {
     crew.onHold(0);
+    // Opened for the workers alone: see running-tasks.ts.
+    if (link !== step.service.redis && link !== step.service.broker) link?.connection?.close();
   }
 }
 

@@ -54,7 +54,7 @@ async function verdictAfter(folder: string, meanwhile: () => void): Promise<Proo
     const step = startStep(service, tally, QUIET, signal);
     await wipeService(step, ['files']);
     meanwhile();
-    const crew = createCrew(step, true, () => undefined);
+    const crew = createCrew(step, { kinds: ['files'], cancelRunning: true }, () => undefined);
     const verdict = await proveService(step, crew, ['files'], 0);
     return { ...verdict, warnings: tally.warnings, cameBack: tally.cameBack, passes: tally.pass };
   } finally {

@@ -61,7 +61,7 @@ export async function wipeAll(
   const runs = services.map((service) => {
     const { name } = service.config;
     const step = startStep(service, startTally(service), observer, signal, erasing, pace);
-    const crew = createCrew(step, request.cancelRunning, (count) => {
+    const crew = createCrew(step, request, (count) => {
       held.set(name, count);
       standing.held = [...held.values()].reduce((sum, one) => sum + one, 0);
     });

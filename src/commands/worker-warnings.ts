@@ -4,8 +4,8 @@ import { localTime } from '../report/log-line.ts';
 import { counted, grouped } from '../report/text.ts';
 import type { Failure, Workers } from '../report/types.ts';
 import type { Link } from './links.ts';
-import { databaseOf } from './look-at-workers.ts';
-import type { OwnWorker, WorkersTask } from './look-at-workers.ts';
+import { databaseOf, isRunning } from './look-at-workers.ts';
+import type { WorkersTask } from './look-at-workers.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
@@ -67,20 +67,29 @@ function maybeHeldWarning({ worker, queue }: Hold): string {
   return `Celery: ${worker} may still be held from ${queue}: an earlier run told it to stop, and it does not say now what it consumes; look again when it answers`;
 }
 
-export function notCancelledWarning(
-  workers: readonly OwnWorker[],
-  silent: number,
-): string | undefined {
-  const tasks = workers.flatMap((one) => one.tasks);
-  const running = tasks.filter(({ state }) => state === 'active').length;
-  const parts = [
-    ...(tasks.length === 0
-      ? []
-      : [`${counted(tasks.length, 'task')} (${running} running) left to the workers`]),
-    ...(silent === 0 ? [] : [`${counted(silent, 'worker')} busy or stuck`]),
-  ];
-  if (parts.length === 0) return undefined;
-  return `Celery: ${parts.join(', ')} because of --no-cancel-running: what they work on is written again when it ends`;
+/**
+ * Tasks of one worker that this run did not cancel.
+ * @param because why: the flag, or the kinds that were chosen.
+ */
+export function leftRunningFailure(
+  worker: string,
+  tasks: readonly WorkersTask[],
+  because: string,
+): Failure {
+  const running = tasks.filter(isRunning).length;
+  return {
+    target: 'Celery',
+    item: `worker ${worker}`,
+    code: 'ERUNNING',
+    reason: `Goes on with ${counted(tasks.length, 'task')} (${running} running: ${firstIds(tasks)}), not cancelled (${because}): each will write its job, result and files again`,
+    hint: 'run again with the kind queue and without --no-cancel-running, or when they have ended',
+  };
+}
+
+function firstIds(tasks: readonly WorkersTask[]): string {
+  const shown = tasks.slice(0, 5).map(({ id }) => id);
+  const more = tasks.length - shown.length;
+  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 export function partedConsumersWarning(workers: readonly string[]): string {
@@ -241,14 +250,11 @@ export function secretiveWorkersFailure(workers: readonly string[]): Failure {
 
 export function stubbornTasksFailure(tasks: readonly WorkersTask[]): Failure {
   const workers = [...new Set(tasks.map(({ worker }) => worker))];
-  const ids = tasks.map(({ id }) => id);
-  const shown = ids.slice(0, 5).join(', ');
-  const more = ids.length > 5 ? ` and ${ids.length - 5} more` : '';
   return {
     target: 'Celery',
     item: `worker ${workers.join(', ')}`,
     code: 'EBUSYWORKER',
-    reason: `Goes on with ${counted(tasks.length, 'task')} that its pool cannot kill (${shown}${more}): each will finish and write again`,
+    reason: `Goes on with ${counted(tasks.length, 'task')} that its pool cannot kill (${firstIds(tasks)}): each will finish and write again`,
     hint: 'run again when they have ended, or with --wait-idle 10m, or restart the worker',
   };
 }

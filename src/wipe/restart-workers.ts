@@ -38,7 +38,7 @@ interface Told {
 export async function restartWorkers(crews: readonly Crew[], signal: AbortSignal): Promise<void> {
   const databases = new Map<string, Crew[]>();
   for (const crew of crews) {
-    const label = crew.step.service.broker?.label;
+    const label = crew.link?.label;
     if (label === undefined || crew.look === undefined) continue;
     databases.set(label, [...(databases.get(label) ?? []), crew]);
   }
@@ -69,10 +69,10 @@ async function restartOnDatabase(crews: readonly Crew[], signal: AbortSignal): P
 }
 
 async function onCrew(
-  { step }: Crew,
+  { step, link }: Crew,
   work: (broker: RedisConnection) => Promise<void>,
 ): Promise<void> {
-  await onLink(step.service.broker, { target: 'Celery', name: 'workers' }, step.report, work);
+  await onLink(link, { target: 'Celery', name: 'workers' }, step.report, work);
 }
 
 /** @returns those that were told: a worker that does not answer now would do it at any later time. */
@@ -164,8 +164,7 @@ async function takeBack(
   broker: RedisConnection,
   restarted: ReadonlySet<string>,
 ): Promise<void> {
-  const { step, look } = crew;
-  const link = step.service.broker;
+  const { step, look, link } = crew;
   if (link === undefined) return;
   const over = crew.held.filter(({ worker }) => restarted.has(worker));
   await refusable(forgetHolds(broker, step.keys.broker, over, look?.mailbox?.oid));

@@ -66,7 +66,7 @@ function knownNames({ look, harmless, secretive, stubborn }: Crew): Crew['harmle
 }
 
 async function listeners(crew: Crew, broker: RedisConnection): Promise<ReadonlySet<string>> {
-  const link = crew.step.service.broker;
+  const link = crew.link;
   if (link === undefined) return new Set();
   const clients = await refusable(readClients(broker, databaseOf(link.target)));
   return new Set(clients instanceof RedisError ? [] : clients.subscribers);
