@@ -17,6 +17,8 @@ export interface Link {
   readonly failureTarget: 'Redis' | 'Celery';
   readonly label: string;
   connection: RedisConnection | undefined;
+  /** A connection of its own for the service's lock; undefined where nobody locks. */
+  locks: Promise<RedisConnection | RedisError> | undefined;
   /** ACL patterns of the keys that a step works on. */
   readonly patterns: (step: string) => readonly string[];
 }
@@ -32,6 +34,7 @@ export async function connectService(
   failures: Failure[],
   warnings: Warning[],
   signal: AbortSignal,
+  isLocked: boolean,
 ): Promise<{ readonly redis: Link | undefined; readonly broker: Link | undefined }> {
   const results = config.celery?.results ?? 'own';
   const needsRedis = kinds.includes('jobs') || (kinds.includes('queue') && results !== 'none');
@@ -55,11 +58,50 @@ export async function connectService(
   );
   const failed = connecting.find((one) => one.status === 'rejected');
   if (failed !== undefined) {
-    redis?.connection?.close();
-    broker?.connection?.close();
+    closeLink(redis);
+    closeLink(broker);
     throw failed.reason;
   }
-  return { redis, broker: shared ? redis : broker };
+  const links = { redis, broker: shared ? redis : broker };
+  const locked = lockLink(links);
+  // Behind the other one, so that where clients are limited it is not the wipe that is refused.
+  if (isLocked && locked?.connection !== undefined) {
+    locked.locks = connectLocks(locked, signal);
+    // An abort is told to whoever waits for it.
+    locked.locks.catch(() => undefined);
+  }
+  return links;
+}
+
+/** Where the lock of a service is. */
+export function lockLink<T>(service: { readonly redis: T; readonly broker: T }): T {
+  return service.redis ?? service.broker;
+}
+
+/**
+ * Renewals come at any moment and may have to wait for a reply, which nothing of the wipe is to do.
+ * @throws the signal's reason.
+ */
+async function connectLocks(
+  { target }: Link,
+  signal: AbortSignal,
+): Promise<RedisConnection | RedisError> {
+  try {
+    return await connectRedis(target, signal);
+  } catch (error) {
+    if (error instanceof RedisError) return error;
+    throw error;
+  }
+}
+
+export function closeLink(link: Link | undefined): void {
+  link?.connection?.close();
+  link?.locks?.then(
+    (locks) => {
+      if (!(locks instanceof RedisError)) locks.close();
+    },
+    () => undefined,
+  );
 }
 
 /**
@@ -101,7 +143,12 @@ async function link(
   warnings: Warning[],
   signal: AbortSignal,
 ): Promise<Link> {
-  const created: Link = { ...of, label: targetLabel(of.target), connection: undefined };
+  const created: Link = {
+    ...of,
+    label: targetLabel(of.target),
+    connection: undefined,
+    locks: undefined,
+  };
   await connectLink(created, failures, signal);
   warnings.push(...(created.connection?.warnings ?? []).map(warning));
   return created;

@@ -23,7 +23,7 @@ import type { EarlierRuns } from '../runs/earlier-runs.ts';
 import { findingFailure } from '../report/finding-text.ts';
 import { realPath } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
-import { connectService } from './links.ts';
+import { closeLink, connectService } from './links.ts';
 import type { Link } from './links.ts';
 import type { Warning } from './warnings.ts';
 
@@ -61,6 +61,8 @@ export interface OpenOptions {
   /** Only files last modified and jobs created before that go, in milliseconds since 1970. */
   readonly before?: number | undefined;
   readonly earlier?: EarlierRuns;
+  /** The services are going to be locked in Redis. */
+  readonly isLocked?: boolean;
 }
 
 /**
@@ -76,7 +78,7 @@ export async function openServices(
   signal: AbortSignal,
   options: OpenOptions = {},
 ): Promise<readonly OpenService[]> {
-  const { before, earlier = NO_EARLIER_RUNS } = options;
+  const { before, earlier = NO_EARLIER_RUNS, isLocked = false } = options;
   const opening = await Promise.allSettled(
     targets.map(async (config): Promise<OpenService> => {
       const failures: Failure[] = [];
@@ -96,7 +98,7 @@ export async function openServices(
         if (opened.some(({ open }) => open?.byDescriptor === false)) warnings.push(WITHOUT_PROC);
         failures.push(...patterns.flatMap(patternFailure));
       }
-      const links = await connectService(config, kinds, failures, warnings, signal);
+      const links = await connectService(config, kinds, failures, warnings, signal, isLocked);
       return {
         config,
         ...links,
@@ -118,8 +120,8 @@ export async function openServices(
 
 export function closeServices(services: readonly OpenService[]): void {
   for (const service of services) {
-    service.redis?.connection?.close();
-    service.broker?.connection?.close();
+    closeLink(service.redis);
+    closeLink(service.broker);
     for (const { open } of service.directories) if (open !== undefined) closeDirectory(open);
   }
 }

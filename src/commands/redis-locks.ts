@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RedisConnection } from '../redis/connect.ts';
 import { isConnectionLost, RedisError } from '../redis/errors.ts';
 import { acquireLock, releaseLock, RENEWAL_MS, renewLock, replaceOwner } from '../redis/lock.ts';
 import type { RedisLock } from '../redis/lock.ts';
@@ -7,7 +8,7 @@ import { NOBODY, parseHolder } from '../runs/lock-file.ts';
 import type { Holder } from '../runs/lock-file.ts';
 import { hasDiedHere } from '../runs/process-identity.ts';
 import type { Patience } from './host-locks.ts';
-import { stepFailure } from './links.ts';
+import { lockLink, stepFailure } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { keyPatterns } from './permissions.ts';
@@ -26,7 +27,7 @@ export interface RedisLocks {
 
 interface Held {
   readonly service: string;
-  readonly link: Link;
+  readonly redis: RedisConnection;
   readonly lock: RedisLock;
 }
 
@@ -51,16 +52,14 @@ export async function lockRedis(
       // One that is under way could take what is released.
       await Promise.all(renewing);
       await Promise.all(
-        held
-          .splice(0)
-          .map(async ({ link, lock }) => attempt(link, async (redis) => releaseLock(redis, lock))),
+        held.splice(0).map(async ({ redis, lock }) => attempt(releaseLock(redis, lock))),
       );
     };
     await inTime(releasing());
   };
   const renew = async (one: Held): Promise<void> => {
     if (lost.has(one.service)) return;
-    const isStillOurs = await attempt(one.link, async (redis) => renewLock(redis, one.lock));
+    const isStillOurs = await attempt(renewLock(one.redis, one.lock));
     if (isStillOurs === false) lost.add(one.service);
   };
   // From the first on: the next one may have to be waited for.
@@ -74,12 +73,21 @@ export async function lockRedis(
     const inOrder = services.toSorted((a, b) => (a.config.name < b.config.name ? -1 : 1));
     for (const service of inOrder) {
       const { link, key } = lockOf(service);
-      if (link?.connection === undefined) continue;
+      if (link?.connection === undefined || link.locks === undefined) continue;
       const { name } = service.config;
       const lock = { key, value: JSON.stringify({ ...holder, service: name }) };
+      const notLocked = (error: RedisError): void => {
+        const patterns = keyPatterns(serviceKeys(service), 'lock');
+        warn(service, unlockedWarning(link, lock, error, patterns));
+      };
+      const redis = await link.locks;
+      if (redis instanceof RedisError) {
+        notLocked(redis);
+        continue;
+      }
       try {
-        await take(link, lock, holder, name, patience);
-        held.push({ service: name, link, lock });
+        await take(redis, link, lock, holder, name, patience);
+        held.push({ service: name, redis, lock });
       } catch (error) {
         if (!(error instanceof RedisError)) throw error;
         if (isConnectionLost(error)) {
@@ -90,10 +98,7 @@ export async function lockRedis(
           link.connection = undefined;
           continue;
         }
-        warn(
-          service,
-          unlockedWarning(link, lock, error, keyPatterns(serviceKeys(service), 'lock')),
-        );
+        notLocked(error);
       }
     }
   } catch (error) {
@@ -127,37 +132,32 @@ export function lockOf(service: OpenService): {
   readonly key: string;
 } {
   const key = serviceKeys(service).broker.lock(service.config.name);
-  return { link: service.redis ?? service.broker, key };
+  return { link: lockLink(service), key };
 }
 
 async function take(
-  link: Link,
+  redis: RedisConnection,
+  { label }: Link,
   lock: RedisLock,
   holder: Holder,
   service: string,
   patience: Patience,
 ): Promise<void> {
   for (;;) {
-    const { connection } = link;
-    if (connection === undefined) return;
-    const other = await acquireLock(connection, lock);
+    const other = await acquireLock(redis, lock);
     if (other === undefined) return;
     const by = parseHolder(other) ?? NOBODY;
     const isOurs = by.token === holder.token;
     // Its process is gone: nobody has to wait for the expiry.
-    if ((isOurs || hasDiedHere(by)) && (await replaceOwner(connection, lock, other))) return;
-    await patience(by, service, ` (Redis ${link.label}, key ${lock.key})`);
+    if ((isOurs || hasDiedHere(by)) && (await replaceOwner(redis, lock, other))) return;
+    await patience(by, service, ` (Redis ${label}, key ${lock.key})`);
   }
 }
 
 /** Undefined when it could not be done: a lock expires by itself. */
-async function attempt<T>(
-  link: Link,
-  work: (redis: NonNullable<Link['connection']>) => Promise<T>,
-): Promise<T | undefined> {
-  if (link.connection === undefined) return undefined;
+async function attempt<T>(work: Promise<T>): Promise<T | undefined> {
   try {
-    return await work(link.connection);
+    return await work;
   } catch (error) {
     if (!(error instanceof RedisError)) throw error;
     return undefined;

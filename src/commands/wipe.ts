@@ -203,6 +203,7 @@ async function withServices(
   const services = await openServices(config.services, targets, located, kinds, signal, {
     before,
     earlier,
+    isLocked: !request.dryRun,
   });
   try {
     refuseReplicas(services);

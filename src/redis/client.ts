@@ -2,12 +2,14 @@ import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
-import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import type { Cluster, Command as IoredisCommand, Redis, RedisOptions } from 'ioredis';
 import { errorMessage } from '../errors.ts';
 import { RedisError, toRedisError } from './errors.ts';
 import { infoFields } from './info.ts';
 import { addressLabel, targetLabel } from './target.ts';
 import type { Address, Credentials, RedisTarget, TlsOptions } from './target.ts';
+import { createWire } from './wire.ts';
+import type { RawWire, Wire } from './wire.ts';
 
 /** What all connections of this process are called in CLIENT LIST. */
 export const CLIENT_NAME = `media-cleanup-${randomBytes(4).toString('hex')}`;
@@ -21,14 +23,14 @@ export type Client = Redis | Cluster;
 
 /** A client that has said who it is and is in its database. */
 export interface Opened {
+  /** To close and to look at; commands go over `wire`. */
   readonly client: Client;
+  readonly wire: Wire;
+  /** To one node of a cluster. */
+  readonly wireTo: (node: Client) => Wire;
   readonly warnings: readonly string[];
   /** `host:port` of its primary, when this is a replica. */
   readonly replicaOf: string | undefined;
-  /** Sends what is a command in the Redis protocol already. */
-  readonly sendBytes: (client: Client, name: string, bytes: Buffer) => Promise<unknown>;
-  /** Whatever ioredis throws, as an error with code, phrase and remedy. */
-  readonly toError: (error: unknown, command?: string) => RedisError;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function openClient(target: RedisTarget, signal: AbortSignal): Prom
   let timer: NodeJS.Timeout | undefined;
   let onAbort = (): void => undefined;
   // The promise only says that the connection is closed; why it is came as an event.
-  const toError: Opened['toError'] = (error, command) => {
+  const toError = (error: unknown, command?: string): RedisError => {
     // A bug and not a server's doing.
     if (error instanceof TypeError) throw error;
     const cause = error instanceof RedisError ? error : causeOf(error, lastError);
@@ -79,12 +81,8 @@ export async function openClient(target: RedisTarget, signal: AbortSignal): Prom
     });
     const replicaOf = await Promise.race([timeout, aborted, handshake(created, target, warnings)]);
     const { Command } = await import('./ioredis.ts');
-    const sendBytes: Opened['sendBytes'] = async (to, name, bytes) => {
-      const command = new Command(name, [], { replyEncoding: null });
-      command.toWritable = () => bytes;
-      return to.sendCommand(command);
-    };
-    return { client: created, warnings, replicaOf, sendBytes, toError };
+    const wireTo = (node: Client): Wire => createWire(rawWire(node, Command), toError);
+    return { client: created, wire: wireTo(created), wireTo, warnings, replicaOf };
   } catch (error) {
     client?.disconnect();
     signal.throwIfAborted();
@@ -93,6 +91,17 @@ export async function openClient(target: RedisTarget, signal: AbortSignal): Prom
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+function rawWire(client: Client, Command: typeof IoredisCommand): RawWire {
+  return {
+    call: async (name, args) => client.callBuffer(name, ...args),
+    async callBytes(name, bytes) {
+      const command = new Command(name, [], { replyEncoding: null });
+      command.toWritable = () => bytes;
+      return client.sendCommand(command);
+    },
+  };
 }
 
 /** A server that speaks TLS only closes a connection that does not. */

@@ -1,19 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import { openClient } from './client.ts';
-import type { Client, Opened } from './client.ts';
 import { givenUp, isOutage, RedisError } from './errors.ts';
 import { infoFields } from './info.ts';
 import { over } from './over.ts';
+import type { Reply } from './replies.ts';
 import { askSentinels } from './sentinels.ts';
 import type { SentinelView } from './sentinels.ts';
 import { targetLabel } from './target.ts';
 import type { RedisTarget } from './target.ts';
 import type { UnlinkPayload } from './unlink-payload.ts';
-
-export type Argument = string | Buffer | number;
-/** A reply as Redis sent it: bulk strings as Buffers, errors thrown. */
-export type Reply = Buffer | number | null | readonly Reply[];
+import type { Argument, CommandLine, Wire } from './wire.ts';
 
 /** One server, asked directly: no redirection, and nothing is sent a second time. */
 export interface RedisNode {
@@ -67,7 +64,7 @@ export interface RedisConnection {
   readonly user: string;
   send(command: string, ...args: readonly Argument[]): Promise<Reply>;
   /** All in one MULTI/EXEC, never sent twice; in a cluster one after the other. */
-  transaction(commands: readonly (readonly [string, ...Argument[]])[]): Promise<readonly Reply[]>;
+  transaction(commands: readonly CommandLine[]): Promise<readonly Reply[]>;
   /** UNLINK; the number of keys that Redis says it removed: fewer than went, after an outage. */
   unlink(keys: readonly Buffer[]): Promise<number>;
   /** EXISTS; the number of these keys that are there. */
@@ -92,7 +89,7 @@ const FIRST_PAUSE_MS = 40;
 const LONGEST_PAUSE_MS = 1_000;
 const FAILOVER_POLL_MS = 200;
 /** What would do something twice: its caller must know what to do when the answer is lost. */
-const NOT_TWICE = new Set(['PUBLISH', 'LTRIM', 'MULTI', 'EXEC']);
+const NOT_TWICE = new Set(['PUBLISH', 'LTRIM', 'EXEC']);
 /** So many single commands are on their way to a cluster at once. */
 const AT_ONCE = 1_000;
 
@@ -108,25 +105,12 @@ export async function connectRedis(
   const { warnings, replicaOf } = opened;
   const isCluster = target.kind === 'cluster';
 
-  const nodeOf = (client: Client, { toError, sendBytes }: Opened): RedisNode => {
+  const nodeOf = ({ send, sendBytes }: Wire): RedisNode => {
     let identity: Promise<string | undefined> | undefined;
     let roundTrip: number | undefined;
-    const send: RedisNode['send'] = async (command, ...args) => {
-      try {
-        return (await client.callBuffer(command, ...args)) as Reply;
-      } catch (error) {
-        throw toError(error, command);
-      }
-    };
     return {
       send,
-      async unlink(payload) {
-        try {
-          return Number(await sendBytes(client, 'unlink', payload.bytes));
-        } catch (error) {
-          throw toError(error, 'UNLINK');
-        }
-      },
+      unlink: async (payload) => Number(await sendBytes('unlink', payload.bytes)),
       roundTrip: () => roundTrip,
       async identity() {
         const asked = performance.now();
@@ -146,10 +130,10 @@ export async function connectRedis(
     };
   };
   const sessionNow = (): Session => {
-    const { client } = opened;
-    const own = nodeOf(client, opened);
+    const { client, wire, wireTo } = opened;
+    const own = nodeOf(wire);
     const nodes = client.isCluster
-      ? (client as Cluster).nodes('master').map((node) => nodeOf(node, opened))
+      ? (client as Cluster).nodes('master').map((node) => nodeOf(wireTo(node)))
       : [own];
     return { nodes, isCluster, send: own.send };
   };
@@ -285,7 +269,7 @@ export async function connectRedis(
     user: target.credentials?.username ?? 'default',
     send,
     async transaction(commands) {
-      if (!isCluster) return await runTransaction(opened, sessionNow().send, commands);
+      if (!isCluster) return await opened.wire.transaction(commands);
       const replies: Reply[] = [];
       for (const [command, ...args] of commands) replies.push(await send(command, ...args));
       return replies;
@@ -299,35 +283,6 @@ export async function connectRedis(
       opened.client.disconnect();
     },
   };
-}
-
-/** Clients that MULTI is known to be allowed to. */
-const transactional = new WeakSet<Client>();
-
-async function runTransaction(
-  { client, toError }: Opened,
-  send: Session['send'],
-  commands: readonly (readonly [string, ...Argument[]])[],
-): Promise<readonly Reply[]> {
-  // One connection keeps the order, so nothing of ours comes between MULTI and EXEC.
-  const multi = send('MULTI');
-  // Where it is refused the commands would be carried out one by one, and not be told of.
-  if (!transactional.has(client)) await multi;
-  transactional.add(client);
-  const sent = [multi, ...commands.map(([command, ...args]) => send(command, ...args))];
-  const execution = send('EXEC');
-  // Looked at below; until then a lost connection is no unhandled rejection.
-  execution.catch(() => undefined);
-  const queued = await Promise.allSettled(sent);
-  const replies = await execution.catch((error: unknown) => {
-    const refused = queued.find((reply) => reply.status === 'rejected');
-    throw refused === undefined ? error : refused.reason;
-  });
-  if (!Array.isArray(replies))
-    throw new RedisError('EXECABORT', 'The transaction was not run', 'run again');
-  const failed = (replies as readonly unknown[]).findIndex((reply) => reply instanceof Error);
-  if (failed >= 0) throw toError(replies[failed], commands[failed]?.[0]);
-  return replies as readonly Reply[];
 }
 
 async function refreshSlots(cluster: Cluster): Promise<void> {

@@ -1,5 +1,7 @@
-import type { Argument, RedisConnection, Reply } from './connect.ts';
+import type { RedisConnection } from './connect.ts';
 import { RedisError } from './errors.ts';
+import type { Reply } from './replies.ts';
+import type { Argument } from './wire.ts';
 
 /**
  * A lock that every host over one Redis sees: a key with an owner's token in it that expires unless

@@ -1,5 +1,6 @@
-import type { Argument, RedisConnection } from './connect.ts';
+import type { RedisConnection } from './connect.ts';
 import { RedisError } from './errors.ts';
+import type { Argument } from './wire.ts';
 
 /** A command that a wipe sends, in a form that changes nothing. */
 export interface Need {

@@ -1,5 +1,6 @@
-import type { Retries, RedisConnection, RedisNode, Reply } from './connect.ts';
+import type { Retries, RedisConnection, RedisNode } from './connect.ts';
 import { toRedisError } from './errors.ts';
+import type { Reply } from './replies.ts';
 import { createTempo } from './tempo.ts';
 import type { Tempo } from './tempo.ts';
 
