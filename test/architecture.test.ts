@@ -129,6 +129,14 @@ describe('words', () => {
     expect(everywhere).toEqual([]);
   });
 
+  test('commands reach Redis by way of the wire alone, which keeps transactions whole', () => {
+    const connecting = ['redis/client.ts', 'redis/sentinels.ts'];
+    expect(
+      words(/(?<!redis|raw)\.(?:call(?:Buffer)?|sendCommand|multi|pipeline)\(/g, connecting),
+    ).toEqual([]);
+    expect(words(/'MULTI'/g, ['redis/wire.ts'])).toEqual([]);
+  });
+
   test('no KEYS', () => {
     const command =
       /['"]keys['"]|\b\w*(?:redis|client|connection|pipeline|node)\w*\.keys(?:Buffer)?\(/gi;
