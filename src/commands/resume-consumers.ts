@@ -15,13 +15,16 @@ import { unconfirmedWarning } from './worker-warnings.ts';
 
 const RESUME_TRIES = 3;
 const RESUME_PAUSE_MS = 300;
+/** After a signal: how long a server that does not answer is tried. */
+const STOPPED_MS = 5_000;
 
 /**
- * Tells every held consumer to go on, on a new connection where the old one is lost. Never throws
- * and listens to no signal: it is what must happen in every way out.
+ * Tells every held consumer to go on, on a new connection where the old one is lost. Never throws,
+ * and a signal only shortens the time it has: it is what must happen in every way out.
  */
 export async function resumeConsumers(crew: Crew): Promise<void> {
   const { step, link } = crew;
+  const limit = someTimeAfter(step.signal, STOPPED_MS);
   try {
     if (crew.held.length > 0 && link !== undefined) {
       for (let attempt = 1; ; attempt += 1) {
@@ -32,11 +35,9 @@ export async function resumeConsumers(crew: Crew): Promise<void> {
           if (!(error instanceof RedisError)) throw error;
           link.connection?.close();
           link.connection = undefined;
-          if (attempt === RESUME_TRIES) throw error;
+          if (attempt === RESUME_TRIES || limit.signal.aborted) throw error;
           await sleep(RESUME_PAUSE_MS * attempt);
-          link.connection = await connectRedis(link.target, new AbortController().signal).catch(
-            () => undefined,
-          );
+          link.connection = await connectRedis(link.target, limit.signal).catch(() => undefined);
         }
       }
     } else {
@@ -54,10 +55,34 @@ export async function resumeConsumers(crew: Crew): Promise<void> {
       });
     }
   } finally {
+    limit.end();
     crew.onHold(0);
     // Opened for the workers alone: see running-tasks.ts.
     if (link !== step.service.redis && link !== step.service.broker) link?.connection?.close();
   }
+}
+
+/** A signal that follows another one, so many milliseconds later. */
+function someTimeAfter(
+  signal: AbortSignal,
+  milliseconds: number,
+): { readonly signal: AbortSignal; readonly end: () => void } {
+  const later = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const start = (): void => {
+    timer = setTimeout(() => {
+      later.abort();
+    }, milliseconds);
+  };
+  if (signal.aborted) start();
+  else signal.addEventListener('abort', start, { once: true });
+  return {
+    signal: later.signal,
+    end() {
+      signal.removeEventListener('abort', start);
+      clearTimeout(timer);
+    },
+  };
 }
 
 async function resume(

@@ -7,6 +7,9 @@ import { errorMessage } from '../errors.ts';
 import { RedisError, toRedisError } from './errors.ts';
 import { infoFields } from './info.ts';
 import { addressLabel, targetLabel } from './target.ts';
+import { watchReplies } from './reply-watch.ts';
+import { pendingReplies, untilStopped } from './stop-waiting.ts';
+import type { PendingReplies } from './stop-waiting.ts';
 import type { Address, Credentials, RedisTarget, TlsOptions } from './target.ts';
 import { createWire } from './wire.ts';
 import type { RawWire, Wire } from './wire.ts';
@@ -16,8 +19,6 @@ export const CLIENT_NAME = `media-cleanup-${randomBytes(4).toString('hex')}`;
 
 /** Within this an unreachable Redis is given up, so that it costs a run less than 5 s. */
 const CONNECT_MS = 4_000;
-/** A server that sends nothing for so long, while something is asked of it, hangs; a slow link does not. */
-const SILENCE_MS = 4_000;
 
 export type Client = Redis | Cluster;
 
@@ -44,7 +45,6 @@ export async function openClient(target: RedisTarget, signal: AbortSignal): Prom
   let client: Client | undefined;
   let lastError: unknown;
   let timer: NodeJS.Timeout | undefined;
-  let onAbort = (): void => undefined;
   // The promise only says that the connection is closed; why it is came as an event.
   const toError = (error: unknown, command?: string): RedisError => {
     // A bug and not a server's doing.
@@ -73,15 +73,15 @@ export async function openClient(target: RedisTarget, signal: AbortSignal): Prom
         );
       }, CONNECT_MS);
     });
-    const aborted = new Promise<never>((_, reject) => {
-      onAbort = () => {
-        reject(signal.reason as Error);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-    });
-    const replicaOf = await Promise.race([timeout, aborted, handshake(created, target, warnings)]);
+    const connecting = Promise.race([timeout, handshake(created, target, warnings)]);
+    const replicaOf = await untilStopped(connecting, signal);
     const { Command } = await import('./ioredis.ts');
-    const wireTo = (node: Client): Wire => createWire(rawWire(node, Command), toError);
+    const replies = pendingReplies(signal, (cause) => {
+      lastError = cause;
+      created.disconnect();
+    });
+    created.once('end', replies.close);
+    const wireTo = (node: Client): Wire => createWire(rawWire(node, Command, replies), toError);
     return { client: created, wire: wireTo(created), wireTo, warnings, replicaOf };
   } catch (error) {
     client?.disconnect();
@@ -89,17 +89,16 @@ export async function openClient(target: RedisTarget, signal: AbortSignal): Prom
     throw withTlsHint(toError(error), target);
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
   }
 }
 
-function rawWire(client: Client, Command: typeof IoredisCommand): RawWire {
+function rawWire(client: Client, Command: typeof IoredisCommand, replies: PendingReplies): RawWire {
   return {
-    call: async (name, args) => client.callBuffer(name, ...args),
+    call: async (name, args) => replies.await(client.callBuffer(name, ...args)),
     async callBytes(name, bytes) {
       const command = new Command(name, [], { replyEncoding: null });
       command.toWritable = () => bytes;
-      return client.sendCommand(command);
+      return await replies.await(client.sendCommand(command) as Promise<unknown>);
     },
   };
 }
@@ -137,7 +136,6 @@ function commonOptions(tls: TlsOptions | undefined) {
     connectTimeout: CONNECT_MS,
     // The process waits for this after a failed connection; every reply is in by then.
     disconnectTimeout: 100,
-    socketTimeout: SILENCE_MS,
     enableReadyCheck: false,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -149,6 +147,13 @@ function commonOptions(tls: TlsOptions | undefined) {
 }
 
 async function createClient(target: RedisTarget): Promise<Client> {
+  const client = await newClient(target);
+  if (client.isCluster) (client as Cluster).on('+node', watchReplies);
+  else watchReplies(client as Redis);
+  return client;
+}
+
+async function newClient(target: RedisTarget): Promise<Client> {
   // It costs 50 ms to load, which a wipe of files, a refusal and a config error need not wait for.
   const { Cluster, Redis } = await import('./ioredis.ts');
   const common = commonOptions(target.tls);

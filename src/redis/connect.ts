@@ -5,6 +5,7 @@ import { givenUp, isOutage, RedisError } from './errors.ts';
 import { infoFields } from './info.ts';
 import { over } from './over.ts';
 import type { Reply } from './replies.ts';
+import { untilStopped } from './stop-waiting.ts';
 import { askSentinels } from './sentinels.ts';
 import type { SentinelView } from './sentinels.ts';
 import { targetLabel } from './target.ts';
@@ -145,10 +146,10 @@ export async function connectRedis(
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       if (isClosed || signal.aborted) throw cause;
       if (performance.now() + pause > until) throw givenUp(last, OUTAGE_MS[target.kind]);
-      await sleep(pause);
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
       // A cluster finds its new primaries itself, as long as one of its nodes is there.
       if (isCluster && opened.client.status === 'ready') {
-        await refreshSlots(opened.client as Cluster);
+        await untilStopped(refreshSlots(opened.client as Cluster), signal).catch(() => undefined);
         return;
       }
       try {
@@ -220,10 +221,9 @@ export async function connectRedis(
     if (target.kind !== 'sentinel') return true;
     const until = performance.now() + OUTAGE_MS.sentinel;
     for (;;) {
-      const views = await askSentinels(target);
+      const views = await untilStopped(askSentinels(target), signal);
       if (views.some(({ isFailingOver }) => isFailingOver) && performance.now() < until) {
         await sleep(FAILOVER_POLL_MS);
-        signal.throwIfAborted();
         continue;
       }
       const address = remoteAddress();

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { sentinelOptions } from './client.ts';
+import { watchReplies } from './reply-watch.ts';
 import type { RedisTarget } from './target.ts';
 
 /** What one sentinel says of the primary that it watches. */
@@ -22,6 +23,7 @@ export async function askSentinels(
     sentinelOptions(target).map(async (options) => {
       const sentinel = new Client(options);
       sentinel.on('error', () => undefined);
+      watchReplies(sentinel);
       try {
         return await askOne(sentinel, target.name);
       } catch {

@@ -1,4 +1,4 @@
-/** A bad network in front of a server: a TCP proxy that delays, trickles, cuts and refuses. */
+/** A bad network in front of a server: a TCP proxy that delays, trickles, drips, cuts and refuses. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -23,6 +23,16 @@ export interface Cut {
 
 export type CutKind = 'server' | 'client' | 'unanswered';
 
+/** Replies that come byte by byte, or not at all, while the connection stays. */
+export interface Drip {
+  /** The name of the command whose reply is the first, or: when the server has sent so many bytes. */
+  readonly from: string | number;
+  /** Between two bytes; Infinity: none comes. */
+  readonly everyMs: number;
+  /** Whether other connections, later ones too, drip from then on. */
+  readonly everywhere: boolean;
+}
+
 type Side = 'server' | 'client';
 
 /** Bytes that came from each side. */
@@ -42,6 +52,12 @@ export interface Proxy {
   cut(refuseMs?: number): void;
   /** Cuts at these moments; what came before the moment still gets through. */
   cutAt(cuts: readonly Cut[]): void;
+  /** Until `flow`. */
+  drip(drip: Drip): void;
+  /** Whether it has begun. */
+  isDripping(): boolean;
+  /** What has not come yet comes now, and all that follows as it is sent. */
+  flow(): void;
   /** Of `cutAt`'s, those that have not come yet. */
   pendingCuts(): number;
   stop(): Promise<void>;
@@ -52,6 +68,7 @@ interface Pair {
   readonly server: Socket;
   /** The cut that comes instead of the server's next reply. */
   unanswered: Cut | undefined;
+  drips: boolean;
 }
 
 export async function startProxy(
@@ -63,16 +80,35 @@ export async function startProxy(
   let traffic = { server: 0, client: 0 };
   let pending: readonly Cut[] = [];
   let reopening: NodeJS.Timeout | undefined;
+  let drip: Drip | undefined;
+  let hasBegun = false;
+  let ahead = 0;
+  const flowing = new Set<() => void>();
+
+  const beginsWith = (pair: Pair, from: Side, chunk: Buffer): void => {
+    if (drip === undefined) return;
+    if (from === 'server') ahead += chunk.length;
+    const isReached =
+      typeof drip.from === 'number'
+        ? ahead > drip.from
+        : from === 'client' && chunk.toString('latin1').toUpperCase().includes(`\n${drip.from}\r`);
+    if (!isReached) return;
+    hasBegun = true;
+    pair.drips = true;
+  };
 
   // Half open, so that one end's FIN does not take away what is on its way to it.
   const listener = createServer({ allowHalfOpen: true }, (client) => {
     connections += 1;
     const address = { port: serverPort, host: '127.0.0.1', allowHalfOpen: true };
-    const pair: Pair = { client, server: connect(address), unanswered: undefined };
+    const pair: Pair = { client, server: connect(address), unanswered: undefined, drips: false };
     pairs.add(pair);
     forward(pair, 'client', delayed(pair.server, delayMs));
     const back = delayed(client, delayMs);
-    forward(pair, 'server', trickle === undefined ? back : trickled(back, trickle));
+    const paced = trickle === undefined ? back : trickled(back, trickle);
+    const pause = (): number | undefined =>
+      pair.drips || (hasBegun && drip?.everywhere === true) ? drip?.everyMs : undefined;
+    forward(pair, 'server', dripping(paced, pause, flowing));
   });
 
   /** The cut that is due with these bytes, which is no longer pending then. */
@@ -88,6 +124,7 @@ export async function startProxy(
     const source = pair[from];
     source.setNoDelay(true);
     source.on('data', (chunk: Buffer) => {
+      beginsWith(pair, from, chunk);
       const before = traffic[from];
       traffic = { ...traffic, [from]: before + chunk.length };
       if (from === 'server' && pair.unanswered !== undefined) {
@@ -138,6 +175,16 @@ export async function startProxy(
     cutAt: (cuts) => {
       traffic = { server: 0, client: 0 };
       pending = cuts.toSorted((a, b) => a.bytes - b.bytes);
+    },
+    drip: (wanted) => {
+      drip = wanted;
+      hasBegun = false;
+      ahead = 0;
+    },
+    isDripping: () => hasBegun,
+    flow: () => {
+      drip = undefined;
+      for (const flush of flowing) flush();
     },
     pendingCuts: () => pending.length,
     stop: async () => {
@@ -199,6 +246,39 @@ function trickled(
     end: () => {
       ending = true;
       if (!pausing) next();
+    },
+  };
+}
+
+/** @param pause between two bytes now; undefined: as they come. */
+function dripping(line: Line, pause: () => number | undefined, flowing: Set<() => void>): Line {
+  let waiting: Buffer = Buffer.alloc(0);
+  let timer: NodeJS.Timeout | undefined;
+  const next = (): void => {
+    timer = undefined;
+    line.write(waiting.subarray(0, 1));
+    waiting = waiting.subarray(1);
+    go();
+  };
+  const go = (): void => {
+    const milliseconds = pause();
+    if (milliseconds === undefined) {
+      if (waiting.length > 0) line.write(waiting);
+      waiting = Buffer.alloc(0);
+    } else if (milliseconds !== Infinity && waiting.length > 0) {
+      timer ??= setTimeout(next, milliseconds);
+    }
+  };
+  flowing.add(go);
+  return {
+    write: (chunk) => {
+      waiting = Buffer.concat([waiting, chunk]);
+      go();
+    },
+    end: () => {
+      clearTimeout(timer);
+      flowing.delete(go);
+      line.end();
     },
   };
 }

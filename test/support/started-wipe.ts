@@ -9,6 +9,7 @@ export interface StartedWipe {
   readonly result: Promise<JsonResult>;
   /** Resolves when the condition holds. @throws Error with its messages when the wipe ends before. */
   reaches(what: string, condition: () => boolean): Promise<void>;
+  kill(signal: NodeJS.Signals): void;
 }
 
 /** `all --yes --json`, and further arguments. */
@@ -36,6 +37,7 @@ export function startWipe(
   result.catch(() => undefined);
   return {
     result,
+    kill: run.kill,
     reaches: async (what, condition) => {
       await until(what, () => {
         if (hasEnded) throw new Error(`the wipe ended before this: ${what}\n${run.stderr()}`);
