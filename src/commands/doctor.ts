@@ -29,6 +29,8 @@ import { serviceKeys } from './service-keys.ts';
 import type { Surroundings } from './surroundings.ts';
 import { chooseServices } from './targets.ts';
 import { workersWarnings } from './worker-warnings.ts';
+import type { SharedDatabases } from '../resources/shared-databases.ts';
+import { sameText, sharedDatabases } from '../wipe/refuse-shared.ts';
 
 const REDIS_KINDS = ['jobs', 'queue'] as const;
 const FIX = 'media-cleanup doctor --fix';
@@ -67,6 +69,7 @@ export async function doctor(
     earlier: earlierRuns(state),
   });
   try {
+    const shared = await sharedDatabases(services, { mayWrite: false }, signal);
     const resumed: Hold[] = [];
     const diagnoses: ServiceDiagnosis[] = [];
     for (const service of services) {
@@ -75,8 +78,9 @@ export async function doctor(
       const fixed = held.length === 0 ? [] : await resumeHeld(service, held, signal);
       resumed.push(...fixed);
       const last = fixed.length === 0 ? first : await diagnose(service, state, signal);
-      const ofFiles = files.get(service.config.name) ?? [];
-      diagnoses.push({ ...last, checks: [...last.checks, ...ofFiles] });
+      const { name } = service.config;
+      const more = [...sharedChecks(name, shared), ...(files.get(name) ?? [])];
+      diagnoses.push({ ...last, checks: [...last.checks, ...more] });
     }
     const status = worst(diagnoses.flatMap(({ checks }) => checks));
     return { configFile: config.file, status, services: diagnoses, resumed };
@@ -103,6 +107,28 @@ async function fileChecks(
   } finally {
     closeServices(services);
   }
+}
+
+function sharedChecks(
+  service: string,
+  { problems, pairs, unjudged }: SharedDatabases,
+): readonly Check[] {
+  const ofService = <T extends { readonly service: string }>(all: readonly T[]): readonly T[] =>
+    all.filter((one) => one.service === service);
+  return [
+    ...ofService(problems).map(({ path, message }): Check => ({
+      name: 'databases',
+      status: 'problem',
+      message: `${path} ${message}`,
+      hint: `${sameText(pairs)}: a wipe is refused`,
+    })),
+    ...ofService(unjudged).map(({ text }): Check => ({
+      name: 'databases',
+      status: 'warning',
+      message: text,
+      hint: '',
+    })),
+  ];
 }
 
 async function diagnose(

@@ -27,6 +27,7 @@ import { enforceStrict } from './strict.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { Standing } from './standing.ts';
 import { chooseServices } from './targets.ts';
+import { refuseSharedDatabases } from '../wipe/refuse-shared.ts';
 import { wipeAll } from './wipe-all.ts';
 
 /** What the plan shows before the question. */
@@ -208,6 +209,7 @@ async function withServices(
   try {
     refuseReplicas(services);
     signal.throwIfAborted();
+    await refuseSharedDatabases(services, { mayWrite: !request.dryRun }, signal);
     return await work(services);
   } finally {
     closeServices(services);

@@ -138,18 +138,46 @@ export function serverLabel(target: RedisTarget): string {
     : targetLabel(target).replace(/\/\d+$/, '');
 }
 
-/** Two targets with the same identity are the same database for certain; others may still be. */
+/**
+ * Two targets with the same identity are the same database for certain; others may still be: names of
+ * a name server, sockets and proxies are only known by connecting.
+ */
 export function targetIdentity(target: RedisTarget): string {
-  const identity = (address: Address): string =>
-    'path' in address
-      ? address.path
-      : `${/^(localhost|127\.\d+\.\d+\.\d+|::1)$/i.test(address.host) ? 'loopback' : address.host.toLowerCase()}:${address.port}`;
+  const known = identities.get(target);
+  if (known !== undefined) return known;
+  const identity =
+    target.kind === 'cluster' ? serverOf(target) : `${serverOf(target)}/${target.db}`;
+  identities.set(target, identity);
+  return identity;
+}
+
+/** The cross-check of a config asks for each pair of services. */
+const identities = new WeakMap<RedisTarget, string>();
+
+function serverOf(target: RedisTarget): string {
   switch (target.kind) {
     case 'server':
-      return `server ${identity(target.address)}/${target.db}`;
+      return `server ${addressIdentity(target.address)}`;
     case 'cluster':
-      return `cluster ${target.nodes.map(identity).toSorted().join(',')}`;
+      return `cluster ${target.nodes.map(addressIdentity).toSorted().join(',')}`;
     case 'sentinel':
-      return `sentinel ${target.name} ${target.sentinels.map(identity).toSorted().join(',')}/${target.db}`;
+      return `sentinel ${target.name} ${target.sentinels.map(addressIdentity).toSorted().join(',')}`;
   }
+}
+
+function addressIdentity(address: Address): string {
+  if ('path' in address) return address.path;
+  const host = plainHost(address.host);
+  return `${LOOPBACK.test(host) ? 'loopback' : host}:${address.port}`;
+}
+
+/** With 0.0.0.0 and ::, which lead to this host as well, and IPv4 within IPv6. */
+const LOOPBACK =
+  /^(?:(?:.+\.)?localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\]|\[::ffff:(?:7f[0-9a-f]{2}:[0-9a-f]{1,4}|0:0)\])$/;
+
+/** `127.1` and `0x7f000001` as 127.0.0.1, `::0:1` as [::1], `h.` as h: as a resolver reads them. */
+function plainHost(host: string): string {
+  const written = host.replace(/\.$/, '').toLowerCase();
+  const url = `http://${written.includes(':') ? `[${written}]` : written}`;
+  return URL.canParse(url) ? new URL(url).hostname : written;
 }
