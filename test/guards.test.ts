@@ -46,13 +46,11 @@ const OWN = 'configure a directory of the service itself';
 const DEEPER = 'configure a deeper directory';
 const ONE_ENTRY = 'give each directory to one entry of the config only.';
 const TREE = ['tree !== undefined', 'false'] as const;
-const PLACE = ['place !== undefined', 'false'] as const;
-const HOME = [/home !== undefined \|\|\s+\(parts/, 'false && (parts'] as const;
+const PLACE = ['found === undefined', 'true'] as const;
+const HOME = [/const found = system\.homeIn\(name\)/, 'const found = undefined'] as const;
 const ALREADY = ['other === undefined || !within(other, path)', 'true'] as const;
 const INSTALLATION = ['ownParts.some((own) => within(path, own))', 'false'] as const;
-const SAME = ['(isIn && holds) || isSameFile(target.path, other.path)', 'false'] as const;
-const IN = ['if (isIn)\n', 'if (false)\n'] as const;
-const HOLDS = ['if (holds)\n', 'if (false)\n'] as const;
+const OVERLAP = ['overlap(target, known)', 'undefined'] as const;
 
 function tree(directory: string, system = directory): Case {
   return {
@@ -106,7 +104,7 @@ const PLACES: readonly Case[] = [
     sentence: `Refusing to empty /uploads for bad: it is a top-level directory; ${OWN}, at least one level deeper.`,
     guard: ['parts.length < 2', 'false'],
   },
-  ...['/etc', '/proc', '/sys', '/boot'].map((directory) => tree(directory)),
+  ...['/etc', '/proc', '/root', '/sys', '/boot'].map((directory) => tree(directory)),
   ...['/usr/bin', '/usr/lib', '/usr/share', '/usr/sbin', '/usr/local/bin'].map((directory) =>
     tree(directory),
   ),
@@ -118,10 +116,10 @@ const PLACES: readonly Case[] = [
     name: 'in /dev',
     directory: '/dev/uploads',
     sentence: `Refusing to empty /dev/uploads for bad: it belongs to the system directory /dev; ${OWN}.`,
-    guard: ["within(path, '/dev') &&", 'false &&'],
+    guard: TREE,
   },
-  ...['/home', '/root', '/srv', '/opt', '/mnt', '/media', '/tmp', '/var', '/run', '/usr'].map(
-    (directory) => place(directory),
+  ...['/home', '/srv', '/opt', '/mnt', '/media', '/tmp', '/var', '/run', '/usr'].map((directory) =>
+    place(directory),
   ),
   ...['/var/lib', '/var/log', '/var/tmp', '/var/cache', '/usr/local', '/dev/shm'].map((directory) =>
     place(directory),
@@ -132,7 +130,7 @@ const PLACES: readonly Case[] = [
     directory: '/home/somebody',
     sentence:
       'Refusing to empty /home/somebody for bad: it is a home directory; configure a directory inside it.',
-    guard: ['parts.length === 2 && /^(home|Users)$/', 'false && /^(home|Users)$/'],
+    guard: HOME,
   },
 ];
 
@@ -287,52 +285,52 @@ const OVERLAPS: readonly Case[] = [
     "another service's directory",
     'good/uploads',
     `it is the same directory as FOLDER/good/uploads, which belongs to good; ${ONE_ENTRY}`,
-    SAME,
+    OVERLAP,
   ),
   inFolder(
     "inside another service's directory",
     'good/uploads/deep',
     `it is inside FOLDER/good/uploads, which belongs to good; ${ONE_ENTRY}`,
-    IN,
+    OVERLAP,
   ),
   inFolder(
     "around another service's directory",
     'good',
     `it contains FOLDER/good/uploads, which belongs to good; ${ONE_ENTRY}`,
-    HOLDS,
+    OVERLAP,
   ),
   {
     name: 'files and models of one service',
     services: { bad: { directories: ['FOLDER/data'], models: ['FOLDER/data/a'] } },
     sentence: `Refusing to empty FOLDER/data/a for bad: it is inside its own files directory FOLDER/data; ${ONE_ENTRY}`,
-    guard: IN,
+    guard: OVERLAP,
   },
   {
     name: 'through a symbolic link',
     directory: 'FOLDER/link',
     sentence: `Refusing to empty FOLDER/good/uploads (FOLDER/link leads there) for bad: it is the same directory as FOLDER/good/uploads, which belongs to good; ${ONE_ENTRY}`,
-    guard: SAME,
+    guard: OVERLAP,
     setUp: (folder) => symlinkSync('good/uploads', join(folder, 'link')),
   },
   inFolder(
     'through a bind mount: the same',
     'view',
     `it is the same directory as FOLDER/good/uploads, which belongs to good; ${ONE_ENTRY}`,
-    SAME,
+    OVERLAP,
     { mounts: [{ kind: 'bind', at: 'FOLDER/view', from: 'FOLDER/good/uploads' }] },
   ),
   inFolder(
     'through a bind mount: inside',
     'view/deep',
     `it is inside FOLDER/good/uploads, which belongs to good; ${ONE_ENTRY}`,
-    IN,
+    OVERLAP,
     { mounts: [{ kind: 'bind', at: 'FOLDER/view', from: 'FOLDER/good/uploads' }] },
   ),
   inFolder(
     'through a bind mount: around',
     'view',
     `it contains FOLDER/good/uploads, which belongs to good; ${ONE_ENTRY}`,
-    HOLDS,
+    OVERLAP,
     { mounts: [{ kind: 'bind', at: 'FOLDER/view', from: 'FOLDER/good' }] },
   ),
 ];

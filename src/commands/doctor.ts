@@ -16,6 +16,7 @@ import type { Failure, Workers } from '../report/types.ts';
 import { tellToResume } from './resume-consumers.ts';
 import { judgeTargets } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
+import type { Problem } from '../errors.ts';
 import { FILE_KINDS, diagnoseDirectories, refusalChecks } from './diagnose-directories.ts';
 import { diagnoseLocks } from './diagnose-locks.ts';
 import { diagnoseRedis } from './diagnose-redis.ts';
@@ -59,11 +60,11 @@ export async function doctor(
   });
   const places = [{ flag: 'The state directory', path: state }];
   const files = new Map<string, readonly Check[]>();
-  const located = new Map<string, Located>();
+  const judged = await judgeTargets(config, targets, surroundings, places, signal);
+  const { located } = judged;
   for (const target of targets) {
-    const judged = await judgeTargets(config, [target], surroundings, places);
-    for (const [name, one] of judged.located) located.set(name, one);
-    files.set(target.name, await fileChecks(config, target, judged, state, signal));
+    const problems = judged.refused.filter(({ service }) => service === target.name);
+    files.set(target.name, await fileChecks(config, target, { located, problems }, state, signal));
   }
   const services = await openServices(config.services, targets, located, REDIS_KINDS, signal, {
     earlier: earlierRuns(state),
@@ -93,7 +94,10 @@ export async function doctor(
 async function fileChecks(
   config: Config,
   target: ServiceConfig,
-  { located, problems }: Awaited<ReturnType<typeof judgeTargets>>,
+  {
+    located,
+    problems,
+  }: { readonly located: ReadonlyMap<string, Located>; readonly problems: readonly Problem[] },
   state: string,
   signal: AbortSignal,
 ): Promise<readonly Check[]> {

@@ -1,27 +1,29 @@
-import { realpathSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import type { Config, ServiceConfig } from '../config/types.ts';
 import { CannotStart } from '../errors.ts';
-import type { Problem } from '../errors.ts';
-import type { OwnPlace } from '../files/guards.ts';
+import { createGiveWay } from '../give-way.ts';
+import type { OwnPlace, Refusal } from '../files/guards.ts';
 import { refusals } from '../files/guards.ts';
 import { readMounts } from '../files/mounts.ts';
+import { realPath, realPlace } from '../files/real-path.ts';
 import { locateDirectories } from '../files/resolve.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /**
  * Finds and guards the directories of `targets`. Every guard of every target ends here, before
  * anything is opened, connected or removed.
- * @throws CannotStart('refused') with all refusals.
+ * @throws CannotStart('refused') with all refusals, or the signal's reason.
  */
 export async function guardTargets(
   config: Config,
   targets: readonly ServiceConfig[],
   surroundings: Surroundings,
   outputs: readonly OwnPlace[],
+  signal: AbortSignal,
 ): Promise<ReadonlyMap<string, Located>> {
-  const { located, problems } = await judgeTargets(config, targets, surroundings, outputs);
-  if (problems.length > 0) {
+  const { located, refused } = await judgeTargets(config, targets, surroundings, outputs, signal);
+  if (refused.length > 0) {
+    const problems = refused.map(({ path, message }) => ({ path, message }));
     throw new CannotStart('refused', problems.map(({ message }) => message).join('\n'), problems);
   }
   return located;
@@ -33,17 +35,20 @@ export async function judgeTargets(
   targets: readonly ServiceConfig[],
   surroundings: Surroundings,
   outputs: readonly OwnPlace[],
+  signal: AbortSignal,
 ): Promise<{
   readonly located: ReadonlyMap<string, Located>;
-  readonly problems: readonly Problem[];
+  readonly refused: readonly Refusal[];
 }> {
   const located = new Map<string, Located>();
+  const giveWay = createGiveWay(signal);
   for (const service of config.services) {
     located.set(service.name, await locateDirectories(service));
+    await giveWay();
   }
   const all = [...located.values()].flatMap(({ directories }) => directories);
   const names = new Set(targets.map((service) => service.name));
-  const problems = refusals(
+  const refused = await refusals(
     all.filter((directory) => names.has(directory.service)),
     all,
     {
@@ -52,26 +57,12 @@ export async function judgeTargets(
       installation: realPath(surroundings.installation),
       interpreter: realPath(surroundings.interpreter),
       outputs: outputs.map(({ path, flag }) => ({ path: realPlace(path), flag })),
-      homes: surroundings.homes.map(realPath),
+      homes: surroundings.homes,
       mounts: readMounts(),
     },
+    signal,
   );
-  return { located, problems };
+  return { located, refused };
 }
 
 export type Located = Awaited<ReturnType<typeof locateDirectories>>;
-
-export function realPath(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return path;
-  }
-}
-
-/** Of what need not be there yet: as far as it is. */
-export function realPlace(path: string): string {
-  const above = dirname(path);
-  const real = realPath(path);
-  return real !== path || above === path ? real : join(realPlace(above), basename(path));
-}

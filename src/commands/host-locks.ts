@@ -22,7 +22,7 @@ import type { HeldLock, Holder } from '../runs/lock-file.ts';
 import { identify } from '../runs/process-identity.ts';
 import { userName } from '../runs/recorder.ts';
 import { makePrivateDirectory } from '../runs/state-directory.ts';
-import { realPlace } from './guard-targets.ts';
+import { realPlace } from '../files/real-path.ts';
 
 /**
  * The locks of a run on this host: one for each directory of its services, so that a service is

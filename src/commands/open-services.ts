@@ -21,7 +21,7 @@ import {
 import { NO_EARLIER_RUNS } from '../runs/earlier-runs.ts';
 import type { EarlierRuns } from '../runs/earlier-runs.ts';
 import { findingFailure } from '../report/finding-text.ts';
-import { realPath } from './guard-targets.ts';
+import { realPath } from '../files/real-path.ts';
 import type { Located } from './guard-targets.ts';
 import { closeLink, connectService } from './links.ts';
 import type { Link } from './links.ts';

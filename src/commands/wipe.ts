@@ -15,7 +15,8 @@ import { earlierRuns } from '../runs/earlier-runs.ts';
 import { lockRedis } from './redis-locks.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
-import { guardTargets, realPath } from './guard-targets.ts';
+import { realPath } from '../files/real-path.ts';
+import { guardTargets } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
 import { createPatience, lockHost } from './host-locks.ts';
 import { refreshLink, refuseReplicas } from './links.ts';
@@ -113,7 +114,8 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
       'Nobody can be asked, since standard input is no terminal: pass --yes to wipe without a question, or --dry-run to see what would go.',
     );
   }
-  const guard = async () => guardTargets(config, targets, surroundings, placesOf(request, io));
+  const guard = async () =>
+    guardTargets(config, targets, surroundings, placesOf(request, io), signal);
   // Before the lock too: what is refused leaves no trace, not even of a run.
   let located = await guard();
   if (request.dryRun) {

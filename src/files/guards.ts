@@ -1,13 +1,20 @@
 import { statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { Problem } from '../errors.ts';
+import { createGiveWay } from '../give-way.ts';
 import { isMountedOver } from './mounts.ts';
 import type { Mount } from './mounts.ts';
 import type { LocatedDirectory } from './resolve.ts';
-import { createWithin, isSameFile } from './within.ts';
+import { createPathIndex } from './path-index.ts';
+import type { PathIndex } from './path-index.ts';
+import { createPathNames } from './path-names.ts';
+import { createSystemPlaces } from './system-places.ts';
+import type { SystemPlaces } from './system-places.ts';
+import { systemRootIn } from './system-root.ts';
+import { createWithin } from './within.ts';
 import type { Within } from './within.ts';
 
-/** What the machine looks like to the guards; real paths. */
+/** What the machine looks like to the guards; real paths but for the homes. */
 export interface GuardContext {
   readonly workingDirectory: string | undefined;
   /** Where the config file is, and where it is named when that is a link. */
@@ -18,9 +25,14 @@ export interface GuardContext {
   readonly interpreter: string;
   /** Where this run writes of itself: log, report, metrics, state. */
   readonly outputs: readonly OwnPlace[];
+  /** As passwd(5) names them. */
   readonly homes: readonly string[];
   /** Undefined where mounts cannot be told (not Linux). */
   readonly mounts: readonly Mount[] | undefined;
+}
+
+export interface Refusal extends Problem {
+  readonly service: string;
 }
 
 export interface OwnPlace {
@@ -30,51 +42,56 @@ export interface OwnPlace {
   readonly flag: string;
 }
 
-/** Never emptied themselves, and neither is what contains them; directories below them may be. */
-const SYSTEM_PLACES = [
-  ...['/dev/shm', '/home', '/media', '/mnt', '/opt', '/root', '/run', '/srv', '/tmp', '/var'],
-  ...['/run/lock', '/run/user', '/run/shm'],
-  ...['/usr', '/usr/games', '/usr/local', '/usr/local/games', '/usr/local/man', '/usr/src'],
-  ...['/usr/local/etc', '/usr/local/include', '/usr/local/share', '/usr/local/src'],
-  ...['/var/backups', '/var/cache', '/var/lib', '/var/local', '/var/lock', '/var/log', '/var/mail'],
-  ...['/var/opt', '/var/run', '/var/spool', '/var/tmp', '/var/www'],
-  ...['/var/lib/docker', '/var/lib/docker/volumes', '/var/lib/containers', '/var/lib/containerd'],
-  ...['/Users', '/Volumes', '/private', '/private/tmp', '/private/var', '/cores'],
-];
-
-/** Never emptied, nor anything in them. */
-const SYSTEM_TREES = [
-  ...['/bin', '/boot', '/efi', '/etc', '/lib', '/lib32', '/lib64', '/libx32', '/lost+found'],
-  ...['/proc', '/sbin', '/sys', '/nix/store', '/snap'],
-  ...['/usr/bin', '/usr/include', '/usr/lib', '/usr/lib32', '/usr/lib64', '/usr/libexec'],
-  ...['/usr/libx32', '/usr/sbin', '/usr/share', '/usr/local/bin', '/usr/local/lib'],
-  ...['/usr/local/sbin', '/run/systemd', '/run/udev', '/run/dbus'],
-  ...['/var/lib/apt', '/var/lib/dpkg', '/var/lib/pacman', '/var/lib/rpm', '/var/lib/systemd'],
-  ...['/var/lib/docker/overlay2', '/var/lib/docker/image', '/var/lib/docker/containers'],
-  ...['/var/spool/cron', '/private/etc', '/Applications', '/Library', '/System'],
-];
+/** What is found out once for all directories. */
+interface Known {
+  readonly context: GuardContext;
+  readonly within: Within;
+  readonly system: SystemPlaces;
+  /** The names of a path on its way to its real path, that one included. */
+  readonly namesOf: (path: string) => readonly string[];
+  /** The directories of every service. */
+  readonly all: PathIndex<LocatedDirectory>;
+}
 
 /**
  * Every reason not to empty one of `targets`, each one sentence with the path, why, and what to
- * change. `all` are the directories of every configured service, targets included. Reads only.
+ * change. `all` are the directories of every configured service, targets included. Reads only, in
+ * steps as many as there are directories.
+ * @throws the signal's reason.
  */
-export function refusals(
+export async function refusals(
   targets: readonly LocatedDirectory[],
   all: readonly LocatedDirectory[],
   context: GuardContext,
-): readonly Problem[] {
-  const problems: Problem[] = [];
-  const within = createWithin(context.mounts);
+  signal?: AbortSignal,
+): Promise<readonly Refusal[]> {
+  const problems: Refusal[] = [];
+  const giveWay = createGiveWay(signal);
+  const known: Known = {
+    context,
+    within: createWithin(context.mounts),
+    system: createSystemPlaces(context.homes, context.mounts),
+    namesOf: createPathNames(),
+    all: createPathIndex(context.mounts),
+  };
+  for (const directory of all) {
+    known.all.add(directory.path, directory);
+    await giveWay();
+  }
   for (const target of targets) {
     const why =
-      forbiddenPlace(target, context, within) ??
-      overlap(target, all, within) ??
+      forbiddenPlace(target, known) ??
+      ownPlace(target, known) ??
+      overlap(target, known) ??
       wrongKind(target) ??
+      foreignSystem(target) ??
       notMounted(target, context) ??
       noMarker(target);
     if (why !== undefined) {
-      problems.push({ path: target.path, message: `${describe(target)} ${why}` });
+      const message = `${describe(target)} ${why}`;
+      problems.push({ service: target.service, path: target.path, message });
     }
+    await giveWay();
   }
   return problems;
 }
@@ -85,31 +102,39 @@ function describe(target: LocatedDirectory): string {
   return `Refusing to empty ${target.path}${link} for ${target.service}:`;
 }
 
-function forbiddenPlace(
-  target: LocatedDirectory,
-  context: GuardContext,
-  within: Within,
-): string | undefined {
+const REMEDY = 'configure a directory of the service itself';
+
+function forbiddenPlace(target: LocatedDirectory, known: Known): string | undefined {
   const { path } = target;
-  const remedy = 'configure a directory of the service itself';
+  const { system, within } = known;
+  const names = [path, ...known.namesOf(target.configuredPath)];
+  if (within('/', path)) return `it is the root of the file system; ${REMEDY}.`;
+  for (const name of names) {
+    const tree = system.treeAround(name);
+    if (tree !== undefined) return `it belongs to the system directory ${tree}; ${REMEDY}.`;
+  }
+  for (const name of names) {
+    const found = system.placeIn(name);
+    if (found === undefined) continue;
+    const is = found.is ? 'it is' : 'it contains';
+    return `${is} the system directory ${found.place}; ${REMEDY}.`;
+  }
   const parts = path.split(sep).filter((part) => part !== '');
-  if (within('/', path)) return `it is the root of the file system; ${remedy}.`;
-  const tree = SYSTEM_TREES.find((system) => within(path, system));
-  if (tree !== undefined) return `it belongs to the system directory ${tree}; ${remedy}.`;
-  if (within(path, '/dev') && (path === '/dev' || !within(path, '/dev/shm'))) {
-    return `it belongs to the system directory /dev; ${remedy}.`;
+  if (parts.length < 2) return `it is a top-level directory; ${REMEDY}, at least one level deeper.`;
+  for (const name of names) {
+    const found = system.homeIn(name);
+    if (found !== undefined) {
+      const is = found.home === undefined ? 'it is' : `it contains ${found.home},`;
+      return `${is} a home directory; configure a directory inside it.`;
+    }
+    const home = system.homeAround(name);
+    if (home !== undefined)
+      return `it belongs to what ${home}, a home directory, keeps of its own (keys, containers); ${REMEDY}.`;
   }
-  const place = [...SYSTEM_PLACES, ...SYSTEM_TREES].find((system) => within(system, path));
-  if (place !== undefined) {
-    const is = within(path, place) ? 'it is' : 'it contains';
-    return `${is} the system directory ${place}; ${remedy}.`;
-  }
-  if (parts.length < 2) return `it is a top-level directory; ${remedy}, at least one level deeper.`;
-  const home = context.homes.find((other) => within(other, path));
-  if (home !== undefined || (parts.length === 2 && /^(home|Users)$/.test(parts[0] ?? ''))) {
-    const is = home === undefined || within(path, home) ? 'it is' : `it contains ${home},`;
-    return `${is} a home directory; configure a directory inside it.`;
-  }
+  return undefined;
+}
+
+function ownPlace({ path }: LocatedDirectory, { context, within }: Known): string | undefined {
   for (const [other, what] of [
     [context.workingDirectory, 'the working directory'],
     ...context.configDirectories.map(
@@ -139,26 +164,29 @@ function forbiddenPlace(
   return undefined;
 }
 
-function overlap(
-  target: LocatedDirectory,
-  all: readonly LocatedDirectory[],
-  within: Within,
-): string | undefined {
-  for (const other of all) {
-    if (other === target) continue;
-    const owner =
-      other.service === target.service
-        ? `its own ${other.kind} directory ${other.path}`
-        : `${other.path}, which belongs to ${other.service}`;
-    const remedy = 'give each directory to one entry of the config only.';
-    const [isIn, holds] = [within(target.path, other.path), within(other.path, target.path)];
-    if ((isIn && holds) || isSameFile(target.path, other.path)) {
-      return `it is the same directory as ${owner}; ${remedy}`;
-    }
-    if (isIn) return `it is inside ${owner}; ${remedy}`;
-    if (holds) return `it contains ${owner}; ${remedy}`;
-  }
-  return undefined;
+function overlap(target: LocatedDirectory, { all }: Known): string | undefined {
+  const outer = all.around(target.path).find(({ value }) => value !== target);
+  const inner = all.inside(target.path, target);
+  const isOuter = outer !== undefined && (inner === undefined || outer.order < inner.order);
+  const related = isOuter ? outer : inner;
+  if (related === undefined) return undefined;
+  const { value: other, rest } = related;
+  const owner =
+    other.service === target.service
+      ? `its own ${other.kind} directory ${other.path}`
+      : `${other.path}, which belongs to ${other.service}`;
+  const remedy = 'give each directory to one entry of the config only.';
+  if (!isOuter) return `it contains ${owner}; ${remedy}`;
+  return rest === ''
+    ? `it is the same directory as ${owner}; ${remedy}`
+    : `it is inside ${owner}; ${remedy}`;
+}
+
+function foreignSystem({ path, state }: LocatedDirectory): string | undefined {
+  const root = state.is === 'directory' ? systemRootIn(path) : undefined;
+  if (root === undefined) return undefined;
+  const where = root === '.' ? 'in it' : `in its ${root}`;
+  return `a whole system lies ${where} (etc, bin, lib …): the root of another disk, a container or a backup; ${REMEDY}.`;
 }
 
 function wrongKind(target: LocatedDirectory): string | undefined {

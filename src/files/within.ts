@@ -5,7 +5,8 @@ import type { Mount } from './mounts.ts';
 /** Whether the first path is the second or lies in it; both absolute, links resolved. */
 export type Within = (inner: string, outer: string) => boolean;
 
-interface Place {
+/** Where a path lies, the same for every mount that shows it. */
+export interface Place {
   readonly device: string;
   /** Absolute within the file system. */
   readonly path: string;
@@ -17,14 +18,7 @@ interface Place {
  * because some network file systems call different exports by one name.
  */
 export function createWithin(mounts: readonly Mount[] | undefined): Within {
-  const devices = new Set(mounts?.map((mount) => mount.device));
-  // Without two mounts of one file system nothing has two paths.
-  if (mounts === undefined || devices.size === mounts.length) return below;
-  const known = new Map<string, Place | undefined>();
-  const placeOf = (path: string): Place | undefined => {
-    if (!known.has(path)) known.set(path, locate(path, mounts));
-    return known.get(path);
-  };
+  const placeOf = createPlaceOf(mounts);
   return (inner, outer) => {
     if (below(inner, outer)) return true;
     const [one, other] = [placeOf(inner), placeOf(outer)];
@@ -34,25 +28,60 @@ export function createWithin(mounts: readonly Mount[] | undefined): Within {
   };
 }
 
+/**
+ * Makes a function that tells the place of a path. Undefined where nothing has two paths: without two
+ * mounts of one file system, or where mounts cannot be told.
+ */
+export function createPlaceOf(
+  mounts: readonly Mount[] | undefined,
+): (path: string) => Place | undefined {
+  const devices = new Set(mounts?.map((mount) => mount.device));
+  if (mounts === undefined || devices.size === mounts.length) return () => undefined;
+  // The last one that is mounted on a point covers the others.
+  const byPoint = new Map(mounts.map((mount) => [mount.point, mount]));
+  const known = new Map<string, Place | undefined>();
+  return (path) => {
+    if (!known.has(path)) known.set(path, locate(path, byPoint));
+    return known.get(path);
+  };
+}
+
 function below(inner: string, outer: string): boolean {
   return inner === outer || inner.startsWith(outer === '/' ? '/' : `${outer}/`);
 }
 
-function locate(path: string, mounts: readonly Mount[]): Place | undefined {
-  let found: Mount | undefined;
-  for (const mount of mounts) {
-    if (!below(path, mount.point)) continue;
-    if (found === undefined || mount.point.length >= found.point.length) found = mount;
+/** The path itself and every directory above it, the nearest first; @param path absolute. */
+export function* upwards(path: string): Generator<string, void, undefined> {
+  let at = path;
+  while (at.length > 1) {
+    yield at;
+    at = at.slice(0, at.lastIndexOf('/'));
   }
-  return found && { device: found.device, path: join(found.root, path.slice(found.point.length)) };
+  yield '/';
+}
+
+function locate(path: string, byPoint: ReadonlyMap<string, Mount>): Place | undefined {
+  for (const point of upwards(path)) {
+    const mount = byPoint.get(point);
+    if (mount === undefined) continue;
+    const rest = path.slice(point === '/' ? 0 : point.length);
+    return { device: mount.device, path: join(mount.root, rest) };
+  }
+  return undefined;
 }
 
 /** Both there, and one inode of one device. */
 export function isSameFile(a: string, b: string): boolean {
+  const identity = identityOfPath(a);
+  return identity !== undefined && identity === identityOfPath(b);
+}
+
+/** Device and inode of what a path leads to; undefined where nothing is there. */
+export function identityOfPath(path: string): string | undefined {
   try {
-    const [one, other] = [statSync(a, { bigint: true }), statSync(b, { bigint: true })];
-    return one.dev === other.dev && one.ino === other.ino;
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -1,0 +1,18 @@
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+
+/** Every link resolved; the path itself where that cannot be done. */
+export function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Of what need not be there yet: as far as it is. */
+export function realPlace(path: string): string {
+  const above = dirname(path);
+  const real = realPath(path);
+  return real !== path || above === path ? real : join(realPlace(above), basename(path));
+}
