@@ -52,11 +52,15 @@ export function jobNeeds(keys: ServiceKeys): readonly Need[] {
     })),
     ...(keys.jobs.age === undefined
       ? []
-      : keys.jobs.prefixes.map((prefix): Need => ({
-          command: 'MGET',
-          args: [Buffer.concat([Buffer.from(prefix), probe])],
-          pattern: patternFor(Buffer.from(prefix)),
-        }))),
+      : keys.jobs.prefixes.flatMap((prefix) => {
+          const key = Buffer.concat([Buffer.from(prefix), probe]);
+          const pattern = patternFor(Buffer.from(prefix));
+          return [
+            { command: 'STRLEN', args: [key], pattern },
+            { command: 'MGET', args: [key], pattern },
+            { command: 'GETRANGE', args: [key, 0, 0], pattern },
+          ];
+        })),
   ];
 }
 

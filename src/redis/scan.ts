@@ -96,8 +96,9 @@ export async function* scanAll(
   const places = createPlaces();
   for (;;) {
     const { nodes } = await retries.session();
+    const progress = places.begin(retries);
     try {
-      for (const node of nodes) yield* scanNode(node, match, places, retries, signal);
+      for (const node of nodes) yield* scanNode(node, match, places, progress, signal);
       return;
     } catch (error) {
       await retries.recover(error);
@@ -109,38 +110,61 @@ async function* scanNode(
   node: RedisNode,
   match: Buffer | undefined,
   places: Places,
-  retries: Retries,
+  progress: ScanProgress,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Buffer[]> {
   const from = await places.of(node);
-  if (from === 'done') return;
-  const scan = startScan(node, match, createTempo(node.roundTrip), from);
+  progress.resumed(from.pages);
+  if (from.cursor === 'done') return;
+  const scan = startScan(node, match, createTempo(node.roundTrip), from.cursor);
+  let { pages } = from;
   try {
     for (;;) {
       signal.throwIfAborted();
       const keys = await scan.next();
       if (keys === undefined) break;
-      retries.progressed();
+      pages += 1;
+      progress.handled();
       yield keys;
     }
-    places.note(node, 'done');
+    places.note(node, { cursor: 'done', pages });
   } catch (error) {
-    places.note(node, scan.cursor());
+    places.note(node, { cursor: scan.cursor(), pages });
     throw error;
   }
 }
 
+/** How far a server has been scanned. */
+export interface Place {
+  readonly cursor: Cursor | 'done';
+  /** Replies up to there of which the keys were dealt with. */
+  readonly pages: number;
+}
+
+const BEGINNING: Place = { cursor: '0', pages: 0 };
+
+/** One attempt to come to the end, between two outages. */
+export interface ScanProgress {
+  /** Of a server on which earlier attempts came so far. */
+  resumed(pages: number): void;
+  /** One page more was dealt with: progress where no earlier attempt came so far. */
+  handled(): void;
+}
+
 /** How far the servers have been scanned, for the case that the connection breaks. */
 export interface Places {
-  /** Where to go on; '0' on a server that is another, or was started anew. */
-  of(node: RedisNode): Promise<Cursor | 'done'>;
-  note(node: RedisNode, place: Cursor | 'done'): void;
+  /** Where to go on; the beginning on a server that is another, or was started anew. */
+  of(node: RedisNode): Promise<Place>;
+  note(node: RedisNode, place: Place): void;
   /** All of it is to be scanned again. */
   forget(): void;
+  /** A server that loses the connection at the same page each time, or its data, gets nowhere. */
+  begin(retries: Pick<Retries, 'progressed'>): ScanProgress;
 }
 
 export function createPlaces(): Places {
-  const known = new Map<string, Cursor | 'done'>();
+  const known = new Map<string, Place>();
+  let farthest = 0;
   let noted: Promise<void> = Promise.resolve();
   let forgotten = 0;
   return {
@@ -149,8 +173,8 @@ export function createPlaces(): Places {
       const identity = node.identity();
       identity.catch(() => undefined);
       await noted;
-      if (known.size === 0) return '0';
-      return known.get((await identity) ?? '') ?? '0';
+      if (known.size === 0) return BEGINNING;
+      return known.get((await identity) ?? '') ?? BEGINNING;
     },
     note(node, place) {
       const before = noted;
@@ -166,6 +190,20 @@ export function createPlaces(): Places {
     forget() {
       forgotten += 1;
       known.clear();
+    },
+    begin(retries) {
+      let reached = 0;
+      return {
+        resumed(pages) {
+          reached += pages;
+        },
+        handled() {
+          reached += 1;
+          if (reached <= farthest) return;
+          farthest = reached;
+          retries.progressed();
+        },
+      };
     },
   };
 }

@@ -2,7 +2,7 @@ import type { Retries, RedisConnection, RedisNode, Session } from './connect.ts'
 import { isOutage, RedisError } from './errors.ts';
 import type { Pace } from './pace.ts';
 import { createPlaces, startScan } from './scan.ts';
-import type { Places } from './scan.ts';
+import type { Places, ScanProgress } from './scan.ts';
 import { createTempo } from './tempo.ts';
 import type { Tempo } from './tempo.ts';
 import { settleAll } from '../settle-all.ts';
@@ -73,7 +73,8 @@ export async function sweep(redis: RedisConnection, options: SweepOptions): Prom
       const before = state.found;
       const redone = await redo(session, state);
       const slots = await topology(session);
-      await settleAll(session.nodes.map(async (node) => sweepNode(node, session, state)));
+      const progress = places.begin(retries);
+      await settleAll(session.nodes.map(async (node) => sweepNode(node, session, progress, state)));
       round += 1;
       if (!session.isCluster) {
         if (state.companionsLeft.length > 0) continue;
@@ -113,12 +114,18 @@ interface SweepState extends Omit<SweepOptions, 'companions'> {
   found: number;
 }
 
-async function sweepNode(node: RedisNode, session: Session, state: SweepState): Promise<void> {
-  const { places, pace, signal, retries } = state;
+async function sweepNode(
+  node: RedisNode,
+  session: Session,
+  progress: ScanProgress,
+  state: SweepState,
+): Promise<void> {
+  const { places, pace, signal } = state;
   const from = await places.of(node);
-  if (from === 'done') return;
+  progress.resumed(from.pages);
+  if (from.cursor === 'done') return;
   const tempo = createTempo(node.roundTrip);
-  const scan = startScan(node, state.match, tempo, from);
+  const scan = startScan(node, state.match, tempo, from.cursor);
   const underWay: Promise<void>[] = [];
   let place = from;
   try {
@@ -126,8 +133,6 @@ async function sweepNode(node: RedisNode, session: Session, state: SweepState): 
       signal.throwIfAborted();
       const keys = await scan.next();
       if (keys === undefined) break;
-      // Of a cluster one server may go on for ever while another is down.
-      if (!session.isCluster) retries.progressed();
       const chosen = keys.length === 0 ? keys : await state.choose(keys, session);
       state.found += chosen.length;
       for (let start = 0; start < chosen.length; start += pace.batch) {
@@ -138,10 +143,13 @@ async function sweepNode(node: RedisNode, session: Session, state: SweepState): 
         underWay.push(removal);
         if (underWay.length >= AHEAD) await underWay.shift();
       }
-      place = scan.cursor();
+      place = { cursor: scan.cursor(), pages: place.pages + 1 };
+      // Of a cluster one server may go on for ever while another is down. That a SCAN was answered is
+      // no progress: its jobs have been dated, or the removal of its keys is asked for.
+      if (!session.isCluster) progress.handled();
     }
     await Promise.all(underWay);
-    places.note(node, 'done');
+    places.note(node, { ...place, cursor: 'done' });
   } catch (error) {
     places.note(node, place);
     // Each of them has counted itself, or is among those without an answer.
@@ -172,7 +180,7 @@ async function remove(
     await companionsRemoved;
     throw error;
   }
-  state.retries.progressed();
+  if (replied > 0) state.retries.progressed();
   const removed = state.ledger.count(payload, replied);
   state.onSwept({ keys, removed, companionsRemoved: await companionsRemoved });
   tellRefusal(state);
