@@ -1,6 +1,7 @@
-import type { Reply, Session } from './connect.ts';
+import type { Session } from './connect.ts';
 import type { CreatedAt } from './created-at.ts';
 import { RedisError } from './errors.ts';
+import type { Reply } from './replies.ts';
 import { createFieldReader } from './top-level-field.ts';
 
 /** What `--older-than` asks of a job's value, and what it found. */
