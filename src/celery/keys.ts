@@ -4,6 +4,7 @@
  * (`KeyValueStoreBackend`), as told in the Celery 5.6 and kombu 5.6 sources.
  */
 import { startsWith } from '../redis/scan.ts';
+import { patternOfKey, topicTest } from './topic.ts';
 
 /** kombu's default separator between a queue and its priority, and inside a binding. */
 export const SEPARATOR = '\x06\x16';
@@ -147,6 +148,9 @@ export function classifyQueueKey(rest: Buffer): QueueKey {
   return /^[^A-Za-z0-9]+\d+$/.test(text) ? 'possible' : 'other';
 }
 
+/** Stands for the queues that a message may go to and that cannot be told; nobody's own. */
+export const UNKNOWN_QUEUE = '?';
+
 /** A member of `_kombu.binding.<exchange>`: routing key, pattern, queue (kombu's `_queue_bind`). */
 export interface Binding {
   readonly routingKey: string;
@@ -162,7 +166,8 @@ export function parseBinding(member: Buffer): Binding | undefined {
 
 /**
  * The queues that a message goes back to, as kombu finds them when it restores it (`_lookup`):
- * the default exchange names the queue itself, others ask their bindings.
+ * the default exchange names the queue itself, others ask their bindings. `UNKNOWN_QUEUE` and the
+ * queues of strange bindings are among them where some binding's pattern is not kombu's.
  */
 export function queuesOf(
   exchange: string,
@@ -170,17 +175,24 @@ export function queuesOf(
   bindings: readonly Binding[],
 ): readonly string[] {
   if (exchange === '' || bindings.length === 0) return [routingKey];
+  const strange = bindings.filter(isStrange);
   const matching = bindings.filter(
-    (binding) => binding.routingKey === routingKey || matchesPattern(binding.pattern, routingKey),
+    (binding) => binding.routingKey === routingKey || matchesPattern(binding, routingKey),
   );
+  if (strange.length > 0) matching.push(...strange, { ...NOWHERE, queue: UNKNOWN_QUEUE });
   return [...new Set(matching.map((binding) => binding.queue))];
 }
 
-function matchesPattern(pattern: string, routingKey: string): boolean {
+const NOWHERE = { routingKey: '', pattern: '' };
+
+/** A binding whose pattern kombu did not write: which messages it takes cannot be told. */
+function isStrange({ routingKey, pattern }: Binding): boolean {
   if (pattern === '') return false;
-  try {
-    return new RegExp(pattern).test(routingKey);
-  } catch {
-    return false;
-  }
+  return pattern !== patternOfKey(routingKey) || topicTest(routingKey) === undefined;
+}
+
+/** The pattern in Redis is never run: anybody may have written it. */
+function matchesPattern(binding: Binding, routingKey: string): boolean {
+  if (binding.pattern === '' || isStrange(binding)) return false;
+  return topicTest(binding.routingKey)?.(routingKey) === true;
 }

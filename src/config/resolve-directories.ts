@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
+import { checkPathPattern, globTest } from '../model/glob.ts';
 import { formatPath } from './json-path.ts';
 import type { JsonPath } from './json-path.ts';
 import type { ProblemCollector } from './problems.ts';
@@ -23,7 +24,9 @@ export function resolveDirectories(
     const pathPlace = typeof entry === 'string' ? place : [...place, 'path'];
     checkConditions(directory, place, problems);
     if (directory.path === undefined) return [];
-    const problem = problems.isBroken(pathPlace) ? undefined : pathProblem(directory.path);
+    const problem = problems.isBroken(pathPlace)
+      ? undefined
+      : (pathProblem(directory.path) ?? unreadable(directory.path, checkPathPattern));
     if (problem !== undefined) problems.add(pathPlace, problem);
     else if (!problems.isBroken(pathPlace)) {
       const resolved = resolve(root, directory.path);
@@ -84,7 +87,17 @@ function keepProblem(pattern: string): string | undefined {
     return 'has a bracket without its partner, so it would keep nothing: close it, or escape it with `\\`';
   if (pattern.split('/').includes('..'))
     return 'must not hold `..`: only what is inside the directory can be kept';
-  return undefined;
+  return unreadable(pattern, globTest);
+}
+
+function unreadable(pattern: string, read: (pattern: string) => unknown): string | undefined {
+  try {
+    read(pattern);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return `cannot be read as a pattern (${error.message}): write it in another way, or a \`\\\` before characters that stand for themselves`;
+  }
 }
 
 /** Brackets of a pattern, `\\` before one taken into account. */

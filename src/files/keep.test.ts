@@ -34,6 +34,7 @@ test.each<[pattern: string, path: string, stays: boolean]>([
   ['data/**/*.db', 'data/line\nend/x.db', true],
   ['*.db', 'line\nend.db', true],
   ['take (1).mp3', 'deep/take (1).mp3', true],
+  ['Movie (2019)*', 'deep/Movie (2019).nfo', true],
   ['a/[old].txt', 'a/[old].txt', true],
 ])('keep %s and %s: %s', (pattern, path, stays) => {
   expect(keeps([pattern], path)).toBe(stays);
@@ -49,4 +50,11 @@ test('names that are not UTF-8 match by their readable part', () => {
   const name = Buffer.from([0x61, 0xff, ...Buffer.from('.bin')]);
   expect(keeps(['*.bin'], name)).toBe(true);
   expect(keeps(['*.txt'], name)).toBe(false);
+});
+
+test('many stars take no time beside long names and deep paths', () => {
+  const started = performance.now();
+  expect(keeps(['*-*-*-*-*.json'], `${'-'.repeat(190)}x`)).toBe(false);
+  expect(keeps(['**/*a*/**/*a*/**/x'], 'aaaaaaaa/'.repeat(400) + 'y')).toBe(false);
+  expect(performance.now() - started).toBeLessThan(5_000);
 });

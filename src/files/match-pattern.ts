@@ -1,15 +1,27 @@
 /** Which directories a configured path or pattern names, and where a pattern leads nowhere. */
-import { realpathSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
-import { systemCode } from '../errors.ts';
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { errorCode, systemCode } from '../errors.ts';
+import { expandBraces } from '../model/braces.ts';
+import { isGlob, isPathPattern, nameTest, unescapeGlob } from '../model/glob.ts';
 
 export interface Matches {
   /** Absolute; of a plain path the path itself, whether it is there or not. */
   readonly paths: readonly string[];
+  /** Symbolic links to directories that the pattern matches, or that lead where it would match. */
+  readonly links: readonly MatchedLink[];
   /** Why not everything could be looked at. */
   readonly code?: string;
   /** The pattern, or those alternatives of its braces, that match nothing. */
   readonly unmatched: readonly Unmatched[];
+}
+
+/** A directory that a pattern would match if it followed links; it follows none. */
+export interface MatchedLink {
+  /** Absolute, as the pattern matches it. */
+  readonly path: string;
+  /** The directory's real path; undefined when it cannot be told. */
+  readonly target: string | undefined;
 }
 
 export interface Unmatched {
@@ -20,85 +32,178 @@ export interface Unmatched {
   readonly reached: readonly string[];
 }
 
-const SPECIAL = /[*?[\]{}()!]/;
-/** More alternatives, as of `{1..1000}`, are matched as a whole. */
+type Segment =
+  | { readonly is: 'name'; readonly name: string }
+  /** `**`: any number of directories. */
+  | { readonly is: 'any' }
+  | { readonly is: 'pattern'; readonly test: (name: string) => boolean };
+
+interface Found {
+  readonly paths: Set<string>;
+  readonly links: Map<string, MatchedLink>;
+  code: string | undefined;
+}
+
+/** More alternatives, as of `{1..1000}`, are reported as a whole. */
 const MOST_ALTERNATIVES = 100;
 const MOST_REACHED = 100;
 
-/** Reads only. @param pattern relative to the root, or absolute; as fast-glob reads it. */
+/**
+ * Reads only. Names on the disk are matched without backtracking.
+ * @param pattern relative to the root, or absolute. @throws SyntaxError where checkPathPattern does.
+ */
 export async function matchPattern(root: string, pattern: string): Promise<Matches> {
-  const plain = (): Matches => ({
-    paths: [resolve(root, pattern.replace(/\\(.)/g, '$1'))],
-    unmatched: [],
-  });
-  // fast-glob costs 30 ms to load, and most paths are plain.
-  if (!isPattern(pattern)) return plain();
-  const { generateTasks, isDynamicPattern } = (await import('fast-glob')).default;
-  if (!isDynamicPattern(pattern)) return plain();
-  const found = await find(root, pattern);
-  const alternatives = generateTasks(pattern).flatMap(({ positive }) => positive);
-  const unmatched: Unmatched[] = [];
-  for (const one of alternatives.length > MOST_ALTERNATIVES ? [pattern] : alternatives) {
-    const isMatched =
-      alternatives.length === 1 ? found.paths.length > 0 : (await find(root, one)).paths.length > 0;
-    if (!isMatched) unmatched.push({ pattern: one, ...(await reachedBy(root, one)) });
+  if (!isPathPattern(pattern)) {
+    return { paths: [resolve(root, unescapeGlob(pattern))], links: [], unmatched: [] };
   }
-  return { ...found, unmatched };
+  const alternatives = expandBraces(pattern);
+  const all = startFinding();
+  const without: string[] = [];
+  for (const one of alternatives) {
+    const found = await find(root, one, fixedParts(pattern));
+    for (const path of found.paths) all.paths.add(path);
+    for (const [path, link] of found.links) all.links.set(path, link);
+    all.code ??= found.code;
+    if (found.paths.size + found.links.size === 0) without.push(one);
+  }
+  if (alternatives.length > MOST_ALTERNATIVES) {
+    const isNone = all.paths.size + all.links.size === 0;
+    without.splice(0, Infinity, ...(isNone ? [pattern] : []));
+  }
+  const unmatched: Unmatched[] = [];
+  for (const one of without) {
+    unmatched.push({ pattern: one, ...(await reachedBy(root, one, fixedParts(pattern))) });
+  }
+  return {
+    paths: [...all.paths].toSorted(),
+    links: [...all.links.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+    ...(all.code === undefined ? {} : { code: all.code }),
+    unmatched,
+  };
 }
 
-function isPattern(text: string): boolean {
-  return SPECIAL.test(text.replace(/\\./g, ''));
-}
-
-async function find(root: string, pattern: string): Promise<Omit<Matches, 'unmatched'>> {
-  const { glob } = (await import('fast-glob')).default;
-  const search = (suppressErrors: boolean): Promise<string[]> =>
-    glob(pattern, {
-      cwd: root,
-      onlyDirectories: true,
-      followSymbolicLinks: false,
-      dot: true,
-      absolute: true,
-      unique: true,
-      suppressErrors,
-    });
+/** How many parts of a pattern come before its first special one: a link among them is meant. */
+function fixedParts(pattern: string): number {
   const parts = pattern.split('/');
-  const special = parts.findIndex((part) => SPECIAL.test(part));
-  const fixed = special === -1 ? parts : parts.slice(0, special);
-  const base = resolve(root, fixed.length === 1 && fixed[0] === '' ? '/' : fixed.join('/'));
-  const settle = (matches: readonly string[]): readonly string[] =>
-    matches
-      .map((path) => resolve(path))
-      .filter((path) => leadsThroughNoLink(base, path))
-      .toSorted();
+  const special = parts.findIndex((part) => isGlob(part) || part.replace(/\\./g, '').includes('{'));
+  return special === -1 ? parts.length : special;
+}
+
+function parse(pattern: string): readonly Segment[] {
+  return pattern.split('/').flatMap((part): readonly Segment[] => {
+    if (part === '' || part === '.') return [];
+    if (part === '**') return [{ is: 'any' }];
+    if (!isGlob(part)) return [{ is: 'name', name: unescapeGlob(part) }];
+    return [{ is: 'pattern', test: nameTest(part) }];
+  });
+}
+
+function startFinding(): Found {
+  return { paths: new Set(), links: new Map(), code: undefined };
+}
+
+/** @param pattern without braces. @param fixed how many of its parts are followed as they are. */
+async function find(root: string, pattern: string, fixed: number): Promise<Found> {
+  const found = startFinding();
+  const parts = pattern.split('/');
+  const before = parts.slice(0, fixed).map(unescapeGlob);
+  const base = resolve(root, before.length === 1 && before[0] === '' ? '/' : before.join('/'));
+  const segments = parse(parts.slice(fixed).join('/'));
+  const seen = new Set<string>();
+  if (segments.length > 0 || (await isDirectory(base))) await enter(base, 0, false);
+  return found;
+
+  async function enter(directory: string, index: number, isLinked: boolean): Promise<void> {
+    const segment = segments[index];
+    const key = `${index}:${directory}`;
+    if (seen.has(key)) return;
+    seen.add(key);
+    if (segment === undefined || (segment.is === 'any' && isLinked)) {
+      if (isLinked) found.links.set(directory, { path: directory, target: await real(directory) });
+      else found.paths.add(directory);
+      return;
+    }
+    if (segment.is === 'name') {
+      await follow(join(directory, segment.name), index + 1, isLinked);
+      return;
+    }
+    // `a/**` means what is below `a`.
+    if (segment.is === 'any' && index + 1 < segments.length) {
+      await enter(directory, index + 1, isLinked);
+    }
+    for (const entry of await list(directory)) {
+      const path = join(directory, entry.name);
+      if (segment.is === 'any') {
+        if (!entry.isDirectory()) continue;
+        if (index + 1 === segments.length) found.paths.add(path);
+        await enter(path, index, isLinked);
+      } else if (segment.test(entry.name)) {
+        if (entry.isDirectory()) await enter(path, index + 1, isLinked);
+        else if (entry.isSymbolicLink()) await follow(path, index + 1, isLinked);
+      }
+    }
+  }
+
+  /** Goes on in what may be a directory, a link to one, or nothing. */
+  async function follow(path: string, index: number, isLinked: boolean): Promise<void> {
+    try {
+      const entry = await lstat(path);
+      if (entry.isDirectory()) await enter(path, index, isLinked);
+      else if (entry.isSymbolicLink() && (await stat(path)).isDirectory()) {
+        await enter(path, index, true);
+      }
+    } catch (error) {
+      tolerate(error);
+    }
+  }
+
+  async function list(directory: string) {
+    try {
+      return await readdir(directory, { withFileTypes: true });
+    } catch (error) {
+      tolerate(error);
+      return [];
+    }
+  }
+
+  /** One sibling that may not be read: the others match all the same, and it is said. */
+  function tolerate(error: unknown): void {
+    const code = systemCode(error);
+    if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') found.code ??= code;
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
   try {
-    return { paths: settle(await search(false)) };
+    return (await stat(path)).isDirectory();
   } catch (error) {
-    // One sibling that may not be read: the others match all the same, and it is said.
-    return { paths: settle(await search(true)), code: systemCode(error) };
+    if (errorCode(error) === undefined) throw error;
+    return false;
+  }
+}
+
+async function real(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return undefined;
   }
 }
 
 /** How far a pattern that matches nothing leads. */
-async function reachedBy(root: string, pattern: string): Promise<Omit<Unmatched, 'pattern'>> {
+async function reachedBy(
+  root: string,
+  pattern: string,
+  fixed: number,
+): Promise<Omit<Unmatched, 'pattern'>> {
   const parts = pattern.split('/');
   let reached: readonly string[] = [pattern.startsWith('/') ? '/' : root];
   for (let count = pattern.startsWith('/') ? 1 : 0; count < parts.length; count++) {
-    const { paths } = await find(root, parts.slice(0, count + 1).join('/'));
-    if (paths.length === 0) return { parts: count, reached };
-    reached = paths.slice(0, MOST_REACHED);
+    const part = parts.slice(0, count + 1).join('/');
+    const { paths } = await find(root, part, Math.min(fixed, count + 1));
+    if (paths.size === 0) return { parts: count, reached };
+    reached = [...paths].toSorted().slice(0, MOST_REACHED);
   }
   return { parts: parts.length, reached };
-}
-
-/**
- * A link planted beside the real directories must not become a target, and fast-glob follows one
- * that braces name (`{a,planted}/cache`).
- */
-function leadsThroughNoLink(base: string, path: string): boolean {
-  try {
-    return realpathSync.native(path) === join(realpathSync.native(base), relative(base, path));
-  } catch {
-    return true;
-  }
 }

@@ -226,6 +226,13 @@ async function layerOf(name: string, layer: Layer, { open }: Context): Promise<L
   return { source, services, directory: dirname(source.path), lookup: layer.lookup };
 }
 
+/** `git@host:project`. */
+function isRemotePlace(text: string): boolean {
+  const [first = ''] = text.split('/', 1);
+  const at = first.indexOf('@', 1);
+  return at !== -1 && first.indexOf(':', at + 2) !== -1;
+}
+
 /** @throws CannotStart for what is no file of this machine. */
 function localPath(
   name: string,
@@ -234,7 +241,8 @@ function localPath(
   const { text, missing } = interpolate(name, lookup);
   if (missing.length > 0) throw notFollowed(`${missing.join(', ')} is not set`);
   if (text === '') throw notFollowed('it names no file');
-  if (/^[\w+.-]+:|^[^/]+@[^/]+:/.test(text)) throw notFollowed('it is no file of this machine');
+  if (/^[\w+.-]+:/.test(text) || isRemotePlace(text))
+    throw notFollowed('it is no file of this machine');
   return resolve(directory, text);
 }
 

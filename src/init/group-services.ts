@@ -124,7 +124,7 @@ export function examine(
     service.name,
     ...service.aliases,
     context === undefined ? undefined : basename(context),
-    image?.replace(/[:@].*$/, ''),
+    image?.replace(/[:@].*$/s, ''),
     basename(project.folder),
   ]);
   return { project, container, service, variables, known, celery, redis, mounts, notes };

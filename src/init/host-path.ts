@@ -3,6 +3,7 @@ import { dirname, join, posix, relative, resolve } from 'node:path';
 import { isBelow } from './data-directories.ts';
 import type { LookAtFolder } from './data-directories.ts';
 import type { Interpolated } from '../config/interpolate.ts';
+import { withoutTrailingSlashes } from '../model/slashes.ts';
 
 export interface Bind {
   /** Path in the container. */
@@ -32,7 +33,7 @@ export type HostPath =
 const PROGRAM_FOLDERS = ['/app', '/code', '/srv/app', '/usr/src/app', '/workspace', '/opt/app'];
 
 export function hostPath(value: Interpolated, context: HostPathContext): HostPath {
-  const text = value.text.trim().replace(/(?<=.)\/+$/, '');
+  const text = withoutTrailingSlashes(value.text.trim());
   if (value.missing.length > 0) {
     return { is: 'no', why: `${value.missing.join(', ')} is not set, so its path is not known` };
   }
@@ -98,7 +99,7 @@ function host(path: string): HostPath {
 /** Through the mount that is nearest to the path; undefined: none holds it. */
 function throughMounts(path: string, binds: readonly Bind[]): HostPath | undefined {
   const [bind] = binds
-    .map((one) => ({ ...one, target: one.target.replace(/(?<=.)\/+$/, '') }))
+    .map((one) => ({ ...one, target: withoutTrailingSlashes(one.target) }))
     .filter(({ target }) => target === path || isBelow(path, target))
     .toSorted((a, b) => b.target.length - a.target.length);
   if (bind === undefined) return undefined;

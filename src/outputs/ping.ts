@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
 import { systemReason } from '../report/system-reason.ts';
+import { withoutTrailingSlashes } from '../model/slashes.ts';
 
 /**
  * Tells a dead man's switch that a run starts and how it ended: healthchecks.io's protocol
@@ -90,7 +91,7 @@ function parseAddress(text: string): URL | undefined {
 
 function address(url: URL, action: string, runId: string): URL {
   const result = new URL(url);
-  result.pathname = `${url.pathname.replace(/\/+$/, '')}/${action}`;
+  result.pathname = `${withoutTrailingSlashes(url.pathname).replace(/^\/$/, '')}/${action}`;
   result.searchParams.set('rid', runId);
   return result;
 }

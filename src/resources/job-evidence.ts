@@ -56,10 +56,16 @@ function jobOf(
     (id) => typeof id === 'string' || typeof id === 'number',
   );
   // A job need not repeat its id: the name's last part is the id then.
-  const id = told === undefined ? (/[^:/|.]*$/.exec(text)?.[0] ?? '') : String(told);
+  const id = told === undefined ? lastPart(text) : String(told);
   if (id === '') return [];
   const isNamedById = told === undefined ? isDated : text.endsWith(id);
   return isNamedById || isDated ? [{ key, id, isNamedById, isDated }] : [];
+}
+
+/** What follows the last separator. */
+function lastPart(text: string): string {
+  const separators = [':', '/', '|', '.'].map((separator) => text.lastIndexOf(separator));
+  return text.slice(Math.max(...separators) + 1);
 }
 
 /**
