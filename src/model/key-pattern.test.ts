@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isKeyPattern, matchesKeyPattern } from './key-pattern.ts';
+import { isKeyPattern, matchesKeyPattern, scanPattern } from './key-pattern.ts';
 
 const matches = (pattern: string, key: string): boolean =>
   matchesKeyPattern(Buffer.from(pattern), Buffer.from(key));
@@ -47,4 +47,16 @@ describe('a key pattern', () => {
   test('is told from a plain name', () => {
     expect(['svc:jobs:list', 'svc:*', 'a\\*'].map(isKeyPattern)).toEqual([false, true, true]);
   });
+});
+
+test.each([
+  ['a:*', 'a:*'],
+  ['a:*:list', 'a:*:list'],
+  ['a:*b*c', 'a:*'],
+  ['\\*a*b', '\\*a*b'],
+  ['\\**b*', '\\**'],
+  ['*a*a*a*a*b', '*'],
+  ['a[*]b*', 'a*'],
+])('Redis is asked for %s with %s', (pattern, asked) => {
+  expect(scanPattern(Buffer.from(pattern)).toString()).toBe(asked);
 });

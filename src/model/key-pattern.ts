@@ -48,6 +48,24 @@ export function isKeyPattern(text: string): boolean {
   return /[*?[\\]/.test(text);
 }
 
+/**
+ * A pattern that SCAN may be asked with: some versions of Redis take exponential time for many stars,
+ * and serve nobody meanwhile (CVE-2022-36021). Of one with more than one star only the text at its
+ * start is kept, so what it finds is to be matched again.
+ */
+export function scanPattern(pattern: Buffer): Buffer {
+  let stars = 0;
+  let special = -1;
+  for (let at = 0; at < pattern.length; at++) {
+    const byte = pattern[at];
+    if (byte === STAR) stars += 1;
+    if (special === -1 && (byte === STAR || byte === OPEN)) special = at;
+    if (byte === BACKSLASH) at += 1;
+  }
+  if (stars < 2) return pattern;
+  return Buffer.concat([pattern.subarray(0, special), Buffer.of(STAR)]);
+}
+
 /** Where the pattern goes on after one byte of the key; -1: the byte does not match. */
 function matchOne(pattern: Buffer, at: number, byte: number): number {
   const wanted = pattern[at];

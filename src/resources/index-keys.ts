@@ -1,5 +1,5 @@
 /** The keys that list a service's jobs (`indexKeys`): wiped with the jobs, and not counted as jobs. */
-import { isKeyPattern } from '../model/key-pattern.ts';
+import { isKeyPattern, scanPattern } from '../model/key-pattern.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { removeMatching } from '../redis/jobs.ts';
 import type { Pace } from '../redis/pace.ts';
@@ -56,6 +56,7 @@ function split({ config }: SurveySubject): {
     texts.map((text) => Buffer.from(text));
   return {
     names: bytes(config.indexKeys.filter((text) => !isKeyPattern(text))),
-    patterns: bytes(config.indexKeys.filter(isKeyPattern)),
+    // The guard matches each key again.
+    patterns: bytes(config.indexKeys.filter(isKeyPattern)).map(scanPattern),
   };
 }
