@@ -27,9 +27,10 @@ export function checkShape(value: unknown, problems: ProblemCollector): ConfigDr
     problems.add(path, message, place === 'key' ? 'key' : 'value');
   }
   let rest = value;
+  const copies = new Set<unknown>();
   for (const { path } of told.flat()) {
     problems.markBroken(path);
-    rest = without(rest, path);
+    rest = without(rest, path, copies);
   }
   for (const path of renamed) problems.markBroken(JSON.parse(path) as JsonPath);
   return rest ?? {};
@@ -59,17 +60,22 @@ function at(value: unknown, path: JsonPath): unknown {
   return part;
 }
 
-/** A copy without the value at `path`; in an array its place stays, so that indexes hold. */
-function without(value: unknown, path: JsonPath): unknown {
+/**
+ * A copy without the value at `path`; in an array its place stays, so that indexes hold.
+ * @param copies what was copied already, and may be changed; grows.
+ */
+function without(value: unknown, path: JsonPath, copies: Set<unknown>): unknown {
   const [segment, ...rest] = path;
   if (segment === undefined) return undefined;
-  if (Array.isArray(value)) {
-    return value.map((element: unknown, index) =>
-      index === segment ? without(element, rest) : element,
-    );
-  }
   if (typeof value !== 'object' || value === null || !(segment in value)) return value;
-  const copy = Object.assign(Object.create(null) as Record<string, unknown>, value);
-  copy[segment] = without(copy[segment], rest);
+  const copy = copies.has(value) ? value : copied(value);
+  copies.add(copy);
+  const members = copy as Record<string | number, unknown>;
+  members[segment] = without(members[segment], rest, copies);
   return copy;
+}
+
+function copied(value: object): object {
+  if (Array.isArray(value)) return [...(value as unknown[])];
+  return Object.assign(Object.create(null) as Record<string, unknown>, value);
 }

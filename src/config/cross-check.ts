@@ -6,6 +6,8 @@ import { matchesKeyPattern } from '../model/key-pattern.ts';
 import type { RedisTarget } from '../redis/target.ts';
 import { targetIdentity } from '../redis/target.ts';
 import { formatPath } from './json-path.ts';
+import { createPrefixIndex } from './prefix-index.ts';
+import type { PrefixIndex } from './prefix-index.ts';
 import type { ProblemCollector } from './problems.ts';
 import type { Located, ResolvedService } from './resolved.ts';
 
@@ -14,28 +16,126 @@ const BINDINGS = '_kombu.binding.';
 const RESULTS = 'celery-task-meta-';
 const CELERY_NAMES = [BINDINGS, 'unacked', 'unacked_index', 'unacked_mutex', RESULTS] as const;
 
+/** A name in a database, and the service that it belongs to. */
+interface Owned extends Located {
+  /** The place of the service in the config. */
+  readonly index: number;
+}
+
+/** What all services together have in one database. */
+interface Database {
+  /** That have their jobs or their broker here, by their place in the config; two are enough. */
+  readonly users: number[];
+  readonly globalPrefixes: Set<string>;
+  readonly prefixes: Owned[];
+  readonly queues: Owned[];
+  readonly indexKeys: Owned[];
+}
+
+/** The same, to be asked in few steps however many services there are. */
+interface IndexedDatabase {
+  readonly users: readonly number[];
+  /** Keys of Celery's own, behind every global prefix. */
+  readonly celeryKeys: PrefixIndex<undefined>;
+  /** A global prefix as it stands before keys. */
+  readonly fronts: ReadonlySet<string>;
+  readonly prefixes: PrefixIndex<Owned>;
+  readonly queues: PrefixIndex<Owned>;
+  /** The first service that has each. */
+  readonly indexKeys: ReadonlyMap<string, Owned>;
+}
+
+/** In steps as many as the services have names: no pair of them is looked at for nothing. */
 export function crossCheck(services: readonly ResolvedService[], problems: ProblemCollector): void {
+  const databases = new Map(
+    [...databasesOf(services)].map(([identity, database]) => [identity, indexed(database)]),
+  );
+  const at = (target: RedisTarget | undefined): IndexedDatabase | undefined =>
+    target && databases.get(targetIdentity(target));
   for (const [index, service] of services.entries()) {
-    const neighbours = services.filter((other) => other === service || sharesRedis(service, other));
+    const { config } = service;
+    const jobs = at(config.redis);
+    const broker = at(config.celery?.broker);
+    const own = [...new Set([jobs, broker])].filter((one) => one !== undefined);
     for (const prefix of service.prefixes) {
       if (prefix.value.trim() === '') continue;
-      checkCeleryNames(prefix, neighbours, problems);
-      checkQueueNames(service, prefix, services, problems);
-      for (const earlier of services.slice(0, index))
-        checkPrefixes(service, prefix, earlier, problems);
+      checkCeleryNames(service, prefix, own, problems);
+      if (jobs === undefined) continue;
+      checkQueueNames(prefix, jobs, problems);
+      checkPrefixes(prefix, index, jobs, problems);
     }
-    for (const earlier of services.slice(0, index)) checkSameQueue(service, earlier, problems);
-    for (const prefix of service.foreignPrefixes) checkForeignPrefix(service, prefix, problems);
-    for (const name of service.indexKeys) checkIndexKey(service, name, services, problems);
-    checkAllResults(service, services, problems);
+    if (broker !== undefined) checkSameQueue(service, index, broker, problems);
+    checkForeignPrefixes(service, problems);
+    for (const name of service.indexKeys) checkIndexKey(service, name, index, jobs, problems);
+    checkAllResults(service, index, own, services, problems);
   }
+}
+
+function databasesOf(services: readonly ResolvedService[]): ReadonlyMap<string, Database> {
+  const databases = new Map<string, Database>();
+  const at = (target: RedisTarget): Database => {
+    const identity = targetIdentity(target);
+    const known = databases.get(identity);
+    if (known !== undefined) return known;
+    const made = {
+      users: [],
+      globalPrefixes: new Set(['']),
+      prefixes: [],
+      queues: [],
+      indexKeys: [],
+    };
+    databases.set(identity, made);
+    return made;
+  };
+  for (const [index, service] of services.entries()) {
+    const { redis, celery } = service.config;
+    const front = service.globalKeyPrefix;
+    for (const target of [redis, celery?.broker]) {
+      if (target === undefined) continue;
+      const { users, globalPrefixes } = at(target);
+      globalPrefixes.add(front);
+      if (users.length < 2 && users.at(-1) !== index) users.push(index);
+    }
+    if (redis !== undefined) {
+      const { prefixes, indexKeys } = at(redis);
+      for (const one of service.prefixes) {
+        if (one.value.trim() !== '') prefixes.push({ ...one, index });
+      }
+      for (const one of service.indexKeys) indexKeys.push({ ...one, index });
+    }
+    if (celery?.broker !== undefined) {
+      const { queues } = at(celery.broker);
+      for (const { path, value } of service.queues) {
+        queues.push({ path, value: front + value, index });
+      }
+    }
+  }
+  return databases;
+}
+
+function indexed(database: Database): IndexedDatabase {
+  const { users, globalPrefixes, prefixes, queues, indexKeys } = database;
+  // Celery sets a global prefix apart from its results with a `_` (`_add_global_keyprefix`).
+  const fronts = new Set([...globalPrefixes].flatMap((front) => [front, `${front}_`]));
+  const celeryKeys = [...fronts].flatMap((front) => CELERY_NAMES.map((name) => front + name));
+  const entry = (value: Owned) => ({ text: value.value, value });
+  return {
+    users,
+    celeryKeys: createPrefixIndex(celeryKeys.map((text) => ({ text, value: undefined }))),
+    fronts,
+    prefixes: createPrefixIndex(prefixes.map(entry)),
+    queues: createPrefixIndex(queues.map(entry)),
+    // Of a key that several have the first entry stays.
+    indexKeys: new Map(indexKeys.toReversed().map((one) => [one.value, one])),
+  };
 }
 
 /** An index key must not be Celery's, a queue, or another service's index in the same database. */
 function checkIndexKey(
   service: ResolvedService,
   name: Located,
-  services: readonly ResolvedService[],
+  index: number,
+  database: IndexedDatabase | undefined,
   problems: ProblemCollector,
 ): void {
   const pattern = Buffer.from(name.value);
@@ -51,42 +151,46 @@ function checkIndexKey(
     );
     return;
   }
-  for (const other of services) {
-    if (same(service.config.redis, other.config.celery?.broker)) {
-      const queue = other.queues.find(({ value }) => matches(other.globalKeyPrefix + value));
-      if (queue !== undefined) {
-        problems.add(
-          name.path,
-          `would match the queue ${formatPath(queue.path)}: give another name`,
-        );
-      }
-    }
-    if (other === service || !same(service.config.redis, other.config.redis)) continue;
-    const shared = other.indexKeys.find(({ value }) => value === name.value);
-    if (shared !== undefined && services.indexOf(other) < services.indexOf(service)) {
-      problems.add(
-        name.path,
-        `is the same key as ${formatPath(shared.path)} in the same Redis database: list it under one service only`,
-      );
-    }
+  if (database === undefined) return;
+  const queue = database.queues
+    .matching(literalStart(name.value), matches)
+    .toSorted((a, b) => a.index - b.index)[0];
+  if (queue !== undefined) {
+    problems.add(name.path, `would match the queue ${formatPath(queue.path)}: give another name`);
+  }
+  const shared = database.indexKeys.get(name.value);
+  if (shared !== undefined && shared.index < index) {
+    problems.add(
+      name.path,
+      `is the same key as ${formatPath(shared.path)} in the same Redis database: list it under one service only`,
+    );
   }
 }
 
+/** What every name that a pattern matches begins with. */
+function literalStart(pattern: string): string {
+  return /^[^*?[\\]*/.exec(pattern)?.[0] ?? '';
+}
+
 function checkCeleryNames(
+  service: ResolvedService,
   prefix: Located,
-  neighbours: readonly ResolvedService[],
+  databases: readonly IndexedDatabase[],
   problems: ProblemCollector,
 ): void {
-  // Celery sets a global prefix apart from its results with a `_` (`_add_global_keyprefix`).
-  const globalPrefixes = new Set([
-    '',
-    ...neighbours.flatMap(({ globalKeyPrefix: front }) => [front, `${front}_`]),
-  ]);
-  const hit = [...globalPrefixes].some(
-    (front) =>
-      CELERY_NAMES.some((name) => `${front}${name}`.startsWith(prefix.value)) ||
-      [BINDINGS, RESULTS].some((name) => prefix.value.startsWith(`${front}${name}`)),
+  const { value } = prefix;
+  // Of a service whose Redis is wrong nothing else is known.
+  const own = service.globalKeyPrefix;
+  const ownFronts = ['', '_', own, `${own}_`];
+  const isFront = (front: string): boolean =>
+    ownFronts.includes(front) || databases.some(({ fronts }) => fronts.has(front));
+  const begins = [BINDINGS, RESULTS].some((name) =>
+    occurrences(value, name).some((at) => isFront(value.slice(0, at))),
   );
+  const hit =
+    begins ||
+    ownFronts.some((front) => CELERY_NAMES.some((name) => (front + name).startsWith(value))) ||
+    databases.some(({ celeryKeys }) => celeryKeys.beginningWith(value).length > 0);
   if (!hit) return;
   problems.add(
     prefix.path,
@@ -94,109 +198,112 @@ function checkCeleryNames(
   );
 }
 
+function occurrences(text: string, part: string): readonly number[] {
+  const found: number[] = [];
+  for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1)) found.push(at);
+  return found;
+}
+
 function checkQueueNames(
-  service: ResolvedService,
   prefix: Located,
-  services: readonly ResolvedService[],
+  { queues }: IndexedDatabase,
   problems: ProblemCollector,
 ): void {
-  for (const other of services) {
-    if (!same(service.config.redis, other.config.celery?.broker)) continue;
-    for (const queue of other.queues) {
-      if (!`${other.globalKeyPrefix}${queue.value}`.startsWith(prefix.value)) continue;
-      problems.add(
-        prefix.path,
-        `would match the queue ${formatPath(queue.path)} in the same Redis database: give the full prefix of the jobs`,
-      );
-    }
+  for (const queue of inOrder(queues.beginningWith(prefix.value))) {
+    problems.add(
+      prefix.path,
+      `would match the queue ${formatPath(queue.path)} in the same Redis database: give the full prefix of the jobs`,
+    );
   }
 }
 
+/** A pair is told at the later service; of very many pairs at least one is. */
 function checkPrefixes(
-  service: ResolvedService,
   prefix: Located,
-  earlier: ResolvedService,
+  index: number,
+  { prefixes }: IndexedDatabase,
   problems: ProblemCollector,
 ): void {
-  if (!same(service.config.redis, earlier.config.redis)) return;
-  for (const other of earlier.prefixes) {
-    if (other.value.trim() === '') continue;
-    const relation = relate(prefix.value, other.value);
-    if (relation === undefined) continue;
+  const { value } = prefix;
+  const related = new Set([
+    ...inOrder(prefixes.beginningOf(value)),
+    ...inOrder(prefixes.beginningWith(value)),
+  ]);
+  for (const other of [...related].toSorted((a, b) => a.index - b.index)) {
+    if (other.index >= index) continue;
     problems.add(
       prefix.path,
-      `${relation} ${formatPath(other.path)} in the same Redis database, so one wipe would delete the other's jobs: ` +
+      `${relate(value, other.value)} ${formatPath(other.path)} in the same Redis database, so one wipe would delete the other's jobs: ` +
         'give each service its own prefix or its own database',
     );
   }
 }
 
 /** A key below both would be a job and none. */
-function checkForeignPrefix(
-  service: ResolvedService,
-  foreign: Located,
-  problems: ProblemCollector,
-): void {
-  if (foreign.value.trim() === '') return;
-  for (const own of service.prefixes) {
-    if (own.value.trim() === '') continue;
-    const relation = relate(foreign.value, own.value);
-    if (relation === undefined) continue;
-    problems.add(
-      foreign.path,
-      `${relation} ${formatPath(own.path)}, so a key could be this service's and another program's at once: ` +
-        'make the two differ, or remove one',
-    );
+function checkForeignPrefixes(service: ResolvedService, problems: ProblemCollector): void {
+  const foreign = service.foreignPrefixes.filter(({ value }) => value.trim() !== '');
+  if (foreign.length === 0) return;
+  const own = service.prefixes.filter(({ value }) => value.trim() !== '');
+  const index = createPrefixIndex(
+    own.map((one, order) => ({ text: one.value, value: { ...one, index: order } })),
+  );
+  for (const { path, value } of foreign) {
+    const related = new Set([
+      ...inOrder(index.beginningOf(value)),
+      ...inOrder(index.beginningWith(value)),
+    ]);
+    for (const one of [...related].toSorted((a, b) => a.index - b.index)) {
+      problems.add(
+        path,
+        `${relate(value, one.value)} ${formatPath(one.path)}, so a key could be this service's and another program's at once: ` +
+          'make the two differ, or remove one',
+      );
+    }
   }
 }
 
-function relate(prefix: string, other: string): string | undefined {
+function inOrder(entries: readonly { readonly value: Owned }[]): readonly Owned[] {
+  return entries.map(({ value }) => value).toSorted((a, b) => a.index - b.index);
+}
+
+function relate(prefix: string, other: string): string {
   if (prefix === other) return 'is the same as';
-  if (prefix.startsWith(other)) return 'begins with';
-  return other.startsWith(prefix) ? 'is the beginning of' : undefined;
+  return prefix.startsWith(other) ? 'begins with' : 'is the beginning of';
 }
 
 function checkSameQueue(
   service: ResolvedService,
-  earlier: ResolvedService,
+  index: number,
+  { queues }: IndexedDatabase,
   problems: ProblemCollector,
 ): void {
-  if (!same(service.config.celery?.broker, earlier.config.celery?.broker)) return;
   for (const queue of service.queues) {
-    const name = `${service.globalKeyPrefix}${queue.value}`;
-    const other = earlier.queues.find(
-      (entry) => `${earlier.globalKeyPrefix}${entry.value}` === name,
-    );
-    if (other === undefined) continue;
-    problems.add(
-      queue.path,
-      `is the same queue as ${formatPath(other.path)} on the same broker: list it under one service only`,
-    );
+    const name = service.globalKeyPrefix + queue.value;
+    const told = new Set<number>();
+    for (const other of inOrder(queues.equal(name))) {
+      if (other.index >= index || told.has(other.index)) continue;
+      told.add(other.index);
+      problems.add(
+        queue.path,
+        `is the same queue as ${formatPath(other.path)} on the same broker: list it under one service only`,
+      );
+    }
   }
 }
 
 function checkAllResults(
   service: ResolvedService,
+  index: number,
+  databases: readonly IndexedDatabase[],
   services: readonly ResolvedService[],
   problems: ProblemCollector,
 ): void {
   if (service.config.celery?.results !== 'all') return;
-  const other = services.find((entry) => entry !== service && sharesRedis(service, entry));
+  const others = databases.flatMap(({ users }) => users).filter((user) => user !== index);
+  const other = others.length === 0 ? undefined : services[Math.min(...others)];
   if (other === undefined) return;
   problems.add(
     [...service.path, 'celery', 'results'],
     `\`all\` would delete the results of ${formatPath(other.path)} too, which uses the same Redis database: write \`own\``,
   );
-}
-
-function sharesRedis(a: ResolvedService, b: ResolvedService): boolean {
-  const targets = (service: ResolvedService) => [
-    service.config.redis,
-    service.config.celery?.broker,
-  ];
-  return targets(a).some((target) => targets(b).some((other) => same(target, other)));
-}
-
-function same(a: RedisTarget | undefined, b: RedisTarget | undefined): boolean {
-  return a !== undefined && b !== undefined && targetIdentity(a) === targetIdentity(b);
 }

@@ -1,4 +1,4 @@
-import { findNodeAtLocation, parseTree, printParseErrorCode } from 'jsonc-parser';
+import { parseTree, printParseErrorCode } from 'jsonc-parser';
 import type { Node, ParseError } from 'jsonc-parser';
 import type { Problem } from '../errors.ts';
 import { printableKey } from './json-path.ts';
@@ -30,7 +30,7 @@ export interface ParsedDocument {
  */
 export function parseDocument(source: string): ParsedDocument | { readonly errors: Problem[] } {
   const text = source.replace(/^\uFEFF/, '');
-  const label = (offset: number): string => lineAndColumn(text, offset);
+  const label = createLabels(text);
   if (text.trim() === '') {
     return { errors: [{ path: '1:1', message: 'the file is empty: it must hold a JSON object' }] };
   }
@@ -42,13 +42,15 @@ export function parseDocument(source: string): ParsedDocument | { readonly error
     if (!(error instanceof RangeError)) throw error;
     return { errors: [{ path: '1:1', message: 'the JSON is nested too deeply to be a config' }] };
   }
-  if (errors.length > 0 || tree === undefined) return { errors: syntaxProblems(text, errors) };
+  if (errors.length > 0 || tree === undefined)
+    return { errors: syntaxProblems(text, errors, label) };
   if (tree.type !== 'object') {
     const message = `the file must hold a JSON object { … }, not ${describeType(tree.type)}`;
     return { errors: [{ path: label(tree.offset), message }] };
   }
   const root = tree;
   const position = (offset: number): Position => ({ offset, label: label(offset) });
+  const members = new WeakMap<Node, ReadonlyMap<string, Node>>();
   const duplicates: DuplicateKey[] = [];
   const value = toValue(root, [], (path, first, second) =>
     duplicates.push({ path, first: position(first), second: position(second) }),
@@ -57,13 +59,9 @@ export function parseDocument(source: string): ParsedDocument | { readonly error
     value,
     duplicates,
     positionOf(path, place) {
-      for (let length = path.length; length > 0; length -= 1) {
-        const node = findNodeAtLocation(root, path.slice(0, length));
-        if (node === undefined) continue;
-        const key = node.parent?.type === 'property' ? node.parent : undefined;
-        return position(place === 'key' && key !== undefined ? key.offset : node.offset);
-      }
-      return position(root.offset);
+      const node = nearestNode(root, path, members);
+      const key = node.parent?.type === 'property' ? node.parent : undefined;
+      return position(place === 'key' && key !== undefined ? key.offset : node.offset);
     },
   };
 }
@@ -98,12 +96,16 @@ export function duplicateMessage({ path, first }: DuplicateKey): string {
   return `duplicate key \`${key}\`, first at ${first.label}: keep one of the two`;
 }
 
-function syntaxProblems(text: string, errors: readonly ParseError[]): Problem[] {
+function syntaxProblems(
+  text: string,
+  errors: readonly ParseError[],
+  label: (offset: number) => string,
+): Problem[] {
   // One slip makes the parser stumble again: at the same place, in the rest of a line whose words
   // it could not read, and over everything after a bracket that it then took for the last.
   const found: { readonly error: ParseError; readonly line: string; readonly path: string }[] = [];
   for (const error of errors.toSorted((first, second) => first.offset - second.offset)) {
-    const path = lineAndColumn(text, error.offset);
+    const path = label(error.offset);
     const line = path.replace(/:.*/, '');
     const name = printParseErrorCode(error.error);
     const last = found.at(-1);
@@ -168,7 +170,56 @@ function describeType(type: string): string {
   return type === 'array' ? 'an array' : `a ${type}`;
 }
 
-function lineAndColumn(text: string, offset: number): string {
-  const lines = text.slice(0, offset).split(/\r\n|\n|\r/);
-  return `${lines.length}:${(lines.at(-1)?.length ?? 0) + 1}`;
+/**
+ * The value at a path, or the nearest thing around it that is there. The members of an object are
+ * listed once: a file may have a problem in each of thousands.
+ * @param known the members of objects, by key; grows.
+ */
+function nearestNode(
+  root: Node,
+  path: JsonPath,
+  known: WeakMap<Node, ReadonlyMap<string, Node>>,
+): Node {
+  let node = root;
+  for (const segment of path) {
+    let next: Node | undefined;
+    if (node.type === 'array') next = node.children?.[Number(segment)];
+    else if (node.type === 'object') {
+      const members = known.get(node) ?? membersOf(node);
+      known.set(node, members);
+      next = members.get(String(segment));
+    }
+    if (next === undefined) break;
+    node = next;
+  }
+  return node;
+}
+
+/** Of a key that stands twice the first one. */
+function membersOf(object: Node): ReadonlyMap<string, Node> {
+  const members = new Map<string, Node>();
+  for (const { children } of object.children ?? []) {
+    const [key, value] = children ?? [];
+    if (key !== undefined && value !== undefined && !members.has(String(key.value))) {
+      members.set(String(key.value), value);
+    }
+  }
+  return members;
+}
+
+/** Makes a function that tells `line:column` of an offset. */
+function createLabels(text: string): (offset: number) => string {
+  const starts = [
+    0,
+    ...Array.from(text.matchAll(/\r\n|\n|\r/g), (end) => end.index + end[0].length),
+  ];
+  return (offset) => {
+    let [low, high] = [0, starts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((starts[middle] ?? 0) <= offset) low = middle;
+      else high = middle;
+    }
+    return `${low + 1}:${offset - (starts[low] ?? 0) + 1}`;
+  };
 }
