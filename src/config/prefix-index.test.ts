@@ -8,6 +8,8 @@ function indexOf(...texts: string[]) {
 const values = (found: readonly { readonly value: number }[]): readonly number[] =>
   found.map(({ value }) => value);
 
+const byNumber = (a: number, b: number): number => a - b;
+
 test('what begins with a text, what is the beginning of it, what is the same', () => {
   const index = indexOf('job:', 'jobs:', 'job:a:', 'job:', 'x', '');
   expect(values(index.beginningWith('job:'))).toEqual([0, 3, 2]);
@@ -28,11 +30,11 @@ test('the same as comparing every pair, for random texts', () => {
     const asked = text();
     const expected = (matches: (other: string) => boolean): readonly number[] =>
       [...texts.entries()].flatMap(([value, other]) => (matches(other) ? [value] : []));
-    expect(values(index.beginningWith(asked)).toSorted()).toEqual(
-      expected((other) => other.startsWith(asked)).toSorted(),
+    expect(values(index.beginningWith(asked)).toSorted(byNumber)).toEqual(
+      expected((other) => other.startsWith(asked)).toSorted(byNumber),
     );
-    expect(values(index.beginningOf(asked)).toSorted()).toEqual(
-      expected((other) => asked.startsWith(other)).toSorted(),
+    expect(values(index.beginningOf(asked)).toSorted(byNumber)).toEqual(
+      expected((other) => asked.startsWith(other)).toSorted(byNumber),
     );
   }
 });
