@@ -39,7 +39,7 @@ export async function readHolds(
   broker: RedisConnection,
   names: BrokerKeys,
 ): Promise<readonly NotedHold[]> {
-  const flat = (await broker.send('HGETALL', names.held)) as unknown as readonly Buffer[];
+  const flat = await broker.send('HGETALL', names.held);
   const holds: NotedHold[] = [];
   for (let index = 0; index + 1 < flat.length; index += 2) {
     const [worker, queue] = (flat[index] as Buffer).toString().split(SEPARATOR);
@@ -68,9 +68,7 @@ export async function forgetHolds(
     broker.send('HMGET', names.held, ...fields),
     broker.send('HDEL', names.held, ...fields),
   ]);
-  const oids = (notes as unknown as readonly (Buffer | null)[]).map(
-    (note) => note && asText(asRecord(parseJson(note))?.['oid']),
-  );
+  const oids = notes.map((note) => note && asText(asRecord(parseJson(note))?.['oid']));
   for (const oid of new Set(oids)) {
     if (oid && oid !== own) await removeReplyList(broker, names, oid);
   }
@@ -94,7 +92,7 @@ export function stateOfHold(
 
 /** Seconds since 1970. @throws RedisError. */
 export async function serverTime(broker: RedisConnection): Promise<number> {
-  const [seconds] = (await broker.send('TIME')) as unknown as readonly Buffer[];
+  const [seconds] = await broker.send('TIME');
   return Number(seconds);
 }
 

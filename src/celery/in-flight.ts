@@ -1,3 +1,4 @@
+import { createCursorCheck } from '../redis/cursor-check.ts';
 import { over } from '../redis/over.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { BrokerKeys } from './keys.ts';
@@ -28,16 +29,11 @@ export async function* scanInFlight(
 ): AsyncGenerator<InFlight> {
   const own = new Set(queues);
   const route = createRouter(broker, names);
+  const check = createCursorCheck('HSCAN');
   let cursor = '0';
   do {
     signal.throwIfAborted();
-    const [next, flat] = (await broker.send(
-      'HSCAN',
-      names.unacked,
-      cursor,
-      'COUNT',
-      COUNT,
-    )) as unknown as readonly [Buffer, readonly Buffer[]];
+    const [next, flat] = await broker.send('HSCAN', names.unacked, cursor, 'COUNT', COUNT);
     const deliveryTags: Buffer[] = [];
     const taskIds: string[] = [];
     const groupIds = new Set<string>();
@@ -56,6 +52,7 @@ export async function* scanInFlight(
       yield { deliveryTags, taskIds, groupIds: [...groupIds], shared };
     }
     cursor = next.toString();
+    if (cursor !== '0') check(next);
   } while (cursor !== '0');
 }
 
@@ -76,6 +73,6 @@ export async function removeInFlight(
       ['ZREM', names.unackedIndex, ...deliveryTags],
       ['HDEL', names.unacked, ...deliveryTags],
     ]);
-    return isRepeated ? deliveryTags.length : Number(removed);
+    return isRepeated ? deliveryTags.length : removed;
   });
 }

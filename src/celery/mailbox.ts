@@ -67,9 +67,7 @@ export async function countListeners(
   db: number,
 ): Promise<number> {
   const message = encodeControl({ method: 'ping', args: {}, to: undefined, reply: undefined });
-  return await over(broker, async () =>
-    Number(await broker.send('PUBLISH', names.mailbox(db), message)),
-  );
+  return await over(broker, async () => broker.send('PUBLISH', names.mailbox(db), message));
 }
 
 /** @throws RedisError. */
@@ -88,7 +86,7 @@ export async function openMailbox(
   let uncertain: readonly Buffer[] = [];
 
   const receive = async (): Promise<number> => {
-    const all = (await broker.send('LRANGE', list, 0, -1)) as unknown as readonly Buffer[];
+    const all = await broker.send('LRANGE', list, 0, -1);
     if (all.length === 0) return 0;
     const messages = all.filter((message) => !uncertain.some((known) => known.equals(message)));
     uncertain = [];
@@ -134,7 +132,7 @@ export async function openMailbox(
         byTicket.set(ticket, question);
         const message = encodeControl({ method, args, to, reply: { oid, ticket } });
         try {
-          return Number(await broker.send('PUBLISH', names.mailbox(db), message));
+          return await broker.send('PUBLISH', names.mailbox(db), message);
         } catch (error) {
           byTicket.delete(ticket);
           throw error;
@@ -179,10 +177,7 @@ const LEFT_OVER_MS = 24 * 3_600_000;
  * over. @throws RedisError.
  */
 export async function removeLeftovers(broker: RedisConnection, names: BrokerKeys): Promise<void> {
-  const members = (await broker.send(
-    'SMEMBERS',
-    names.binding(REPLY_EXCHANGE),
-  )) as unknown as readonly Buffer[];
+  const members = await broker.send('SMEMBERS', names.binding(REPLY_EXCHANGE));
   const oids = members.map((member) => parseBinding(member)?.routingKey ?? '');
   const others = oids.filter((oid) => OURS.test(oid) && !oid.startsWith(CLIENT_NAME));
   if (others.length === 0) return;

@@ -1,6 +1,7 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import { over } from '../redis/over.ts';
+import { unexpectedReply } from '../redis/replies.ts';
 import type { Pace } from '../redis/pace.ts';
 import { scanKeys } from '../redis/scan.ts';
 import { classifyQueueKey } from './keys.ts';
@@ -60,7 +61,7 @@ async function isAddressedTo(
   queue: string,
 ): Promise<boolean> {
   const head = await permitted(broker.send('LINDEX', key, 0));
-  if (!Buffer.isBuffer(head)) return false;
+  if (head === undefined || head === null) return false;
   const message = parseMessage(head);
   return message?.routingKey === queue;
 }
@@ -77,7 +78,7 @@ export async function countQueued(
   keys: readonly Buffer[],
 ): Promise<number> {
   let count = 0;
-  for (const key of keys) count += Number(await broker.send('LLEN', key));
+  for (const key of keys) count += await broker.send('LLEN', key);
   return count;
 }
 
@@ -88,14 +89,11 @@ export async function* scanQueued(
   signal: AbortSignal,
 ): AsyncGenerator<MessageIds> {
   for (const key of keys) {
-    for (let start = 0; ; start += BATCH) {
+    // What comes meanwhile is for the next look: a producer does not keep it here.
+    const length = await broker.send('LLEN', key);
+    for (let start = 0; start < length; start += BATCH) {
       signal.throwIfAborted();
-      const messages = (await broker.send(
-        'LRANGE',
-        key,
-        start,
-        start + BATCH - 1,
-      )) as unknown as readonly Buffer[];
+      const messages = await broker.send('LRANGE', key, start, start + BATCH - 1);
       yield idsOf(messages);
       if (messages.length < BATCH) break;
     }
@@ -109,7 +107,7 @@ export async function peekQueue(
   count: number,
 ): Promise<MessageIds> {
   if (String(await broker.send('TYPE', key)) !== 'list') return { taskIds: [], groupIds: [] };
-  return idsOf((await broker.send('LRANGE', key, 0, count - 1)) as unknown as readonly Buffer[]);
+  return idsOf(await broker.send('LRANGE', key, 0, count - 1));
 }
 
 function idsOf(messages: readonly Buffer[]): MessageIds {
@@ -140,7 +138,7 @@ export async function purgeQueues(
   let purged = 0;
   const size = Math.min(BATCH, pace.batch);
   for (const key of keys) {
-    const first = Number(await broker.send('LLEN', key));
+    const first = await broker.send('LLEN', key);
     const most = 2 * first + size;
     let left = first;
     for (let taken = 0; taken < most;) {
@@ -179,16 +177,19 @@ async function takeBatch(
   let known = before;
   return await over(broker, async (isRepeated) => {
     if (isRepeated) {
-      const now = Number(await broker.send('LLEN', key));
+      const now = await broker.send('LLEN', key);
       lost += Math.max(0, Math.min(size, known - now));
       known = now;
       if (lost > 0) return { count: lost, messages: [], left: now };
     }
-    const [messages, , left] = (await broker.transaction([
+    const [messages, , left] = await broker.transaction([
       ['LRANGE', key, 0, size - 1],
       ['LTRIM', key, size, -1],
       ['LLEN', key],
-    ])) as unknown as readonly [readonly Buffer[], unknown, number];
+    ]);
+    if (messages.length === 0 && left > 0) {
+      throw unexpectedReply('LRANGE', messages, `the first of ${left} messages`);
+    }
     return { count: messages.length, messages, left };
   });
 }

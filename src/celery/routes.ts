@@ -103,6 +103,6 @@ export async function declaredWorkers(
 }
 
 async function readBindings(broker: RedisConnection, key: Buffer): Promise<readonly Binding[]> {
-  const members = (await broker.send('SMEMBERS', key)) as unknown as readonly Buffer[];
+  const members = await broker.send('SMEMBERS', key);
   return members.map(parseBinding).filter((binding) => binding !== undefined);
 }

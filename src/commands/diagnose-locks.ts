@@ -52,9 +52,9 @@ export async function diagnoseLocks(
     async (redis) => {
       checks.push(...(await permissionCheck(link, service)));
       const value = await permitted(redis.send('GET', key));
-      if (!Buffer.isBuffer(value)) return;
+      if (value === undefined || value === null) return;
       const holder = parseHolder(value.toString()) ?? NOBODY;
-      const left = Number(await permitted(redis.send('PTTL', key)));
+      const left = (await permitted(redis.send('PTTL', key))) ?? -1;
       const wait = left >= 0 ? `; if it is gone, ${Math.ceil(left / 1000)} s` : '';
       tell(holder, hasDiedHere(holder), ` (Redis ${link.label}, key ${key})`, wait);
     },

@@ -52,7 +52,7 @@ export function jobNeeds(keys: ServiceKeys): readonly Need[] {
     })),
     ...(keys.jobs.age === undefined
       ? []
-      : keys.jobs.prefixes.flatMap((prefix) => {
+      : keys.jobs.prefixes.flatMap((prefix): Need[] => {
           const key = Buffer.concat([Buffer.from(prefix), probe]);
           const pattern = patternFor(Buffer.from(prefix));
           return [

@@ -132,6 +132,7 @@ async function lookAtServer(
 
 function reasonOf(error: RedisError): string {
   if (/^(?:NOAUTH|WRONGPASS)$/.test(error.code)) return 'wants another password than is set here';
+  if (error.code === 'EREPLY') return `answers otherwise than Redis (${error.message})`;
   return /^(?:E[A-Z]+)$/.test(error.code) ? 'did not answer' : `refused it (${error.message})`;
 }
 

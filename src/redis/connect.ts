@@ -4,18 +4,18 @@ import { openClient } from './client.ts';
 import { givenUp, isOutage, RedisError } from './errors.ts';
 import { infoFields } from './info.ts';
 import { over } from './over.ts';
-import type { Reply } from './replies.ts';
+import type { CommandName, Reply } from './replies.ts';
 import { untilStopped } from './stop-waiting.ts';
 import { askSentinels } from './sentinels.ts';
 import type { SentinelView } from './sentinels.ts';
 import { targetLabel } from './target.ts';
 import type { RedisTarget } from './target.ts';
 import type { UnlinkPayload } from './unlink-payload.ts';
-import type { Argument, CommandLine, Wire } from './wire.ts';
+import type { CommandLine, RepliesTo, Send, Wire } from './wire.ts';
 
 /** One server, asked directly: no redirection, and nothing is sent a second time. */
 export interface RedisNode {
-  send(command: string, ...args: readonly Argument[]): Promise<Reply>;
+  readonly send: Send;
   unlink(payload: UnlinkPayload): Promise<number>;
   /**
    * Names this very process of a server, so that a SCAN may go on with its cursor: another one has
@@ -33,7 +33,7 @@ export interface Session {
   /** Keys may be on any of several servers, so that those of one command must be one. */
   readonly isCluster: boolean;
   /** To the server that has the key, wherever it has moved. */
-  send(command: string, ...args: readonly Argument[]): Promise<Reply>;
+  readonly send: Send;
 }
 
 /** Work that outlives the connection. */
@@ -63,9 +63,9 @@ export interface RedisConnection {
   readonly isCluster: boolean;
   /** Who we are to Redis. */
   readonly user: string;
-  send(command: string, ...args: readonly Argument[]): Promise<Reply>;
+  readonly send: Send;
   /** All in one MULTI/EXEC, never sent twice; in a cluster one after the other. */
-  transaction(commands: readonly CommandLine[]): Promise<readonly Reply[]>;
+  transaction<const T extends readonly CommandLine[]>(commands: T): Promise<RepliesTo<T>>;
   /** UNLINK; the number of keys that Redis says it removed: fewer than went, after an outage. */
   unlink(keys: readonly Buffer[]): Promise<number>;
   /** EXISTS; the number of these keys that are there. */
@@ -90,7 +90,7 @@ const FIRST_PAUSE_MS = 40;
 const LONGEST_PAUSE_MS = 1_000;
 const FAILOVER_POLL_MS = 200;
 /** What would do something twice: its caller must know what to do when the answer is lost. */
-const NOT_TWICE = new Set(['PUBLISH', 'LTRIM', 'EXEC']);
+const NOT_TWICE = new Set<CommandName>(['PUBLISH', 'LTRIM', 'EXEC']);
 /** So many single commands are on their way to a cluster at once. */
 const AT_ONCE = 1_000;
 
@@ -106,12 +106,12 @@ export async function connectRedis(
   const { warnings, replicaOf } = opened;
   const isCluster = target.kind === 'cluster';
 
-  const nodeOf = ({ send, sendBytes }: Wire): RedisNode => {
+  const nodeOf = ({ send, unlink }: Wire): RedisNode => {
     let identity: Promise<string | undefined> | undefined;
     let roundTrip: number | undefined;
     return {
       send,
-      unlink: async (payload) => Number(await sendBytes('unlink', payload.bytes)),
+      unlink,
       roundTrip: () => roundTrip,
       async identity() {
         const asked = performance.now();
@@ -240,16 +240,19 @@ export async function connectRedis(
     }
   };
 
-  const overKeys = async (command: string, keys: readonly Buffer[]): Promise<number> => {
+  const overKeys = async (
+    command: 'UNLINK' | 'EXISTS',
+    keys: readonly Buffer[],
+  ): Promise<number> => {
     if (keys.length === 0) return 0;
-    if (!isCluster) return await repeated(async ({ send }) => Number(await send(command, ...keys)));
+    if (!isCluster) return await repeated(async (session) => session.send(command, ...keys));
     let sum = 0;
     for (let start = 0; start < keys.length; start += AT_ONCE) {
       const counts = await Promise.all(
         keys
           .slice(start, start + AT_ONCE)
           // A command over several keys must stay in one slot.
-          .map(async (key) => repeated(async ({ send }) => Number(await send(command, key)))),
+          .map(async (key) => repeated(async (session) => session.send(command, key))),
       );
       sum += counts.reduce((total, count) => total + count, 0);
     }
@@ -272,7 +275,7 @@ export async function connectRedis(
       if (!isCluster) return await opened.wire.transaction(commands);
       const replies: Reply[] = [];
       for (const [command, ...args] of commands) replies.push(await send(command, ...args));
-      return replies;
+      return replies as unknown as RepliesTo<typeof commands>;
     },
     unlink: async (keys) => overKeys('UNLINK', keys),
     exists: async (keys) => overKeys('EXISTS', keys),

@@ -204,6 +204,6 @@ export async function typesOf(
 export async function databaseSize(redis: RedisConnection): Promise<number | undefined> {
   return await over(redis, async (_, { nodes }) => {
     const sizes = await permitted(Promise.all(nodes.map(async (node) => node.send('DBSIZE'))));
-    return sizes?.reduce<number>((sum, size) => sum + Number(size), 0);
+    return sizes?.reduce<number>((sum, size) => sum + size, 0);
   });
 }

@@ -1,7 +1,6 @@
 import type { Session } from './connect.ts';
 import type { CreatedAt } from './created-at.ts';
 import { RedisError } from './errors.ts';
-import type { Reply } from './replies.ts';
 import { createFieldReader } from './top-level-field.ts';
 
 /** What `--older-than` asks of a job's value, and what it found. */
@@ -102,10 +101,10 @@ function* bySize(
 
 /** Bytes of a string, 0 when it is gone; undefined for another type. */
 async function sizeOf(key: Buffer, { send }: Reader): Promise<number | undefined> {
-  return (await stringOrNothing(send('STRLEN', key))) as number | undefined;
+  return await stringOrNothing(send('STRLEN', key));
 }
 
-async function stringOrNothing(reply: Promise<Reply>): Promise<Reply | undefined> {
+async function stringOrNothing<T>(reply: Promise<T>): Promise<T | undefined> {
   try {
     return await reply;
   } catch (error) {
@@ -121,9 +120,9 @@ async function readValues(
 ): Promise<readonly (Buffer | null)[]> {
   const [first] = keys;
   if (size !== undefined && first !== undefined) return [await readLarge(first, size, redis)];
-  if (!redis.isCluster) return (await redis.send('MGET', ...keys)) as readonly (Buffer | null)[];
+  if (!redis.isCluster) return await redis.send('MGET', ...keys);
   return await Promise.all(
-    keys.map(async (key) => ((await stringOrNothing(redis.send('GET', key))) ?? null) as Buffer),
+    keys.map(async (key) => (await stringOrNothing(redis.send('GET', key))) ?? null),
   );
 }
 
@@ -148,7 +147,7 @@ async function readDate(key: Buffer, size: number, { send }: Reader): Promise<Bu
   const reader = createFieldReader(FIELD);
   const piece = async (from: number, length: number): Promise<Buffer> => {
     const bytes = await stringOrNothing(send('GETRANGE', key, from, from + length - 1));
-    return Buffer.isBuffer(bytes) ? bytes : UNREADABLE;
+    return bytes ?? UNREADABLE;
   };
   const [head, end] = await Promise.all([
     piece(0, FIRST_PIECE),
@@ -159,7 +158,10 @@ async function readDate(key: Buffer, size: number, { send }: Reader): Promise<Bu
   for (let at = FIRST_PIECE; at < size; at += LARGEST_REPLY) {
     const { state, value } = reader.found();
     if (state === 'broken' || (isPlain && value !== undefined)) break;
-    reader.write(await piece(at, Math.min(LARGEST_REPLY, size - at)));
+    const bytes = await piece(at, Math.min(LARGEST_REPLY, size - at));
+    // Shorter than it was.
+    if (bytes.length === 0) break;
+    reader.write(bytes);
   }
   const { state, value } = reader.found();
   const isKnown = state === 'ended' || (state === 'open' && isPlain && value !== undefined);

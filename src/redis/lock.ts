@@ -1,7 +1,8 @@
 import type { RedisConnection } from './connect.ts';
 import { RedisError } from './errors.ts';
-import type { Reply } from './replies.ts';
-import type { Argument } from './wire.ts';
+import { unexpectedReply } from './replies.ts';
+import type { ReplyTo } from './replies.ts';
+import type { CommandLine } from './wire.ts';
 
 /**
  * A lock that every host over one Redis sees: a key with an owner's token in it that expires unless
@@ -14,6 +15,7 @@ import type { Argument } from './wire.ts';
 /** So long after its last renewal a dead owner keeps others away. */
 export const EXPIRY_MS = 30_000;
 export const RENEWAL_MS = 8_000;
+const MOST_ATTEMPTS = 20;
 
 export interface RedisLock {
   readonly key: string;
@@ -26,17 +28,19 @@ export async function acquireLock(
   redis: RedisConnection,
   { key, value }: RedisLock,
 ): Promise<string | undefined> {
-  for (;;) {
+  for (let attempt = 1; ; attempt += 1) {
     const set = await redis.send('SET', key, value, 'NX', 'PX', EXPIRY_MS);
     if (set !== null) return undefined;
     const found = await ownerOf(redis, key);
     // An answer that was lost on the way was ours.
     if (found !== null) return text(found) === value ? undefined : text(found);
+    // It expired between the two; a server on which it always does has no such key.
+    if (attempt === MOST_ATTEMPTS) throw unexpectedReply('SET', set, 'OK');
   }
 }
 
 /** Somebody has it: whoever may not read who, or finds no text there, knows that much. */
-async function ownerOf(redis: RedisConnection, key: string): Promise<Reply> {
+async function ownerOf(redis: RedisConnection, key: string): Promise<Buffer | null> {
   try {
     return await redis.send('GET', key);
   } catch (error) {
@@ -69,10 +73,10 @@ export async function renewLock(
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0";
   const done = await scripted(redis, script, key, value, EXPIRY_MS);
   if (done !== 'no scripts') {
-    if (Number(done) === 1) return true;
+    if (done === 1) return true;
   } else if (text(await redis.send('GET', key)) === value) {
     // Were it another's by now, it would only live longer.
-    return Number(await redis.send('PEXPIRE', key, EXPIRY_MS)) === 1;
+    return (await redis.send('PEXPIRE', key, EXPIRY_MS)) === 1;
   }
   // A Redis that was started anew without its data has nobody's.
   return (await acquireLock(redis, { key, value })) === undefined;
@@ -95,7 +99,7 @@ async function changeWatched(
   redis: RedisConnection,
   key: string,
   expected: string,
-  command: readonly [string, ...Argument[]],
+  command: CommandLine,
 ): Promise<boolean> {
   if (redis.isCluster) return false;
   await redis.send('WATCH', key);
@@ -118,7 +122,7 @@ async function scripted(
   script: string,
   key: string,
   ...args: readonly (string | number)[]
-): Promise<Reply | 'no scripts'> {
+): Promise<ReplyTo<'EVAL'> | 'no scripts'> {
   try {
     return await redis.send('EVAL', script, 1, key, ...args);
   } catch (error) {
@@ -127,6 +131,6 @@ async function scripted(
   }
 }
 
-function text(reply: Reply): string {
-  return Buffer.isBuffer(reply) ? reply.toString() : '';
+function text(reply: Buffer | null): string {
+  return reply?.toString() ?? '';
 }

@@ -1,10 +1,10 @@
 import type { RedisConnection } from './connect.ts';
 import { RedisError } from './errors.ts';
-import type { Argument } from './wire.ts';
+import type { Argument, CommandName } from './replies.ts';
 
 /** A command that a wipe sends, in a form that changes nothing. */
 export interface Need {
-  readonly command: string;
+  readonly command: CommandName;
   readonly args: readonly Argument[];
   /** The keys that it is wanted for, as an ACL pattern; undefined: it has none. */
   readonly pattern: string | undefined;

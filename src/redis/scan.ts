@@ -1,6 +1,6 @@
 import type { Retries, RedisConnection, RedisNode } from './connect.ts';
-import { toRedisError } from './errors.ts';
-import type { Reply } from './replies.ts';
+import { createCursorCheck } from './cursor-check.ts';
+import type { ReplyTo } from './replies.ts';
 import { createTempo } from './tempo.ts';
 import type { Tempo } from './tempo.ts';
 
@@ -24,7 +24,7 @@ export function startScan(
   tempo: Tempo,
   from: Cursor = '0',
 ): NodeScan {
-  const fetch = async (cursor: Cursor): Promise<Reply> => {
+  const fetch = async (cursor: Cursor): Promise<ReplyTo<'SCAN'>> => {
     const reply = tempo.track(
       'scan',
       node.send(
@@ -40,16 +40,18 @@ export function startScan(
     return await reply;
   };
   let cursor = from;
-  let pending: Promise<Reply> | undefined;
+  let pending: Promise<ReplyTo<'SCAN'>> | undefined;
+  const check = createCursorCheck('SCAN');
   let isOver = false;
   return {
     async next() {
       if (isOver) return undefined;
       pending ??= fetch(cursor);
       const reply = pending;
-      const { next, keys } = readPage(await reply);
+      const [next, keys] = await reply;
       cursor = next;
       isOver = next.equals(START);
+      if (!isOver) check(next);
       pending = isOver ? undefined : fetch(next);
       pending?.catch(() => undefined);
       return keys;
@@ -59,15 +61,6 @@ export function startScan(
 }
 
 const START = Buffer.from('0');
-
-/** Whoever answers something else is no Redis, and would keep us for ever. */
-function readPage(reply: Reply): { readonly next: Buffer; readonly keys: readonly Buffer[] } {
-  const [next, keys] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
-  const isPage =
-    Buffer.isBuffer(next) && /^\d+$/.test(next.toString('latin1')) && Array.isArray(keys);
-  if (!isPage || !keys.every(Buffer.isBuffer)) throw toRedisError(new Error('Protocol error'), []);
-  return { next, keys };
-}
 
 /**
  * All keys that begin with `prefix`, literally, in batches, as bytes, from every primary. A key that

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { sentinelOptions } from './client.ts';
 import { watchReplies } from './reply-watch.ts';
+import { decodeFields } from './replies.ts';
 import type { RedisTarget } from './target.ts';
 
 /** What one sentinel says of the primary that it watches. */
@@ -38,10 +39,10 @@ export async function askSentinels(
 
 async function askOne(sentinel: Redis, name: string): Promise<SentinelView> {
   await sentinel.connect();
-  const flat = (await sentinel.call('SENTINEL', 'MASTER', name)) as readonly string[];
+  const flat = decodeFields('SENTINEL', await sentinel.callBuffer('SENTINEL', 'MASTER', name));
   const fields = new Map<string, string>();
   for (let index = 0; index + 1 < flat.length; index += 2) {
-    fields.set(flat[index] as string, flat[index + 1] as string);
+    fields.set(String(flat[index]), String(flat[index + 1]));
   }
   return {
     address: `${fields.get('ip') ?? ''}:${fields.get('port') ?? ''}`,

@@ -59,7 +59,7 @@ async function readNode(node: RedisNode): Promise<ServerState | undefined> {
   const fields = infoFields(String(reply));
   const number = (name: string): number => Number(fields[name] ?? 0);
   // Who may not read the config is told of snapshots, which are the default.
-  const [, points] = (Array.isArray(save) ? save : []) as readonly (Buffer | undefined)[];
+  const [, points] = save ?? [];
   const hasSnapshots = points === undefined || points.length > 0;
   return {
     identity: fields['run_id'] ?? '',
@@ -209,7 +209,7 @@ const EVERYSEC_MS = 2_000;
 async function writeLog(node: RedisNode, end: number, signal: AbortSignal): Promise<void> {
   try {
     for (;;) {
-      const [local] = (await node.send('WAITAOF', 1, 0, WAITAOF_MS)) as readonly number[];
+      const [local] = await node.send('WAITAOF', 1, 0, WAITAOF_MS);
       if ((local ?? 0) >= 1) return;
       await pauseUntil(end, 0, signal);
     }

@@ -209,7 +209,7 @@ async function removeSingly(
     const key = keys[index] as Buffer;
     if (reply.status === 'fulfilled') {
       answered.push(key);
-      replied += Number(reply.value);
+      replied += reply.value;
     } else {
       elsewhere.push(key);
       if (!isRedirection(reply.reason)) failure = reply.reason as Error;
@@ -295,9 +295,9 @@ async function redo(session: Session, state: SweepState): Promise<number> {
 async function unlinkAnywhere(session: Session, keys: readonly Buffer[]): Promise<number> {
   const [node] = session.nodes;
   if (keys.length === 0 || node === undefined) return 0;
-  if (!session.isCluster) return Number(await node.send('UNLINK', ...keys));
+  if (!session.isCluster) return await node.send('UNLINK', ...keys);
   const counts = await Promise.all(keys.map(async (key) => session.send('UNLINK', key)));
-  return counts.reduce<number>((sum, count) => sum + Number(count), 0);
+  return counts.reduce<number>((sum, count) => sum + count, 0);
 }
 
 interface Ledger {

@@ -1,9 +1,18 @@
 import { RedisError } from './errors.ts';
-import { isText, unexpectedReply } from './replies.ts';
-import type { Reply } from './replies.ts';
+import { decodeReply, decodeUnlinked, isText, unexpectedReply } from './replies.ts';
+import type { Argument, CommandName, ReplyTo } from './replies.ts';
+import type { UnlinkPayload } from './unlink-payload.ts';
 
-export type Argument = string | Buffer | number;
-export type CommandLine = readonly [command: string, ...args: Argument[]];
+/** Asks something, and gives the reply in its shape. @throws RedisError, EREPLY for another shape. */
+export type Send = <C extends CommandName>(
+  command: C,
+  ...args: readonly Argument[]
+) => Promise<ReplyTo<C>>;
+export type CommandLine = readonly [command: CommandName, ...args: Argument[]];
+/** What each of the commands answers. */
+export type RepliesTo<T extends readonly CommandLine[]> = {
+  readonly [Index in keyof T]: ReplyTo<T[Index][0]>;
+};
 
 /**
  * The only way to send commands on a connection. Redis keeps the order of one connection, so between
@@ -11,20 +20,20 @@ export type CommandLine = readonly [command: string, ...args: Argument[]];
  * reply one of EXEC's.
  */
 export interface Wire {
-  /** @throws RedisError. */
-  send(command: string, ...args: readonly Argument[]): Promise<Reply>;
-  /** Sends what is a command in the Redis protocol already. @throws RedisError. */
-  sendBytes(name: string, bytes: Buffer): Promise<Reply>;
+  readonly send: Send;
+  /** @returns how many keys Redis says it removed. @throws RedisError. */
+  unlink(payload: UnlinkPayload): Promise<number>;
   /**
    * MULTI, the commands, EXEC; everything else that is sent meanwhile waits until EXEC is on its way.
    * @returns the reply to each command. @throws RedisError; EXECABORT: nothing was done.
    */
-  transaction(commands: readonly CommandLine[]): Promise<readonly Reply[]>;
+  transaction<const T extends readonly CommandLine[]>(commands: T): Promise<RepliesTo<T>>;
 }
 
 /** What a connection of ioredis is asked to do; a test has one of its own. */
 export interface RawWire {
   call(command: string, args: readonly Argument[]): Promise<unknown>;
+  /** Sends what is a command in the Redis protocol already. */
   callBytes(name: string, bytes: Buffer): Promise<unknown>;
 }
 
@@ -37,9 +46,9 @@ export function createWire(
   const taken: { until: Promise<void> | undefined } = { until: undefined };
   let isMultiAllowed = false;
 
-  const sendNow: Wire['send'] = async (command, ...args) => {
+  const sendNow = async (command: string, ...args: readonly Argument[]): Promise<unknown> => {
     try {
-      return (await raw.call(command, args)) as Reply;
+      return await raw.call(command, args);
     } catch (error) {
       throw toError(error, command);
     }
@@ -69,15 +78,17 @@ export function createWire(
     async send(command, ...args) {
       // Waiting would change the order of commands, so it is done only where something is waited for.
       while (taken.until !== undefined) await taken.until;
-      return await sendNow(command, ...args);
+      return decodeReply(command, args, await sendNow(command, ...args));
     },
-    async sendBytes(name, bytes) {
+    async unlink({ bytes, count }) {
       while (taken.until !== undefined) await taken.until;
+      let reply: unknown;
       try {
-        return (await raw.callBytes(name, bytes)) as Reply;
+        reply = await raw.callBytes('unlink', bytes);
       } catch (error) {
-        throw toError(error, name.toUpperCase());
+        throw toError(error, 'UNLINK');
       }
+      return decodeUnlinked(reply, count);
     },
     async transaction(commands) {
       while (taken.until !== undefined) await taken.until;
@@ -99,36 +110,45 @@ export function createWire(
 
 interface SentTransaction {
   /** Of MULTI and of each command. */
-  readonly queued: readonly Promise<Reply>[];
-  readonly execution: Promise<Reply>;
+  readonly queued: readonly Promise<unknown>[];
+  readonly execution: Promise<unknown>;
 }
 
-async function readTransaction(
-  commands: readonly CommandLine[],
+async function readTransaction<T extends readonly CommandLine[]>(
+  commands: T,
   { queued, execution }: SentTransaction,
   toError: (error: unknown, command: string) => RedisError,
-): Promise<readonly Reply[]> {
-  const settled = await Promise.allSettled(queued);
-  const [begun, ...answers] = settled;
+): Promise<RepliesTo<T>> {
+  const [begun, ...answers] = await Promise.allSettled(queued);
   const refused = answers.find((reply) => reply.status === 'rejected');
   if (refused !== undefined) throw refused.reason;
+  const values = answers.map((reply) => (reply.status === 'fulfilled' ? reply.value : null));
   // Refused since the last transaction: each command was carried out by itself.
-  if (begun?.status === 'rejected') {
-    return answers.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value] : []));
-  }
+  if (begun?.status === 'rejected') return decodeReplies(commands, values, toError);
   const replies = await execution;
   if (replies === null) {
     throw new RedisError('EXECABORT', 'The transaction was not run', 'run again');
   }
-  settled.forEach((reply, index) => {
-    const [name, expected] = index === 0 ? ['MULTI', 'OK'] : [commands[index - 1]?.[0], 'QUEUED'];
-    const value = reply.status === 'fulfilled' ? reply.value : null;
-    if (!isText(value, expected)) throw unexpectedReply(name ?? '', value, expected);
+  if (!isText(begun?.value, 'OK')) throw unexpectedReply('MULTI', begun?.value, 'OK');
+  values.forEach((value, index) => {
+    if (isText(value, 'QUEUED')) return;
+    throw unexpectedReply(commands[index]?.[0] ?? '', value, 'QUEUED');
   });
   if (!Array.isArray(replies) || replies.length !== commands.length) {
     throw unexpectedReply('EXEC', replies, `a list of ${commands.length}`);
   }
-  const failed = (replies as readonly unknown[]).findIndex((reply) => reply instanceof Error);
+  return decodeReplies(commands, replies, toError);
+}
+
+function decodeReplies<T extends readonly CommandLine[]>(
+  commands: T,
+  replies: readonly unknown[],
+  toError: (error: unknown, command: string) => RedisError,
+): RepliesTo<T> {
+  const failed = replies.findIndex((reply) => reply instanceof Error);
   if (failed >= 0) throw toError(replies[failed], commands[failed]?.[0] ?? 'EXEC');
-  return replies as readonly Reply[];
+  const decoded = commands.map(([command, ...args], index) =>
+    decodeReply(command, args, replies[index]),
+  );
+  return decoded as unknown as RepliesTo<T>;
 }

@@ -31,14 +31,13 @@ export async function readJobs(
   const jobs: SampledJob[] = [];
   for (const key of byType.get('string') ?? []) {
     const value = await permitted(redis.send('GETRANGE', key, 0, LARGEST_JOB - 1));
-    jobs.push(...jobOf(key, Buffer.isBuffer(value) ? asRecord(parseJson(value)) : undefined));
+    jobs.push(...jobOf(key, value === undefined ? undefined : asRecord(parseJson(value))));
   }
   for (const key of byType.get('hash') ?? []) {
     const reply = await permitted(redis.send('HMGET', key, ...FIELDS));
-    const values: readonly unknown[] = Array.isArray(reply) ? (reply as unknown[]) : [];
     const fields = FIELDS.flatMap((name, index): [string, string][] => {
-      const value = values[index];
-      return Buffer.isBuffer(value) ? [[name, value.toString()]] : [];
+      const value = reply?.[index] ?? undefined;
+      return value === undefined ? [] : [[name, value.toString()]];
     });
     jobs.push(...jobOf(key, Object.fromEntries(fields)));
   }

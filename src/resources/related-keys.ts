@@ -6,6 +6,7 @@ import { parseJson } from '../celery/message.ts';
 import type { ServiceConfig } from '../config/types.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted, RedisError } from '../redis/errors.ts';
+import type { CommandLine } from '../redis/wire.ts';
 import { printable } from '../report/printable.ts';
 import { isGeneric } from './job-evidence.ts';
 import type { KnownFamily } from './key-families.ts';
@@ -126,7 +127,7 @@ async function listsIds(
 }
 
 /** How some members of a collection are read; of a string a JSON array may be one. */
-const READ: Readonly<Record<string, readonly [string, ...(string | number)[]]>> = {
+const READ: Readonly<Record<string, CommandLine>> = {
   zset: ['ZRANGE', 0, MEMBERS - 1],
   list: ['LRANGE', 0, MEMBERS - 1],
   set: ['SRANDMEMBER', MEMBERS],
