@@ -89,6 +89,8 @@ export async function releaseLock(
 ): Promise<void> {
   const script =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], 0) end return 0";
+  // After a failover the old primary takes commands for a while, and the lock stays on the new one.
+  await redis.confirmPrimary().catch(() => undefined);
   // It goes at once, and asks for no permission that renewing it does not need.
   const done = await scripted(redis, script, key, value);
   if (done === 'no scripts') await changeWatched(redis, key, value, ['PEXPIRE', key, 0]);
