@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceConfig } from '../config/types.ts';
-import { CannotStart, errorCode } from '../errors.ts';
+import { CannotStart, errorCode, errorMessage } from '../errors.ts';
 import { targetIdentity } from '../redis/target.ts';
 import { localTime } from '../report/log-line.ts';
 import type { Observer } from '../report/observer.ts';
@@ -100,7 +100,8 @@ export async function lockHost(
     if (error instanceof CannotStart || options.signal.aborted) throw error;
     const code = errorCode(error);
     if (code === undefined) throw error;
-    problem = `${systemReason(code)} (${stateDirectory})`;
+    const where = code === 'EFOREIGN' ? errorMessage(error) : stateDirectory;
+    problem = `${systemReason(code)} (${where})`;
   }
   return {
     holder,

@@ -1,19 +1,18 @@
 /** One small file, whole or not at all, and never over another one by mistake. */
 import { randomUUID } from 'node:crypto';
 import {
-  chmodSync,
   closeSync,
+  fchmodSync,
   fsyncSync,
   linkSync,
   openSync,
-  realpathSync,
   renameSync,
   rmSync,
-  statSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { errorCode } from '../errors.ts';
+import { openPlace } from '../outputs/safe-place.ts';
 
 const MODE = 0o644;
 
@@ -23,22 +22,18 @@ const MODE = 0o644;
  * @throws system errors.
  */
 export function writeNewFile(path: string, text: string, replace: boolean): boolean {
-  const target = replace ? followed(path) : path;
+  if (replace) return replaceFile(path, text);
+  const target = path;
   const aside = join(dirname(target), `.${basename(target)}.${randomUUID()}.tmp`);
   try {
-    writeWhole(aside, text);
-    if (replace) {
-      chmodSync(aside, modeOf(target));
-      renameSync(aside, target);
-      return true;
-    }
+    writeWhole(aside, text, MODE);
     // link(2) fails where rename(2) would replace.
     linkSync(aside, target);
     return true;
   } catch (error) {
     const code = errorCode(error);
-    if (!replace && code === 'EEXIST') return false;
-    if (replace || !(code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP')) throw error;
+    if (code === 'EEXIST') return false;
+    if (!(code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP')) throw error;
     // A file system without hard links (FAT, some network ones).
     return writeInPlace(target, text);
   } finally {
@@ -46,9 +41,22 @@ export function writeNewFile(path: string, text: string, replace: boolean): bool
   }
 }
 
+function replaceFile(path: string, text: string): boolean {
+  const place = openPlace(resolve(path));
+  const aside = join(place.directory, `.${randomUUID()}.tmp`);
+  try {
+    writeWhole(aside, text, place.found === undefined ? MODE : place.found.mode & 0o777);
+    renameSync(aside, place.path);
+    return true;
+  } finally {
+    rmSync(aside, { force: true });
+    place.close();
+  }
+}
+
 function writeInPlace(path: string, text: string): boolean {
   try {
-    writeWhole(path, text);
+    writeWhole(path, text, MODE);
     return true;
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
@@ -56,32 +64,15 @@ function writeInPlace(path: string, text: string): boolean {
   }
 }
 
-function writeWhole(path: string, text: string): void {
-  const descriptor = openSync(path, 'wx', MODE);
+/** O_EXCL follows no link. */
+function writeWhole(path: string, text: string, mode: number): void {
+  const descriptor = openSync(path, 'wx', mode);
   try {
     let rest = Buffer.from(text);
     while (rest.length > 0) rest = rest.subarray(writeSync(descriptor, rest));
+    fchmodSync(descriptor, mode);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
-  }
-  chmodSync(path, MODE);
-}
-
-function followed(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return path;
-    throw error;
-  }
-}
-
-function modeOf(path: string): number {
-  try {
-    return statSync(path).mode & 0o777;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return MODE;
-    throw error;
   }
 }

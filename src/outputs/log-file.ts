@@ -1,6 +1,8 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { errorCode, errorMessage } from '../errors.ts';
 import { systemReason } from '../report/system-reason.ts';
+import { isTrapAt, openPlace } from './safe-place.ts';
 
 /** The file of `--log-file`. A log that cannot be written never stops a wipe. */
 
@@ -31,8 +33,7 @@ export function openLogFile(file: string): LogFile {
     trouble ??= code === undefined ? errorMessage(error) : `${systemReason(code)} (${code})`;
   };
   try {
-    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
-    descriptor = openSync(file, flags | constants.O_NONBLOCK | constants.O_NOCTTY, 0o600);
+    descriptor = openForAppending(file);
   } catch (error) {
     remember(error);
   }
@@ -71,4 +72,21 @@ export function openLogFile(file: string): LogFile {
       return `${file}: ${trouble}${lines}`;
     },
   };
+}
+
+/** @throws the system error; `EFOREIGN` for what a stranger may have put there. */
+function openForAppending(file: string): number {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY, O_NOFOLLOW } = constants;
+  const flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY;
+  const place = openPlace(resolve(file));
+  try {
+    // A link of the kernel's to what is open in this process already.
+    if (place.ownDescriptor !== undefined) return openSync(place.path, flags);
+    const descriptor = openSync(place.path, flags | O_CREAT | O_NOFOLLOW, 0o600);
+    if (!isTrapAt(place, fstatSync(descriptor))) return descriptor;
+    closeSync(descriptor);
+    throw Object.assign(new Error('Another user has put it there'), { code: 'EFOREIGN' });
+  } finally {
+    place.close();
+  }
 }

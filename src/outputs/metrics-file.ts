@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { metricsText } from '../report/metrics.ts';
 import type { RunMetrics } from '../report/metrics.ts';
 import { writeAtomically } from './atomic-file.ts';
@@ -15,7 +16,12 @@ export async function writeMetrics(file: string, run: RunMetrics): Promise<void>
 /** Undefined when there is none, or what is there has no past: a pipe would be waited for. */
 async function readRegular(file: string): Promise<string | undefined> {
   try {
-    return (await stat(file)).isFile() ? await readFile(file, 'utf8') : undefined;
+    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      return (await handle.stat()).isFile() ? await handle.readFile('utf8') : undefined;
+    } finally {
+      await handle.close();
+    }
   } catch {
     return undefined;
   }

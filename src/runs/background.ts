@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CannotStart, errorCode, errorMessage } from '../errors.ts';
@@ -7,6 +7,7 @@ import { hiddenFromNode } from '../node-words.ts';
 import { isCleanupId } from './cleanup-id.ts';
 import { runsDirectory } from './history.ts';
 import type { RunFile } from './history.ts';
+import { openToAppend } from './own-file.ts';
 
 /** A run in a process of its own, which outlives the terminal that it was started from. */
 
@@ -53,7 +54,7 @@ export async function startBackground(options: {
 export function openOutput(stateDirectory: string, id: string): number | 'ignore' {
   const name: RunFile = 'output';
   try {
-    return openSync(join(runsDirectory(stateDirectory), id, name), 'a', 0o600);
+    return openToAppend(join(runsDirectory(stateDirectory), id, name));
   } catch (error) {
     if (errorCode(error) === undefined) throw error;
     return 'ignore';

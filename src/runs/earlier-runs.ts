@@ -1,4 +1,5 @@
 import { asRecord } from '../celery/message.ts';
+import { whyForeign } from '../outputs/safe-place.ts';
 import { readRunFile, runIds } from './history.ts';
 
 /** What the kept reports tell of earlier runs. */
@@ -39,6 +40,8 @@ export function earlierRuns(stateDirectory: string): EarlierRuns {
 
 function readReports(stateDirectory: string): Known {
   const known: Known = { files: new Map(), jobs: new Set() };
+  // What others could have written there is no evidence.
+  if (whyForeign(stateDirectory) !== undefined) return known;
   for (const cleanupId of orNothing(() => runIds(stateDirectory)) ?? []) {
     const text = orNothing(() => readRunFile(stateDirectory, cleanupId, 'report.json'));
     const report = text === undefined ? undefined : orNothing(() => JSON.parse(text) as unknown);

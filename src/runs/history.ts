@@ -1,20 +1,15 @@
-import {
-  appendFileSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  statSync,
-  unlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode } from '../errors.ts';
 import type { Run, RunRecord } from '../report/run-types.ts';
 import { cleanupId, isCleanupId } from './cleanup-id.ts';
+import {
+  appendToOwnFile,
+  readOwnFile,
+  removeFile,
+  touchOwnFile,
+  writeOwnFile,
+} from './own-file.ts';
 import { stillRuns } from './process-identity.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 import { makePrivateDirectory } from './state-directory.ts';
@@ -64,7 +59,7 @@ export function writeRunFile(
 ): void {
   const file = join(runsDirectory(stateDirectory), id, name);
   const temporary = `${file}.new`;
-  writeFileSync(temporary, text, { mode: 0o600 });
+  writeOwnFile(temporary, text);
   renameSync(temporary, file);
 }
 
@@ -75,14 +70,13 @@ export function appendRunFile(
   name: RunFile,
   text: string,
 ): void {
-  appendFileSync(join(runsDirectory(stateDirectory), id, name), text, { mode: 0o600 });
+  appendToOwnFile(join(runsDirectory(stateDirectory), id, name), text);
 }
 
 /** A sign that the run goes on, for those who cannot see its process. @throws the system error. */
 export function touchRun(stateDirectory: string, id: string): void {
   const name: RunFile = 'run.json';
-  const now = new Date();
-  utimesSync(join(runsDirectory(stateDirectory), id, name), now, now);
+  touchOwnFile(join(runsDirectory(stateDirectory), id, name));
 }
 
 export function recordText(record: RunRecord, process: ProcessIdentity): string {
@@ -92,7 +86,7 @@ export function recordText(record: RunRecord, process: ProcessIdentity): string 
 /** Undefined when there is none. @throws the system error of one that cannot be read. */
 export function readRunFile(stateDirectory: string, id: string, name: RunFile): string | undefined {
   try {
-    return readFileSync(join(runsDirectory(stateDirectory), id, name), 'utf8');
+    return readOwnFile(join(runsDirectory(stateDirectory), id, name)).text;
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
     throw error;
@@ -176,7 +170,7 @@ function lastSign(stateDirectory: string, id: string): number {
 
 function modifiedAt(path: string): number {
   try {
-    return statSync(path).mtimeMs;
+    return lstatSync(path).mtimeMs;
   } catch {
     return 0;
   }
@@ -196,13 +190,5 @@ function removeRun(directory: string): void {
     rmdirSync(directory);
   } catch (error) {
     if (errorCode(error) === undefined) throw error;
-  }
-}
-
-function removeFile(file: string): void {
-  try {
-    unlinkSync(file);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
   }
 }

@@ -1,18 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  fstatSync,
-  linkSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  unlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { linkSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { errorCode } from '../errors.ts';
+import { readOwnFile, removeFile, touchOwnFile } from './own-file.ts';
 import { stillRuns } from './process-identity.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 
@@ -73,7 +63,7 @@ export function takeLock(file: string, holder: Holder): Attempt {
       if (!linked(own, successorOf(file, last.holder))) continue;
       // Whoever has made itself the first meanwhile has taken the dead ones away with it.
       if (!chainOf(file).some((link) => link.holder.token === holder.token)) {
-        remove(successorOf(file, last.holder));
+        removeFile(successorOf(file, last.holder));
         continue;
       }
       renameSync(own, file);
@@ -83,7 +73,7 @@ export function takeLock(file: string, holder: Holder): Attempt {
     if (seen !== undefined) return { is: 'locked', by: seen };
     throw Object.assign(new Error('The lock changes hands all the time'), { code: 'EAGAIN' });
   } finally {
-    remove(own);
+    removeFile(own);
   }
 }
 
@@ -105,7 +95,7 @@ function tidy(lock: HeldLock): void {
       const path = join(directory, name);
       if (!name.startsWith(start) || path === successorOf(file, holder)) continue;
       const isLeft = name.startsWith(`${start}${NEW}`) ? isAbandoned(path) : isOurs(lock);
-      if (isLeft) remove(path);
+      if (isLeft) removeFile(path);
     }
   } catch (error) {
     // It stays: the lock is ours all the same.
@@ -129,7 +119,7 @@ export function rewriteLock(lock: HeldLock, change: Partial<Holder>): void {
     writeFileSync(own, JSON.stringify(holder), { mode: 0o600, flag: 'wx' });
     renameSync(own, lock.file);
   } catch (error) {
-    remove(own);
+    removeFile(own);
     throw error;
   }
   lock.holder = holder;
@@ -138,15 +128,14 @@ export function rewriteLock(lock: HeldLock, change: Partial<Holder>): void {
 /** Tells those who cannot see the process that it is there. */
 export function renewLock(lock: HeldLock): void {
   try {
-    const now = new Date();
-    if (isOurs(lock)) utimesSync(lock.file, now, now);
+    if (isOurs(lock)) touchOwnFile(lock.file);
   } catch (error) {
     if (errorCode(error) === undefined) throw error;
   }
 }
 
 export function releaseLock(lock: HeldLock): void {
-  if (isOurs(lock)) remove(lock.file);
+  if (isOurs(lock)) removeFile(lock.file);
 }
 
 /** Not any more when somebody took us for dead. */
@@ -201,21 +190,17 @@ function newFileFor(file: string): string {
 
 /** Undefined when there is none. A file that nobody of ours wrote counts as a dead holder's. */
 function readHolder(file: string): ChainLink | undefined {
-  let descriptor: number;
+  let found: ReturnType<typeof readOwnFile>;
   try {
-    descriptor = openSync(file, 'r');
+    found = readOwnFile(file);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
-  try {
-    const { mtimeMs, ino } = fstatSync(descriptor);
-    const holder = parseHolder(readFileSync(descriptor, 'utf8'));
-    // Two spoilt files must not be each other's successor.
-    return { holder: holder ?? { ...NOBODY, token: `nobody-${ino}` }, renewed: mtimeMs };
-  } finally {
-    closeSync(descriptor);
-  }
+  const { text, modified, inode } = found;
+  // Two spoilt files must not be each other's successor.
+  const holder = parseHolder(text) ?? { ...NOBODY, token: `nobody-${inode}` };
+  return { holder, renewed: modified };
 }
 
 /** Undefined when nobody of ours wrote that. */
@@ -274,13 +259,5 @@ function linked(from: string, to: string): boolean {
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
     throw error;
-  }
-}
-
-function remove(file: string): void {
-  try {
-    unlinkSync(file);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
   }
 }
