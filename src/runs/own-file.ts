@@ -30,7 +30,8 @@ export interface OwnFile {
 export function readOwnFile(file: string): OwnFile {
   return withFile(openSync(file, O_RDONLY | SAFELY), (descriptor) => {
     const found = fstatSync(descriptor);
-    if (!found.isFile()) throw foreign(file);
+    // A directory is an error of its own (EISDIR).
+    if (!found.isFile() && !found.isDirectory()) throw foreign(file);
     const text = readFileSync(descriptor, 'utf8');
     return { text, modified: found.mtimeMs, inode: found.ino };
   });
