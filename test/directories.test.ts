@@ -57,7 +57,7 @@ describe('a marker', () => {
   });
 });
 
-test('patterns: each directory that matches, no file, no link', async () => {
+test('patterns: each directory that matches, no file; a link is named and stays', async () => {
   const stack = ownStack();
   stack.config({ root: 'media', directories: ['users/*/cache', 'tmp-[0-9]', '{x,y}'] });
   stack.files(
@@ -68,7 +68,8 @@ test('patterns: each directory that matches, no file, no link', async () => {
   mkdirSync(stack.path('media/users/linked'));
   symlinkSync('../../../victim', stack.path('media/users/linked/cache'));
   const { code, service } = await stack.wipe();
-  expect(code).toBe(0);
+  expect(code).toBe(1);
+  expect(service['errors']).toEqual([expect.stringMatching(/users\/linked\/cache: .*victim/)]);
   expect((service['directories'] as { path: string }[]).map(({ path }) => path)).toEqual(
     ['media/users/one/cache', 'media/users/two/cache', 'media/tmp-1', 'media/y'].map((path) =>
       stack.path(path),

@@ -29,6 +29,11 @@ export async function guardTargets(
   return located;
 }
 
+export interface Judged {
+  readonly located: ReadonlyMap<string, Located>;
+  readonly refused: readonly Refusal[];
+}
+
 /** Where the directories are, and why those of `targets` would be refused. */
 export async function judgeTargets(
   config: Config,
@@ -36,10 +41,7 @@ export async function judgeTargets(
   surroundings: Surroundings,
   outputs: readonly OwnPlace[],
   signal: AbortSignal,
-): Promise<{
-  readonly located: ReadonlyMap<string, Located>;
-  readonly refused: readonly Refusal[];
-}> {
+): Promise<Judged> {
   const located = new Map<string, Located>();
   const giveWay = createGiveWay(signal);
   for (const service of config.services) {

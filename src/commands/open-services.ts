@@ -4,7 +4,7 @@ import { systemCode } from '../errors.ts';
 import { mountsBelow, readMounts } from '../files/mounts.ts';
 import { closeDirectory, openTop } from '../files/open-directory.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
-import type { LocatedDirectory, PatternProblem } from '../files/resolve.ts';
+import type { LocatedDirectory, PatternLink, PatternProblem } from '../files/resolve.ts';
 import type { Asides } from '../files/aside.ts';
 import { boundariesOf } from '../files/rules.ts';
 import type { Rules } from '../files/rules.ts';
@@ -22,7 +22,8 @@ import { NO_EARLIER_RUNS } from '../runs/earlier-runs.ts';
 import type { EarlierRuns } from '../runs/earlier-runs.ts';
 import { findingFailure } from '../report/finding-text.ts';
 import { realPath } from '../files/real-path.ts';
-import type { Located } from './guard-targets.ts';
+import { directoriesOf, judgeLinks } from '../resources/pattern-links.ts';
+import type { Judged, Located } from './guard-targets.ts';
 import { closeLink, connectService } from './links.ts';
 import type { Link } from './links.ts';
 import type { Warning } from './warnings.ts';
@@ -46,12 +47,17 @@ export interface OpenService {
   readonly redis: Link | undefined;
   /** The same object as `redis` when both are one database. */
   readonly broker: Link | undefined;
-  readonly directories: readonly OpenedDirectory[];
+  /** Grows when a pattern matches another one later. */
+  readonly directories: OpenedDirectory[];
   /** Every service of the config, targets or not. */
   readonly all: readonly ServiceConfig[];
   readonly earlier: EarlierRuns;
   /** Only what was made before goes, in milliseconds since 1970; undefined: all. */
   readonly before: number | undefined;
+  /** Links that its patterns matched when the run began: judged and named. */
+  readonly links: readonly PatternLink[];
+  /** Finds and guards the directories of all targets anew; undefined where nothing is removed. */
+  readonly judgeAgain: (() => Promise<Judged>) | undefined;
   /** What could not be reached or opened. */
   readonly failures: Failure[];
   readonly warnings: Warning[];
@@ -63,6 +69,7 @@ export interface OpenOptions {
   readonly earlier?: EarlierRuns;
   /** The services are going to be locked in Redis. */
   readonly isLocked?: boolean;
+  readonly judgeAgain?: () => Promise<Judged>;
 }
 
 /**
@@ -78,12 +85,13 @@ export async function openServices(
   signal: AbortSignal,
   options: OpenOptions = {},
 ): Promise<readonly OpenService[]> {
-  const { before, earlier = NO_EARLIER_RUNS, isLocked = false } = options;
+  const { before, earlier = NO_EARLIER_RUNS, isLocked = false, judgeAgain } = options;
+  const wiped = directoriesOf(targets, located, kinds);
   const opening = await Promise.allSettled(
     targets.map(async (config): Promise<OpenService> => {
       const failures: Failure[] = [];
       const warnings: Warning[] = [];
-      const { directories, patternProblems } = located.get(config.name) as Located;
+      const { directories, patternProblems, links: matched } = located.get(config.name) as Located;
       const wanted = directories.filter(({ kind }) => kinds.includes(kind));
       const opened = wanted.map((directory) => openDirectory(directory, before, failures));
       const patterns = patternProblems.filter(({ kind }) => kinds.includes(kind));
@@ -98,6 +106,9 @@ export async function openServices(
         if (opened.some(({ open }) => open?.byDescriptor === false)) warnings.push(WITHOUT_PROC);
         failures.push(...patterns.flatMap(patternFailure));
       }
+      const linked = judgeLinks(matched, wiped, kinds);
+      failures.push(...linked.failures.map(({ failure }) => failure));
+      warnings.push(...linked.warnings);
       const links = await connectService(config, kinds, failures, warnings, signal, isLocked);
       return {
         config,
@@ -106,6 +117,8 @@ export async function openServices(
         all,
         earlier,
         before,
+        links: matched,
+        judgeAgain,
         failures,
         warnings,
       };
@@ -144,7 +157,8 @@ export function directoryFailure(
   };
 }
 
-function openDirectory(
+/** @param failures grows when it cannot be opened. */
+export function openDirectory(
   located: LocatedDirectory,
   before: number | undefined,
   failures: Failure[],

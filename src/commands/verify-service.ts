@@ -18,6 +18,7 @@ import { countIndexes } from '../resources/survey-service.ts';
 import { removeResultsOf } from './wipe-redis.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
+import { takeNewDirectories } from '../wipe/new-directories.ts';
 import { wipeService } from './wipe-service.ts';
 
 export interface Verdict {
@@ -136,6 +137,7 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
 
 /** @throws the signal's reason. */
 async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Look> {
+  await takeNewDirectories(step, kinds);
   const { service, tally, observer, signal } = step;
   for (const link of new Set([service.redis, service.broker])) {
     await onLink(link, { target: 'Redis', name: 'primary' }, step.report, async (redis) => {

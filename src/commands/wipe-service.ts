@@ -7,6 +7,7 @@ import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import type { Verdict } from './verify-service.ts';
 import { wipeDirectory } from './wipe-directory.ts';
+import { takeNewDirectories } from '../wipe/new-directories.ts';
 import { wipeAllResults, wipeInFlight, wipeJobs, wipeQueue } from './wipe-redis.ts';
 
 /**
@@ -38,6 +39,8 @@ async function wipeKind(step: StepContext, kind: Kind): Promise<void> {
     await wipeJobs(step);
     await wipeAllResults(step);
   } else {
+    // The question may have stood for long.
+    if (step.tally.pass === 1) await takeNewDirectories(step, [kind]);
     for (const directory of step.service.directories) {
       if (directory.located.kind === kind) await wipeDirectory(step, directory);
     }

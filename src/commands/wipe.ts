@@ -16,7 +16,7 @@ import { lockRedis } from './redis-locks.ts';
 import { enforceCaps, isCapped } from './limits.ts';
 import { inspectForPlan } from './inspect-for-plan.ts';
 import { realPath } from '../files/real-path.ts';
-import { guardTargets } from './guard-targets.ts';
+import { guardTargets, judgeTargets } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
 import { createPatience, lockHost } from './host-locks.ts';
 import { refreshLink, refuseReplicas } from './links.ts';
@@ -194,10 +194,11 @@ async function withServices(
   targets: readonly ServiceConfig[],
   located: ReadonlyMap<string, Located>,
   request: WipeRequest,
-  { observer, signal, stateDirectory }: WipeIo,
+  io: WipeIo,
   { startedAt }: { readonly startedAt: Date },
   work: (services: readonly OpenService[]) => Promise<WipeOutcome>,
 ): Promise<WipeOutcome> {
+  const { observer, signal, stateDirectory, surroundings } = io;
   // With nothing left that could refuse, it is said before a dead Redis makes anybody wait.
   if (isCertain(request)) announceStart(request.kinds, config.file, observer);
   const { kinds, olderThan } = request;
@@ -207,6 +208,8 @@ async function withServices(
     before,
     earlier,
     isLocked: !request.dryRun,
+    judgeAgain: async () =>
+      judgeTargets(config, targets, surroundings, placesOf(request, io), signal),
   });
   try {
     refuseReplicas(services);

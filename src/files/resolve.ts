@@ -3,7 +3,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:pat
 import { errorCode } from '../errors.ts';
 import type { DirectoryConfig } from '../config/types.ts';
 import { matchPattern } from './match-pattern.ts';
-import type { Unmatched } from './match-pattern.ts';
+import type { MatchedLink, Unmatched } from './match-pattern.ts';
 
 export type DirectoryKind = 'files' | 'models';
 
@@ -39,6 +39,11 @@ export type PatternProblem = {
   | { readonly code: string }
 );
 
+/** A directory that a pattern would match if it followed links. */
+export interface PatternLink extends MatchedLink {
+  readonly kind: DirectoryKind;
+}
+
 interface Paths {
   readonly name: string;
   readonly root: string;
@@ -50,15 +55,18 @@ interface Paths {
 export async function locateDirectories(service: Paths): Promise<{
   readonly directories: readonly LocatedDirectory[];
   readonly patternProblems: readonly PatternProblem[];
+  readonly links: readonly PatternLink[];
 }> {
   const found: Omit<LocatedDirectory, 'name'>[] = [];
   const patternProblems: PatternProblem[] = [];
+  const linked: PatternLink[] = [];
   for (const kind of ['files', 'models'] as const) {
     for (const config of kind === 'files' ? service.directories : service.models) {
-      const { paths, code, unmatched } = await matchPattern(service.root, config.path);
+      const { paths, links, code, unmatched } = await matchPattern(service.root, config.path);
       const { path, optional } = config;
       if (code !== undefined) patternProblems.push({ kind, pattern: path, code, optional });
       else patternProblems.push(...unmatched.map((one) => ({ kind, code, optional, ...one })));
+      linked.push(...links.map((link) => ({ kind, ...link })));
       for (const configuredPath of paths) {
         const located = locate(configuredPath);
         const twice = found.some(
@@ -68,7 +76,7 @@ export async function locateDirectories(service: Paths): Promise<{
       }
     }
   }
-  return { directories: withNames(found, service.root), patternProblems };
+  return { directories: withNames(found, service.root), patternProblems, links: linked };
 }
 
 function locate(configuredPath: string): Pick<LocatedDirectory, 'path' | 'state'> {
