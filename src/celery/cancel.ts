@@ -2,7 +2,9 @@ import type { RedisConnection } from '../redis/connect.ts';
 import type { BrokerKeys } from './keys.ts';
 import type { Mailbox, Sent } from './mailbox.ts';
 import { asRecord } from './message.ts';
-import { createRouter, ownership } from './routes.ts';
+import { createRouter } from './routes.ts';
+import { ownership, sharedWith } from './scope.ts';
+import type { QueueScope, Shared } from './scope.ts';
 import type { Worker, WorkerTask } from './workers.ts';
 
 /** How many revoked ids a worker remembers (celery/worker/state.py `REVOKES_MAX`). */
@@ -10,25 +12,33 @@ export const MOST_REMEMBERED = 50_000;
 
 const IDS_A_MESSAGE = 500;
 
-/**
- * The tasks of a worker that belong to these queues and to no other. @throws RedisError.
- */
+export type SharedTask = WorkerTask & Shared;
+
+export interface OwnTasks extends Pick<Worker, 'tasks' | 'revoked'> {
+  /** Tasks that go to a queue outside the run as well: not among the others. */
+  readonly shared: readonly SharedTask[];
+}
+
+/** The tasks of a worker that belong to the service of a scope. @throws RedisError. */
 export async function ownTasks(
   broker: RedisConnection,
   names: BrokerKeys,
-  queues: readonly string[],
+  scope: QueueScope,
   worker: Pick<Worker, 'tasks' | 'revoked'>,
-): Promise<Pick<Worker, 'tasks' | 'revoked'>> {
-  const own = new Set(queues);
-  const route = createRouter(broker, names);
+): Promise<OwnTasks> {
+  const router = createRouter(broker, names, scope.own);
+  const shared: SharedTask[] = [];
   const filter = async (all: readonly WorkerTask[]): Promise<readonly WorkerTask[]> => {
     const tasks: WorkerTask[] = [];
     for (const task of all) {
-      if (ownership(await route(task.exchange, task.routingKey), own) === 'own') tasks.push(task);
+      const goesTo = await router.queuesOf(task.exchange, task.routingKey);
+      const whose = ownership(goesTo, scope);
+      if (whose === 'own') tasks.push(task);
+      if (whose === 'shared') shared.push({ ...task, ...sharedWith(task.exchange, goesTo, scope) });
     }
     return tasks;
   };
-  return { tasks: await filter(worker.tasks), revoked: await filter(worker.revoked) };
+  return { tasks: await filter(worker.tasks), revoked: await filter(worker.revoked), shared };
 }
 
 /**

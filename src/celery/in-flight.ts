@@ -3,7 +3,9 @@ import { over } from '../redis/over.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { BrokerKeys } from './keys.ts';
 import { parseUnacked } from './message.ts';
-import { createRouter, ownership } from './routes.ts';
+import { createRouter } from './routes.ts';
+import { ownership, sharedWith } from './scope.ts';
+import type { QueueScope, Shared } from './scope.ts';
 
 const COUNT = 200;
 
@@ -12,23 +14,22 @@ export interface InFlight {
   readonly deliveryTags: readonly Buffer[];
   readonly taskIds: readonly string[];
   readonly groupIds: readonly string[];
-  /** Entries that go back to one of these queues and to another one: not among the others. */
-  readonly shared: number;
+  /** Entries that go back to one of these queues and to one outside the run: not among the others. */
+  readonly shared: readonly Shared[];
 }
 
 /**
- * The entries of `unacked` that belong to these queues and to no other, batch by batch. The hash is
+ * The entries of `unacked` that belong to the service of a scope, batch by batch. The hash is
  * shared by every app in the database; countdown and ETA tasks wait there as well.
  * @throws RedisError, or the signal's reason between two batches.
  */
 export async function* scanInFlight(
   broker: RedisConnection,
-  queues: readonly string[],
+  scope: QueueScope,
   names: BrokerKeys,
   signal: AbortSignal,
 ): AsyncGenerator<InFlight> {
-  const own = new Set(queues);
-  const route = createRouter(broker, names);
+  const router = createRouter(broker, names, scope.own);
   const check = createCursorCheck('HSCAN');
   let cursor = '0';
   do {
@@ -37,18 +38,19 @@ export async function* scanInFlight(
     const deliveryTags: Buffer[] = [];
     const taskIds: string[] = [];
     const groupIds = new Set<string>();
-    let shared = 0;
+    const shared: Shared[] = [];
     for (let index = 0; index + 1 < flat.length; index += 2) {
       const entry = parseUnacked(flat[index + 1] as Buffer);
       if (entry === undefined) continue;
-      const whose = ownership(await route(entry.exchange, entry.routingKey), own);
-      if (whose === 'shared') shared += 1;
+      const goesTo = await router.queuesOf(entry.exchange, entry.routingKey);
+      const whose = ownership(goesTo, scope);
+      if (whose === 'shared') shared.push(sharedWith(entry.exchange, goesTo, scope));
       if (whose !== 'own') continue;
       deliveryTags.push(flat[index] as Buffer);
       if (entry.taskId !== undefined) taskIds.push(entry.taskId);
       if (entry.groupId !== undefined) groupIds.add(entry.groupId);
     }
-    if (deliveryTags.length + shared > 0) {
+    if (deliveryTags.length + shared.length > 0) {
       yield { deliveryTags, taskIds, groupIds: [...groupIds], shared };
     }
     cursor = next.toString();

@@ -7,6 +7,8 @@ import {
   parseBinding,
   queuesOf,
   SEPARATOR,
+  separatorBefore,
+  separatorOfMailbox,
   workerOfMailbox,
 } from './keys.ts';
 
@@ -22,8 +24,14 @@ describe('the key of a queue', () => {
     ['_old', 'other'],
     [':3:4', 'other'],
     [':', 'other'],
+    [':256', 'other'],
+    ['_2024', 'other'],
+    [`${SEPARATOR}2024`, 'other'],
+    ['-prio-7', 'possible'],
+    ['-prio-x', 'other'],
+    ['-old-7', 'other'],
   ])('followed by %j is %s', (rest, kind) => {
-    expect(classifyQueueKey(Buffer.from(rest))).toBe(kind);
+    expect(classifyQueueKey(Buffer.from(rest), ['-prio-'])).toBe(kind);
   });
 });
 
@@ -75,7 +83,8 @@ describe('the queues that a message goes back to', () => {
     ['direct', 'a', bindings, ['queue-a']],
     ['direct', 'b', bindings, ['queue-b', 'queue-c']],
     ['topic', 'media.video', bindings, ['topic']],
-    ['direct', 'nobody', bindings, []],
+    // No binding has the key: a fanout exchange.
+    ['fanout', 'nobody', bindings, ['queue-a', 'queue-b', 'queue-c', 'topic', 'never']],
   ])('exchange %j, routing key %j', (exchange, routingKey, known, queues) => {
     expect(queuesOf(exchange, routingKey, known)).toEqual(queues);
   });
@@ -99,6 +108,22 @@ test('a binding is read from its member', () => {
     queue: 'q',
   });
   expect(parseBinding(Buffer.from('something else'))).toBeUndefined();
+});
+
+test.each([
+  [':', 'media.video::q1', 'media.video', '', 'q1'],
+  [':', 'media:video::a:q1', 'media:video', '', 'a:q1'],
+  [':', String.raw`media.#:^media\..*?$:q1`, 'media.#', String.raw`^media\..*?$`, 'q1'],
+  ['-prio-', '-prio--prio-q1', '', '', 'q1'],
+  [SEPARATOR, `a:b${SEPARATOR}${SEPARATOR}q1`, 'a:b', '', 'q1'],
+])('a binding with the separator %j', (separator, member, routingKey, pattern, queue) => {
+  const bytes = Buffer.from(member);
+  expect(parseBinding(bytes, [separator])).toEqual({ routingKey, pattern, queue });
+  expect(separatorBefore(queue, bytes)).toBe(separator);
+  const mailbox = Buffer.from(`${separator}${separator}w1@host.celery.pidbox`);
+  expect(separatorOfMailbox(mailbox)).toBe(separator);
+  expect(separatorOfMailbox(bytes)).toBeUndefined();
+  expect(separatorBefore('other', bytes)).toBeUndefined();
 });
 
 test.each([

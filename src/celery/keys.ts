@@ -28,6 +28,8 @@ export interface BrokerKeys {
   /** What the keys of all routing tables begin with. */
   readonly bindings: Buffer;
   readonly queue: (name: string) => Buffer;
+  /** The name of the queue that a key would be the list of. */
+  readonly nameOf: (key: Buffer) => string;
   /** Every key that may hold the result of a task. */
   readonly resultsOf: (taskId: Buffer) => readonly Buffer[];
   /** What those keys begin with; the id of the task follows. */
@@ -63,6 +65,7 @@ export function brokerKeys(globalKeyPrefix: string): BrokerKeys {
     binding: (exchange) => key(`_kombu.binding.${exchange}`),
     bindings: key('_kombu.binding.'),
     queue: (name) => key(name),
+    nameOf: (name) => name.subarray(Buffer.byteLength(globalKeyPrefix)).toString(),
     resultsOf: (taskId) => starts.map((start) => Buffer.concat([start, taskId])),
     resultStarts: starts,
     results,
@@ -136,16 +139,29 @@ function isNamed(key: Buffer, { name, isBeginning }: ProtectedName): boolean {
 export type QueueKey =
   /** The list of priority 0, or of a priority behind kombu's own separator. */
   | 'certain'
-  /** Another separator (transport option `sep`) and a number: its messages must tell. */
+  /** Another separator (transport option `sep`) and a priority: its messages must tell. */
   | 'possible'
   | 'other';
 
-/** @param rest what follows the queue's name in the key. */
-export function classifyQueueKey(rest: Buffer): QueueKey {
+/**
+ * @param rest what follows the queue's name in the key.
+ * @param separators others than kombu's own that are known to be in use.
+ */
+export function classifyQueueKey(rest: Buffer, separators: readonly string[] = []): QueueKey {
   const text = rest.toString('latin1');
   if (text === '') return 'certain';
-  if (text.startsWith(SEPARATOR)) return /^\d+$/.test(text.slice(2)) ? 'certain' : 'other';
-  return /^[^A-Za-z0-9]+\d+$/.test(text) ? 'possible' : 'other';
+  if (text.startsWith(SEPARATOR)) return isPriority(text.slice(2)) ? 'certain' : 'other';
+  const known = separators.map((one) => Buffer.from(one).toString('latin1'));
+  if (known.some((one) => text.startsWith(one) && isPriority(text.slice(one.length)))) {
+    return 'possible';
+  }
+  const digits = /^[^A-Za-z0-9]+(?=\d)/.exec(text);
+  return digits !== null && isPriority(text.slice(digits[0].length)) ? 'possible' : 'other';
+}
+
+/** AMQP has priorities of one byte. */
+function isPriority(text: string): boolean {
+  return /^\d{1,3}$/.test(text) && Number(text) <= 255;
 }
 
 /** Stands for the queues that a message may go to and that cannot be told; nobody's own. */
@@ -158,29 +174,100 @@ export interface Binding {
   readonly queue: string;
 }
 
-export function parseBinding(member: Buffer): Binding | undefined {
-  const [routingKey, pattern, queue] = member.toString().split(SEPARATOR);
+/** @param separators others than kombu's own that are known to be in use. */
+export function parseBinding(
+  member: Buffer,
+  separators: readonly string[] = [],
+): Binding | undefined {
+  const text = member.toString();
+  for (const separator of [SEPARATOR, ...separators]) {
+    const binding = splitBinding(text, separator);
+    if (binding !== undefined) return binding;
+  }
+  return undefined;
+}
+
+/** Routing keys and patterns may hold the separator: `media:video::queue`. */
+function splitBinding(text: string, separator: string): Binding | undefined {
+  const { length } = separator;
+  const start = text.indexOf(`${separator}^`);
+  const end = text.lastIndexOf(`$${separator}`);
+  if (start >= 0 && end > start) {
+    const pattern = text.slice(start + length, end + 1);
+    return { routingKey: text.slice(0, start), pattern, queue: text.slice(end + 1 + length) };
+  }
+  const at = text.lastIndexOf(separator + separator);
+  if (at >= 0) {
+    return { routingKey: text.slice(0, at), pattern: '', queue: text.slice(at + 2 * length) };
+  }
+  const [routingKey, pattern, queue, ...more] = text.split(separator);
   if (routingKey === undefined || pattern === undefined || queue === undefined) return undefined;
-  return { routingKey, pattern, queue };
+  return more.length > 0 ? undefined : { routingKey, pattern, queue };
+}
+
+const LONGEST_SEPARATOR = 16;
+
+/** The separator of a worker's binding to the exchange of remote control: no routing key, no pattern. */
+export function separatorOfMailbox(member: Buffer): string | undefined {
+  const text = member.toString();
+  if (!text.endsWith(PIDBOX)) return undefined;
+  return firstOf(LONGEST_SEPARATOR, (length) => {
+    const separator = text.slice(0, length);
+    return text.startsWith(separator + separator) ? separator : undefined;
+  });
+}
+
+/** The separator of the binding of a known queue; undefined where it does not name that. */
+export function separatorBefore(queue: string, member: Buffer): string | undefined {
+  const text = member.toString();
+  if (!text.endsWith(queue)) return undefined;
+  const before = text.slice(0, -queue.length);
+  const isTopic = before.includes('^');
+  return firstOf(LONGEST_SEPARATOR, (length) => {
+    const separator = before.slice(-length);
+    if (separator.length < length) return undefined;
+    const isFound = isTopic
+      ? before.endsWith(`$${separator}`) && before.includes(`${separator}^`)
+      : before.endsWith(separator + separator);
+    return isFound ? separator : undefined;
+  });
+}
+
+/** The longest that is found. */
+function firstOf(
+  longest: number,
+  find: (length: number) => string | undefined,
+): string | undefined {
+  for (let length = longest; length > 0; length -= 1) {
+    const found = find(length);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /**
  * The queues that a message goes back to, as kombu finds them when it restores it (`_lookup`):
- * the default exchange names the queue itself, others ask their bindings. `UNKNOWN_QUEUE` and the
- * queues of strange bindings are among them where some binding's pattern is not kombu's.
+ * the default exchange names the queue itself, others ask their bindings. Redis does not say of which
+ * type an exchange is: one whose bindings do not have the routing key can only be a fanout exchange,
+ * where a message goes to all of its queues. `UNKNOWN_QUEUE` and the queues of strange bindings are
+ * among them where some binding's pattern is not kombu's.
+ * @param isFanout a worker said so.
  */
 export function queuesOf(
   exchange: string,
   routingKey: string,
   bindings: readonly Binding[],
+  isFanout = false,
 ): readonly string[] {
   if (exchange === '' || bindings.length === 0) return [routingKey];
   const strange = bindings.filter(isStrange);
   const matching = bindings.filter(
     (binding) => binding.routingKey === routingKey || matchesPattern(binding, routingKey),
   );
-  if (strange.length > 0) matching.push(...strange, { ...NOWHERE, queue: UNKNOWN_QUEUE });
-  return [...new Set(matching.map((binding) => binding.queue))];
+  const isToAll = isFanout || (matching.length === 0 && strange.length === 0);
+  const reached = isToAll ? [...bindings] : matching;
+  if (strange.length > 0) reached.push(...strange, { ...NOWHERE, queue: UNKNOWN_QUEUE });
+  return [...new Set(reached.map((binding) => binding.queue))];
 }
 
 const NOWHERE = { routingKey: '', pattern: '' };

@@ -9,7 +9,7 @@ import type { NotedHold } from './hold.ts';
 import type { BrokerKeys } from './keys.ts';
 import { countListeners, openMailbox } from './mailbox.ts';
 import type { Mailbox } from './mailbox.ts';
-import { declaredWorkers } from './routes.ts';
+import { declaredWorkers, noteFanouts } from './routes.ts';
 import { ANSWER_MS, askForQueues, enquire } from './workers.ts';
 import type { Enquiry, Worker } from './workers.ts';
 
@@ -67,6 +67,10 @@ export async function lookAtWorkers(
   try {
     const enquiry = await enquire(mailbox, 'with scheduled');
     await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, signal);
+    noteFanouts(
+      broker,
+      enquiry.workers().flatMap(({ fanouts }) => fanouts),
+    );
     // A worker that consumes nothing takes no message that another client would be seen waiting for.
     const idle = enquiry.workers().filter(({ queues }) => queues?.length === 0);
     const withoutRemoteControl = await find(

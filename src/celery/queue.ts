@@ -7,6 +7,9 @@ import { scanKeys } from '../redis/scan.ts';
 import { classifyQueueKey } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
 import { parseMessage } from './message.ts';
+import { createRouter } from './routes.ts';
+import type { Router } from './routes.ts';
+import type { QueueScope } from './scope.ts';
 
 /** Messages taken out at once: a MULTI that Redis answers in well under a millisecond. */
 const BATCH = 500;
@@ -15,55 +18,89 @@ export interface QueueKeys {
   readonly keys: readonly Buffer[];
   /** Keys of a queue's name that are no list, with their type: left alone, and reported. */
   readonly strange: readonly { readonly key: Buffer; readonly type: string }[];
+  /** Lists that may be a queue's, by name, and whose messages go nowhere: left alone, and reported. */
+  readonly doubtful: readonly DoubtfulList[];
+}
+
+export interface DoubtfulList {
+  readonly key: Buffer;
+  readonly queue: string;
+  /** Of a message in the list; nothing is bound to it. */
+  readonly exchange: string;
 }
 
 /**
- * The lists of these queues with all their priorities. kombu's separator and steps can be
- * configured, so they are found by SCAN and TYPE, and a list behind an unknown separator counts
- * only when its messages are addressed to the queue.
+ * The lists of a service's queues with all their priorities. kombu's separator and steps can be
+ * configured, so they are found by SCAN and TYPE. A list behind another separator counts when its
+ * messages go to the queue, by the bindings of their exchange; a name that is a queue in its own right
+ * is none of another queue's lists.
  * @throws RedisError.
  */
 export async function findQueueKeys(
   broker: RedisConnection,
-  queues: readonly string[],
+  { own, others }: Pick<QueueScope, 'own' | 'others'>,
   names: BrokerKeys,
   signal: AbortSignal,
 ): Promise<QueueKeys> {
   const keys = new Map<string, Buffer>();
   const strange: { key: Buffer; type: string }[] = [];
-  for (const queue of queues) {
+  const doubtful: DoubtfulList[] = [];
+  const router = createRouter(broker, names, own);
+  const separators = await separatorsIn(router);
+  const queues = new Set([...own, ...others].map((queue) => names.queue(queue).toString('latin1')));
+  for (const queue of own) {
     const prefix = names.queue(queue);
     for await (const batch of scanKeys(broker, prefix, signal)) {
       for (const key of batch) {
         if (keys.has(key.toString('latin1'))) continue;
-        const kind = classifyQueueKey(key.subarray(prefix.length));
+        const kind = classifyQueueKey(key.subarray(prefix.length), separators);
         if (kind === 'other') continue;
+        if (key.length > prefix.length && queues.has(key.toString('latin1'))) continue;
         const asked = broker.send('TYPE', key);
         // What only begins like the queue may be somebody else's, and none of our business.
         const type = String((await (kind === 'certain' ? asked : permitted(asked))) ?? 'none');
         if (type === 'none') continue;
         if (type === 'list') {
-          if (kind === 'certain' || (await isAddressedTo(broker, key, queue))) {
-            keys.set(key.toString('latin1'), key);
-          }
+          const list = { key, queue, name: names.nameOf(key) };
+          const whose = kind === 'certain' ? 'own' : await judgeList(broker, list, router);
+          if (whose === 'own') keys.set(key.toString('latin1'), key);
+          else if (whose !== 'other') doubtful.push({ key, queue, exchange: whose.unbound });
         } else if (kind === 'certain') {
           strange.push({ key, type });
         }
       }
     }
   }
-  return { keys: [...keys.values()], strange };
+  return { keys: [...keys.values()], strange, doubtful };
 }
 
-async function isAddressedTo(
+/** Who may not read the bindings goes by kombu's own separator. */
+async function separatorsIn(router: Router): Promise<readonly string[]> {
+  return (await permitted(router.separators())) ?? [];
+}
+
+/**
+ * Whose a list is that only looks like one of the queue's priorities, by the message at each end.
+ * A list without a message of kombu is nobody's queue.
+ */
+async function judgeList(
   broker: RedisConnection,
-  key: Buffer,
-  queue: string,
-): Promise<boolean> {
-  const head = await permitted(broker.send('LINDEX', key, 0));
-  if (head === undefined || head === null) return false;
-  const message = parseMessage(head);
-  return message?.routingKey === queue;
+  list: { readonly key: Buffer; readonly queue: string; readonly name: string },
+  router: Router,
+): Promise<'own' | 'other' | { readonly unbound: string }> {
+  let unbound: string | undefined;
+  for (const index of [0, -1]) {
+    const bytes = await permitted(broker.send('LINDEX', list.key, index));
+    const message = bytes === undefined || bytes === null ? undefined : parseMessage(bytes);
+    if (message?.routingKey === undefined) continue;
+    const { exchange = '', routingKey } = message;
+    if (routingKey === list.queue) return 'own';
+    if (routingKey === list.name) return 'other';
+    const goesTo = (await permitted(router.queuesOf(exchange, routingKey))) ?? [];
+    if (goesTo.includes(list.queue)) return 'own';
+    if (exchange !== '' && (await permitted(router.isBound(exchange))) !== true) unbound = exchange;
+  }
+  return unbound === undefined ? 'other' : { unbound };
 }
 
 /** What a batch of messages names. */

@@ -1,32 +1,96 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import { scanKeys } from '../redis/scan.ts';
-import { isTaskQueue, parseBinding, queuesOf, workerOfMailbox } from './keys.ts';
+import {
+  isTaskQueue,
+  parseBinding,
+  queuesOf,
+  SEPARATOR,
+  separatorBefore,
+  separatorOfMailbox,
+  workerOfMailbox,
+} from './keys.ts';
 import type { Binding, BrokerKeys } from './keys.ts';
 
-/** The queues that a message with this exchange and routing key goes to, as kombu routes it. */
-export type Router = (exchange: string, routingKey: string) => Promise<readonly string[]>;
+/** Routes messages as kombu does, by the bindings in Redis. Its functions throw RedisError. */
+export interface Router {
+  /** The queues that a message with this exchange and routing key goes to. */
+  readonly queuesOf: (exchange: string, routingKey: string) => Promise<readonly string[]>;
+  /** Whether anything is bound to an exchange. */
+  readonly isBound: (exchange: string) => Promise<boolean>;
+  /** Separators that apps of this database use beside kombu's own. */
+  readonly separators: () => Promise<readonly string[]>;
+}
 
-/** Reads each routing table once. The router throws RedisError. */
-export function createRouter(broker: RedisConnection, names: BrokerKeys): Router {
+/**
+ * Reads each routing table once.
+ * @param queues names of queues that may tell the separator of a binding.
+ */
+export function createRouter(
+  broker: RedisConnection,
+  names: BrokerKeys,
+  queues: readonly string[],
+): Router {
   const known = new Map<string, readonly Binding[]>();
-  return async (exchange, routingKey) => {
-    if (exchange === '') return queuesOf(exchange, routingKey, []);
+  let separators: readonly string[] | undefined;
+  const found = async (): Promise<readonly string[]> =>
+    (separators ??= await readSeparators(broker, names, queues));
+  const bindingsOf = async (exchange: string): Promise<readonly Binding[]> => {
     let bindings = known.get(exchange);
     if (bindings === undefined) {
-      bindings = await readBindings(broker, names.binding(exchange));
+      const members = await readMembers(broker, names.binding(exchange));
+      const isOwn = members.some((member) => parseBinding(member) === undefined);
+      const used = isOwn ? [...(await found()), ...separatorsBefore(queues, members)] : [];
+      bindings = members
+        .map((member) => parseBinding(member, used))
+        .filter((binding) => binding !== undefined);
       known.set(exchange, bindings);
     }
-    return queuesOf(exchange, routingKey, bindings);
+    return bindings;
+  };
+  return {
+    async queuesOf(exchange, routingKey) {
+      if (exchange === '') return queuesOf(exchange, routingKey, []);
+      const isFanout = fanouts.get(broker)?.has(exchange) === true;
+      return queuesOf(exchange, routingKey, await bindingsOf(exchange), isFanout);
+    },
+    isBound: async (exchange) => (await bindingsOf(exchange)).length > 0,
+    separators: found,
   };
 }
 
-/** How a message belongs to a set of queues: to them alone, to them and others, or to others. */
-export function ownership(
-  goesTo: readonly string[],
-  own: ReadonlySet<string>,
-): 'own' | 'shared' | 'foreign' {
-  if (!goesTo.some((queue) => own.has(queue))) return 'foreign';
-  return goesTo.every((queue) => own.has(queue)) ? 'own' : 'shared';
+/** Fanout exchanges, by what the workers of a connection's database say. */
+const fanouts = new WeakMap<RedisConnection, Set<string>>();
+
+/** Redis does not hold the type of an exchange; workers tell it of those that they consume from. */
+export function noteFanouts(broker: RedisConnection, exchanges: readonly string[]): void {
+  const known = fanouts.get(broker) ?? new Set();
+  for (const exchange of exchanges) known.add(exchange);
+  fanouts.set(broker, known);
+}
+
+async function readSeparators(
+  broker: RedisConnection,
+  names: BrokerKeys,
+  queues: readonly string[],
+): Promise<readonly string[]> {
+  const tables = await Promise.all([
+    readMembers(broker, names.binding('celery.pidbox')),
+    // Exchanges are called like their queue unless an app says otherwise.
+    ...queues.map(async (queue) => readMembers(broker, names.binding(queue))),
+  ]);
+  const found = [
+    ...tables.flat().map(separatorOfMailbox),
+    ...separatorsBefore(queues, tables.flat()),
+  ];
+  return [...new Set(found)].filter((one) => one !== undefined && one !== SEPARATOR) as string[];
+}
+
+function separatorsBefore(
+  queues: readonly string[],
+  members: readonly Buffer[],
+): readonly string[] {
+  const found = members.flatMap((member) => queues.map((queue) => separatorBefore(queue, member)));
+  return [...new Set(found)].filter((one) => one !== undefined);
 }
 
 /**
@@ -103,6 +167,11 @@ export async function declaredWorkers(
 }
 
 async function readBindings(broker: RedisConnection, key: Buffer): Promise<readonly Binding[]> {
-  const members = await broker.send('SMEMBERS', key);
-  return members.map(parseBinding).filter((binding) => binding !== undefined);
+  return (await readMembers(broker, key))
+    .map((member) => parseBinding(member))
+    .filter((binding) => binding !== undefined);
+}
+
+async function readMembers(broker: RedisConnection, key: Buffer): Promise<readonly Buffer[]> {
+  return await broker.send('SMEMBERS', key);
 }

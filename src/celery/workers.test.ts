@@ -51,7 +51,15 @@ test('what a worker says, scheduled tasks that are revoked apart from the others
   expect(enquiry.silent()).toBe(0);
   expect(enquiry.workers()).toEqual([
     {
-      ...{ name: NAME, copies: 1, pid: 7, uptime: 3, queues: ['video', 'other'], complete: true },
+      ...{
+        name: NAME,
+        copies: 1,
+        pid: 7,
+        uptime: 3,
+        fanouts: [],
+        queues: ['video', 'other'],
+        complete: true,
+      },
       tasks: [
         { ...task, id: 'a', state: 'active', pid: 8, startedAt: 12.5 },
         { ...task, id: 'b', state: 'reserved', startedAt: undefined },

@@ -30,6 +30,8 @@ export interface Worker {
   readonly uptime: number | undefined;
   /** Every queue that it consumes now; undefined when it did not say. */
   readonly queues: readonly string[] | undefined;
+  /** Exchanges of type fanout that its queues are bound to. */
+  readonly fanouts: readonly string[];
   /** Tasks of all its queues, as far as it told them. */
   readonly tasks: readonly WorkerTask[];
   /**
@@ -98,6 +100,7 @@ export async function enquire(
           pid: asNumber(info?.['pid']),
           uptime: asNumber(info?.['uptime']),
           queues: consumed,
+          fanouts: readFanouts(queues.replies.get(name)),
           tasks: told.tasks,
           revoked: told.revoked,
           complete: told.complete && consumed !== undefined,
@@ -126,6 +129,15 @@ export async function askForQueues(
 function readQueues(reply: unknown): readonly string[] | undefined {
   if (!Array.isArray(reply)) return undefined;
   return reply.map((queue: unknown) => asText(asRecord(queue)?.['name'])).filter(isPresent);
+}
+
+function readFanouts(reply: unknown): readonly string[] {
+  if (!Array.isArray(reply)) return [];
+  return reply
+    .map((queue: unknown) => asRecord(asRecord(queue)?.['exchange']))
+    .filter((exchange) => exchange?.['type'] === 'fanout')
+    .map((exchange) => asText(exchange?.['name']))
+    .filter(isPresent);
 }
 
 function readIds(reply: unknown): ReadonlySet<unknown> {

@@ -8,7 +8,7 @@ import type { RedisConnection } from '../redis/connect.ts';
 import { counted } from '../report/text.ts';
 import { log, note } from './crew.ts';
 import type { Crew } from './crew.ts';
-import { hasOwn, ownWorkers, tasksOf } from './look-at-workers.ts';
+import { hasOwn, ownWorkers, sharedTasksOf, tasksOf } from './look-at-workers.ts';
 import type { OwnWorker, WorkersTask } from './look-at-workers.ts';
 import { noteScheduled } from '../wipe/scheduled-tasks.ts';
 import { noteHarmless } from '../wipe/silent-workers.ts';
@@ -73,8 +73,17 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
   crew.askedAt = performance.now();
   crew.stubborn = tasksOf(answer.own).filter(({ state }) => state !== 'scheduled');
   crew.secretive = answer.secretive;
+  noteShared(crew, answer.own);
   noteIdle(crew, names, answer);
   await noteCancelled(crew, cancelled);
+}
+
+/** Of the last answers: a worker that was told to leave a queue does not name it any more. */
+function noteShared(crew: Crew, own: readonly OwnWorker[]): void {
+  crew.shared = sharedTasksOf(
+    own,
+    crew.held.map(({ worker }) => worker),
+  );
 }
 
 /** A worker that has left the queues and has nothing of the service may be silent from now on. */

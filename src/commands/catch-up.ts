@@ -11,6 +11,7 @@ import { isIdle } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
 import { databaseOf, ownWorkers } from './look-at-workers.ts';
+import { sharedTaskFailures } from '../wipe/left-messages.ts';
 import { refreshLeftRunning } from '../wipe/running-tasks.ts';
 import { refreshScheduled } from '../wipe/scheduled-tasks.ts';
 import { judgeSilent, silentOf } from '../wipe/silent-workers.ts';
@@ -51,7 +52,7 @@ export async function catchUp(crew: Crew, broker: RedisConnection): Promise<bool
     crew.silent.count === 0
       ? await asksForMore(crew, broker, look.mailbox)
       : await looksAnew(crew, broker, look);
-  const busy = crew.stubborn.length + crew.secretive.length > 0;
+  const busy = crew.stubborn.length + crew.secretive.length + crew.shared.length > 0;
   if (answered || isNew || (busy && performance.now() > crew.askedAt + BUSY_POLL_MS)) {
     await cancelRound(crew, broker);
   }
@@ -127,7 +128,7 @@ export async function refreshCrew(crew: Crew): Promise<void> {
 
 /** Whether somebody may write again; said in the report, with what it means. */
 export function reportStragglers(crew: Crew): boolean {
-  const { step, look, link, leftRunning, stubborn, secretive, silent, missing } = crew;
+  const { step, look, link, leftRunning, shared, stubborn, secretive, silent, missing } = crew;
   for (const [worker, tasks] of crew.scheduled) step.report(scheduledTasksFailure(worker, tasks));
   const deaf = look?.withoutRemoteControl.celery ?? 0;
   if (deaf > 0 && link !== undefined) step.report(withoutRemoteControlFailure(link, deaf));
@@ -137,6 +138,8 @@ export function reportStragglers(crew: Crew): boolean {
     const tasks = leftRunning.filter((task) => task.worker === worker);
     step.report(leftRunningFailure(worker, tasks, crew.because));
   }
+  for (const [worker, tasks] of shared)
+    sharedTaskFailures(step.service, worker, tasks).forEach(step.report);
   if (stubborn.length > 0) step.report(stubbornTasksFailure(stubborn));
   const forgotten = crew.revoked.size > MOST_REMEMBERED;
   if (forgotten) step.report(forgottenTasksFailure(crew.revoked.size));

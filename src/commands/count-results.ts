@@ -76,11 +76,11 @@ async function messageTaskIds(look: Look): Promise<readonly string[]> {
   const { service, keys, report, signal } = look;
   const taskIds = new Set<string>();
   await onLink(service.broker, { target: 'Celery', name: 'queue' }, report, async (broker) => {
-    const found = await findQueueKeys(broker, keys.queues, keys.broker, signal);
+    const found = await findQueueKeys(broker, keys.scope, keys.broker, signal);
     for await (const batch of scanQueued(broker, found.keys, signal)) {
       for (const id of batch.taskIds) taskIds.add(id);
     }
-    for await (const batch of scanInFlight(broker, keys.queues, keys.broker, signal)) {
+    for await (const batch of scanInFlight(broker, keys.scope, keys.broker, signal)) {
       for (const id of batch.taskIds) taskIds.add(id);
     }
   });

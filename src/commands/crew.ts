@@ -7,7 +7,7 @@ import type { WorkerTask } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { RedisError } from '../redis/errors.ts';
 import type { Link } from './links.ts';
-import type { WorkersTask } from './look-at-workers.ts';
+import type { sharedTasksOf, WorkersTask } from './look-at-workers.ts';
 import type { WipeRequest } from './request.ts';
 import type { StepContext } from './step.ts';
 import { unnotedWarning } from './worker-warnings.ts';
@@ -35,6 +35,8 @@ export interface Crew {
   stubborn: readonly WorkersTask[];
   /** Tasks that this run does not cancel, as the workers told last: each may write again. */
   leftRunning: readonly WorkersTask[];
+  /** Tasks of the service's queues that go to queues outside the run too, by the worker's name. */
+  shared: ReturnType<typeof sharedTasksOf>;
   /** Some were told to leave, and were not seen to have left. */
   unsettled: boolean;
   /** When they were asked last, and when who listens was looked at, by `performance.now()`. */
@@ -75,6 +77,7 @@ export function createCrew(
     revocations: [],
     stubborn: [],
     leftRunning: [],
+    shared: [],
     secretive: [],
     scheduled: new Map(),
     scheduledAt: -Infinity,
@@ -89,8 +92,8 @@ export function createCrew(
 }
 
 /** Nobody is left who may write again. */
-export function isIdle({ silent, stubborn, secretive }: Crew): boolean {
-  return silent.count + stubborn.length + secretive.length === 0;
+export function isIdle({ silent, stubborn, secretive, shared }: Crew): boolean {
+  return silent.count + stubborn.length + secretive.length + shared.length === 0;
 }
 
 /** Notes holds before they are made. @throws RedisError of the connection. */

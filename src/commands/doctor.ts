@@ -210,7 +210,8 @@ async function diagnoseQueues(
     async (broker) => {
       const queues: QueueDiagnosis[] = [];
       for (const name of keys.queues) {
-        const lists = await findQueueKeys(broker, [name], keys.broker, signal);
+        const scope = { own: [name], others: new Set([...keys.queues, ...keys.scope.others]) };
+        const lists = await findQueueKeys(broker, scope, keys.broker, signal);
         const queued = await countQueued(broker, lists.keys);
         const consumers = workers.own.filter(({ queues: own }) => own.includes(name));
         const noted = workers.held.filter(({ queue }) => queue === name);

@@ -103,11 +103,12 @@ async function waitUntilIdle(
 }
 
 /** Who is waited for. */
-function busyWorkers({ silent, stubborn, secretive }: Crew): {
+function busyWorkers({ silent, stubborn, secretive, shared }: Crew): {
   readonly count: number;
   readonly text: string;
 } {
-  const known = new Set([...stubborn.map(({ worker }) => worker), ...secretive]);
+  const atShared = shared.map(([worker]) => worker);
+  const known = new Set([...stubborn.map(({ worker }) => worker), ...secretive, ...atShared]);
   const hidden = silent.count > 0 ? [whoIsSilent(silent.names, silent.count)] : [];
   return { count: silent.count + known.size, text: [...known, ...hidden].join(', ') };
 }

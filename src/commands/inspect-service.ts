@@ -1,5 +1,6 @@
 import { scanInFlight } from '../celery/in-flight.ts';
 import { countQueued, findQueueKeys } from '../celery/queue.ts';
+import type { Shared } from '../celery/scope.ts';
 import { ownPath } from '../files/aside.ts';
 import { inspectDirectory } from '../files/inspect.ts';
 import { closeDirectory, isMoved, openTop } from '../files/open-directory.ts';
@@ -14,6 +15,7 @@ import { onLink } from './links.ts';
 import { directoryFailure } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
+import { doubtfulLists, leftWarning, sharedMessageFailures } from '../wipe/left-messages.ts';
 import { jobKeysOf } from '../resources/survey-service.ts';
 import { obstacleWarnings } from './obstacles.ts';
 import type { DirectoryObstacle } from './obstacles.ts';
@@ -125,14 +127,21 @@ async function countInRedis(
   if (!kinds.includes('queue') || keys.queues.length === 0) {
     return { jobs: jobs ?? 0, jobsKept, tasks: { queued: 0, inFlight: 0 }, unknown };
   }
+  let left = 0;
   const queued = await onLink(
     service.broker,
     { target: 'Celery', name: 'queue' },
     report,
     async (broker) => {
-      const lists = await findQueueKeys(broker, keys.queues, keys.broker, signal);
+      const lists = await findQueueKeys(broker, keys.scope, keys.broker, signal);
       for (const { key, type } of lists.strange) {
         warnings.push(strangeKeyWarning(broker.label, key, type));
+      }
+      const doubtful = await doubtfulLists(service, broker, lists.doubtful);
+      left += doubtful.messages;
+      warnings.push(...doubtful.failures.map(leftWarning));
+      if (doubtful.messages > 0) {
+        for (const { key } of lists.doubtful) found?.('queue', () => `list ${printable(key)}`);
       }
       const count = await countQueued(broker, lists.keys);
       if (count > 0) {
@@ -147,17 +156,23 @@ async function countInRedis(
     report,
     async (broker) => {
       let count = 0;
-      for await (const batch of scanInFlight(broker, keys.queues, keys.broker, signal)) {
+      const shared: Shared[] = [];
+      for await (const batch of scanInFlight(broker, keys.scope, keys.broker, signal)) {
         count += batch.deliveryTags.length;
         for (const id of batch.taskIds) found?.('queue', () => `task ${printable(id)}`);
+        for (const { exchange } of batch.shared)
+          found?.('queue', () => `message of the exchange ${printable(exchange)}`);
+        shared.push(...batch.shared);
       }
+      left += shared.length;
+      warnings.push(...sharedMessageFailures(service, broker.label, shared).map(leftWarning));
       return count;
     },
   );
   return {
     jobs: jobs ?? 0,
     jobsKept,
-    tasks: { queued: queued ?? 0, inFlight: inFlight ?? 0 },
+    tasks: { queued: queued ?? 0, inFlight: inFlight ?? 0, ...(left > 0 ? { left } : {}) },
     unknown: queued === undefined || inFlight === undefined ? [...unknown, 'queue'] : unknown,
   };
 }

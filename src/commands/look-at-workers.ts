@@ -1,4 +1,5 @@
 import { ownTasks } from '../celery/cancel.ts';
+import type { SharedTask } from '../celery/cancel.ts';
 import { judgeHolds, lookAtWorkers, silentNames } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
 import { declaredQueues } from '../celery/routes.ts';
@@ -7,6 +8,7 @@ import type { RedisConnection } from '../redis/connect.ts';
 import type { RedisTarget } from '../redis/target.ts';
 import { NO_WORKERS } from '../report/types.ts';
 import type { Failure, TaskCensus, WorkerCensus, Workers } from '../report/types.ts';
+import { leftWarning, sharedTaskFailures } from '../wipe/left-messages.ts';
 import { onLink } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
@@ -20,6 +22,8 @@ export interface OwnWorker {
   readonly tasks: readonly WorkerTask[];
   /** Scheduled ones that are revoked already: see `Worker`. */
   readonly revoked: readonly WorkerTask[];
+  /** Tasks that go to a queue outside the run as well. */
+  readonly shared: readonly SharedTask[];
 }
 
 /** A task, and the name of the worker that has it. */
@@ -65,7 +69,7 @@ export async function inspectWorkers(
     async (broker) => {
       const look = await lookAtWorkers(broker, keys.broker, databaseOf(link.target), signal);
       try {
-        return await describeWorkers(broker, keys, look, signal);
+        return await describeWorkers(broker, service, look, signal);
       } finally {
         await look.mailbox?.close();
       }
@@ -76,10 +80,11 @@ export async function inspectWorkers(
 
 async function describeWorkers(
   broker: RedisConnection,
-  keys: ServiceKeys,
+  service: OpenService,
   look: WorkerLook,
   signal: AbortSignal,
 ): Promise<Workers> {
+  const keys = serviceKeys(service);
   const { enquiry } = look;
   const { standing, possible, going } = await judgeHolds(broker, look, keys.queues);
   const own = enquiry === undefined ? [] : await ownWorkers(broker, keys, enquiry.workers());
@@ -94,6 +99,9 @@ async function describeWorkers(
     maybeHeld: possible.map(({ worker, queue }) => ({ worker, queue })),
     heldByOthers: going.map(({ worker, queue }) => ({ worker, queue })),
     idle: await idleWorkers(broker, keys, look, signal),
+    leftTasks: sharedTasksOf(own, []).flatMap(([worker, tasks]) =>
+      sharedTaskFailures(service, worker, tasks).map(leftWarning),
+    ),
     trouble: look.trouble?.message,
   };
 }
@@ -125,10 +133,27 @@ export async function ownWorkers(
     workers.map(async (worker) => ({
       worker,
       queues: keys.queues.filter((queue) => worker.queues?.includes(queue)),
-      ...(await ownTasks(broker, keys.broker, keys.queues, worker)),
+      ...(await ownTasks(broker, keys.broker, keys.scope, worker)),
     })),
   );
-  return all.filter((own) => hasOwn(own) || !own.worker.complete);
+  return all.filter((own) => hasOwn(own) || own.shared.length > 0 || !own.worker.complete);
+}
+
+/**
+ * Tasks of shared exchanges by their worker's name. Those of workers that consume other queues only,
+ * and were not told to leave one of the service's, are the other queues' copies.
+ */
+export function sharedTasksOf(
+  own: readonly OwnWorker[],
+  held: readonly string[],
+): readonly (readonly [worker: string, tasks: readonly SharedTask[]])[] {
+  return own
+    .filter(({ shared }) => shared.length > 0)
+    .filter(({ worker, queues }) => {
+      const consumed = worker.queues ?? [];
+      return consumed.length === 0 || queues.length > 0 || held.includes(worker.name);
+    })
+    .map(({ worker, shared }) => [worker.name, shared]);
 }
 
 /** Whether it consumes a queue of the service, or has a task of it. */

@@ -51,6 +51,8 @@ export interface OpenService {
   readonly directories: OpenedDirectory[];
   /** Every service of the config, targets or not. */
   readonly all: readonly ServiceConfig[];
+  /** Those of this run, this one included. */
+  readonly targets: readonly ServiceConfig[];
   readonly earlier: EarlierRuns;
   /** Only what was made before goes, in milliseconds since 1970; undefined: all. */
   readonly before: number | undefined;
@@ -115,6 +117,7 @@ export async function openServices(
         ...links,
         directories: opened,
         all,
+        targets,
         earlier,
         before,
         links: matched,

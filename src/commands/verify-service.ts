@@ -333,7 +333,7 @@ function newFailures(census: ServiceCensus, tally: WipeTally): readonly Failure[
 function remainingOf(census: ServiceCensus): Remaining {
   return {
     jobs: census.jobs,
-    tasks: census.tasks.queued + census.tasks.inFlight,
+    tasks: census.tasks.queued + census.tasks.inFlight + (census.tasks.left ?? 0),
     files: census.files,
     models: census.models,
   };

@@ -26,10 +26,6 @@ export function strangeKeyWarning(label: string, key: Buffer, type: string): str
   return `Redis ${label}: the key ${printable(key)} has the name of a queue but is a ${type}: left alone; look at it with redis-cli`;
 }
 
-export function sharedMessagesWarning(label: string, count: number): string {
-  return `Redis ${label}: ${count} in-flight ${count === 1 ? 'message goes' : 'messages go'} back to queues of this service and of others: left alone; wipe them with the service that owns the other queue`;
-}
-
 /** Of `--older-than`: jobs that stay because they cannot be dated. */
 export function undatedWarning(label: string, { undated, broken }: KeptJobs): string {
   const count = undated + broken;

@@ -1,6 +1,7 @@
 import { MOST_REMEMBERED } from '../celery/cancel.ts';
 import { removeInFlight, scanInFlight } from '../celery/in-flight.ts';
 import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
+import type { Shared } from '../celery/scope.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { nothingKept } from '../redis/job-age.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
@@ -11,15 +12,11 @@ import { counted, grouped } from '../report/text.ts';
 import type { Failure, Kind } from '../report/types.ts';
 import { onLink, resultsLink, stepFailure } from './links.ts';
 import { logRemoved } from './step-log.ts';
-import {
-  naiveWarning,
-  sharedMessagesWarning,
-  strangeKeyWarning,
-  undatedWarning,
-} from './warnings.ts';
+import { naiveWarning, strangeKeyWarning, undatedWarning } from './warnings.ts';
 import type { OpenService } from './open-services.ts';
 import { DEFAULT_ZONE } from './service-keys.ts';
 import type { StepContext, WipeTally } from './step.ts';
+import { doubtfulLists, sharedMessageFailures } from '../wipe/left-messages.ts';
 import { jobKeysOf, subjectOf, surveyService } from '../resources/survey-service.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
@@ -32,10 +29,12 @@ export async function wipeQueue(step: StepContext): Promise<void> {
     { target: 'Celery', name: 'queue' },
     step.report,
     async (broker) => {
-      const found = await findQueueKeys(broker, keys.queues, keys.broker, signal);
+      const found = await findQueueKeys(broker, keys.scope, keys.broker, signal);
       for (const { key, type } of found.strange) {
         step.warn(strangeKeyWarning(broker.label, key, type));
       }
+      const doubtful = await doubtfulLists(service, broker, found.doubtful);
+      doubtful.failures.forEach(step.report);
       await purgeQueues(
         broker,
         found.keys,
@@ -78,9 +77,9 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
     { target: 'Celery', name: 'in flight' },
     step.report,
     async (broker) => {
-      let shared = 0;
-      for await (const batch of scanInFlight(broker, keys.queues, keys.broker, signal)) {
-        shared += batch.shared;
+      const shared: Shared[] = [];
+      for await (const batch of scanInFlight(broker, keys.scope, keys.broker, signal)) {
+        shared.push(...batch.shared);
         if (batch.deliveryTags.length === 0) continue;
         tally.inFlight += await removeInFlight(broker, batch.deliveryTags, keys.broker);
         const done = tally.inFlight - before;
@@ -90,7 +89,7 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
         ids.push(...batch.taskIds.slice(0, KEPT_IDS - ids.length));
         await removeResultsOf(step, batch.taskIds, batch.groupIds);
       }
-      if (shared > 0) step.warn(sharedMessagesWarning(broker.label, shared));
+      sharedMessageFailures(service, broker.label, shared).forEach(step.report);
       return true;
     },
   );

@@ -41,6 +41,7 @@ export function workersWarnings(service: OpenService, workers: Workers): readonl
         ]),
     ...queues.map((queue) => heldWarning(queue, held)),
     ...maybeHeld.map(maybeHeldWarning),
+    ...workers.leftTasks,
     ...workers.own
       .filter(({ revoked }) => revoked.length > 0)
       .map(({ name, revoked }) => scheduledWarning(name, revoked)),

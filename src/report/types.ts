@@ -151,6 +151,8 @@ export interface Workers {
    * single queue was ever declared, and it is this service's.
    */
   readonly idle: readonly string[];
+  /** Tasks that a wipe leaves since they go to queues of others as well, in sentences. */
+  readonly leftTasks: readonly string[];
   /** Why nobody could be asked. */
   readonly trouble: string | undefined;
 }
@@ -166,6 +168,7 @@ export const NO_WORKERS: Workers = {
   maybeHeld: [],
   heldByOthers: [],
   idle: [],
+  leftTasks: [],
   trouble: undefined,
 };
 
@@ -240,7 +243,12 @@ export interface ServiceCensus extends Coverage {
   readonly results: number;
   /** Keys of `indexKeys`; counted for a plan only. */
   readonly indexKeys: number;
-  readonly tasks: { readonly queued: number; readonly inFlight: number };
+  readonly tasks: {
+    readonly queued: number;
+    readonly inFlight: number;
+    /** Messages of its queues that a wipe leaves, since they may be another's: none of the others. */
+    readonly left?: number;
+  };
   readonly workers: Workers;
   readonly files: number;
   readonly models: number;

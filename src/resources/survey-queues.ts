@@ -4,6 +4,7 @@
  */
 import { scanInFlight } from '../celery/in-flight.ts';
 import { peekQueue } from '../celery/queue.ts';
+import { scopeOf } from '../celery/scope.ts';
 import type { ServiceConfig } from '../config/types.ts';
 import { nearestWord } from '../config/suggest.ts';
 import type { Finding } from '../model/finding.ts';
@@ -57,7 +58,7 @@ async function firstInFlight(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const first = async (): Promise<readonly string[]> => {
-    for await (const { taskIds } of scanInFlight(broker, [queue], keys.broker, signal)) {
+    for await (const { taskIds } of scanInFlight(broker, scopeOf([queue]), keys.broker, signal)) {
       return taskIds.slice(0, MOST_MESSAGES);
     }
     return [];

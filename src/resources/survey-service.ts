@@ -3,6 +3,7 @@ import { brokerKeys } from '../celery/keys.ts';
 import type { BrokerKeys } from '../celery/keys.ts';
 import { peekQueue } from '../celery/queue.ts';
 import { possibleQueues } from '../celery/routes.ts';
+import { scopeOf } from '../celery/scope.ts';
 import type { ServiceConfig } from '../config/types.ts';
 import type { Finding } from '../model/finding.ts';
 import type { RedisConnection } from '../redis/connect.ts';
@@ -187,7 +188,7 @@ async function someTaskIds(
         const { taskIds } = await peekQueue(broker, names.queue(queue), SOME_IDS);
         if (taskIds.length > 0) return taskIds;
       }
-      for await (const batch of scanInFlight(broker, celery.queues, names, signal)) {
+      for await (const batch of scanInFlight(broker, scopeOf(celery.queues), names, signal)) {
         if (batch.taskIds.length > 0) return batch.taskIds.slice(0, SOME_IDS);
       }
       return [];

@@ -14,6 +14,7 @@ import {
   databaseOf,
   isRunning,
   ownWorkers,
+  sharedTasksOf,
   tasksOf,
 } from '../commands/look-at-workers.ts';
 import type { WorkersTask } from '../commands/look-at-workers.ts';
@@ -89,6 +90,7 @@ async function judgeAnswers(crew: Crew, broker: RedisConnection): Promise<void> 
   if (enquiry === undefined) return;
   const own = await ownWorkers(broker, crew.step.keys, enquiry.workers());
   crew.leftRunning = tasksOf(own);
+  crew.shared = sharedTasksOf(own, []);
   crew.secretive = own.filter(({ worker }) => !worker.complete).map(({ worker }) => worker.name);
   noteHarmless(crew, own);
   await judgeSilent(crew, broker);
