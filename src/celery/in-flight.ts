@@ -3,11 +3,10 @@ import { over } from '../redis/over.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { BrokerKeys } from './keys.ts';
 import { parseUnacked } from './message.ts';
+import { createEntryScan } from './read-messages.ts';
 import { createRouter } from './routes.ts';
 import { ownership, sharedWith } from './scope.ts';
 import type { QueueScope, Shared } from './scope.ts';
-
-const COUNT = 200;
 
 /** Messages handed to workers and not acknowledged, of one set of queues. */
 export interface InFlight {
@@ -31,10 +30,11 @@ export async function* scanInFlight(
 ): AsyncGenerator<InFlight> {
   const router = createRouter(broker, names, scope.own);
   const check = createCursorCheck('HSCAN');
+  const scan = createEntryScan(broker, names.unacked);
   let cursor = '0';
   do {
     signal.throwIfAborted();
-    const [next, flat] = await broker.send('HSCAN', names.unacked, cursor, 'COUNT', COUNT);
+    const [next, flat] = await scan(cursor);
     const deliveryTags: Buffer[] = [];
     const taskIds: string[] = [];
     const groupIds = new Set<string>();

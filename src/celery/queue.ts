@@ -7,12 +7,11 @@ import { scanKeys } from '../redis/scan.ts';
 import { classifyQueueKey } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
 import { parseMessage } from './message.ts';
+import { createMessageReader } from './read-messages.ts';
+import type { MessageReader } from './read-messages.ts';
 import { createRouter } from './routes.ts';
 import type { Router } from './routes.ts';
 import type { QueueScope } from './scope.ts';
-
-/** Messages taken out at once: a MULTI that Redis answers in well under a millisecond. */
-const BATCH = 500;
 
 export interface QueueKeys {
   readonly keys: readonly Buffer[];
@@ -89,9 +88,10 @@ async function judgeList(
   router: Router,
 ): Promise<'own' | 'other' | { readonly unbound: string }> {
   let unbound: string | undefined;
+  const reader = createMessageReader(broker, list.key);
   for (const index of [0, -1]) {
-    const bytes = await permitted(broker.send('LINDEX', list.key, index));
-    const message = bytes === undefined || bytes === null ? undefined : parseMessage(bytes);
+    const bytes = (await permitted(reader.read(index, 1)))?.messages[0];
+    const message = bytes === undefined ? undefined : parseMessage(bytes);
     if (message?.routingKey === undefined) continue;
     const { exchange = '', routingKey } = message;
     if (routingKey === list.queue) return 'own';
@@ -128,11 +128,13 @@ export async function* scanQueued(
   for (const key of keys) {
     // What comes meanwhile is for the next look: a producer does not keep it here.
     const length = await broker.send('LLEN', key);
-    for (let start = 0; start < length; start += BATCH) {
+    const reader = createMessageReader(broker, key);
+    for (let start = 0; start < length;) {
       signal.throwIfAborted();
-      const messages = await broker.send('LRANGE', key, start, start + BATCH - 1);
+      const { messages, hasMore } = await reader.read(start);
       yield idsOf(messages);
-      if (messages.length < BATCH) break;
+      start += messages.length;
+      if (!hasMore) break;
     }
   }
 }
@@ -144,7 +146,14 @@ export async function peekQueue(
   count: number,
 ): Promise<MessageIds> {
   if (String(await broker.send('TYPE', key)) !== 'list') return { taskIds: [], groupIds: [] };
-  return idsOf(await broker.send('LRANGE', key, 0, count - 1));
+  const reader = createMessageReader(broker, key);
+  const found: Buffer[] = [];
+  while (found.length < count) {
+    const { messages, hasMore } = await reader.read(found.length, count - found.length);
+    found.push(...messages);
+    if (!hasMore) break;
+  }
+  return idsOf(found);
 }
 
 function idsOf(messages: readonly Buffer[]): MessageIds {
@@ -173,20 +182,22 @@ export async function purgeQueues(
   signal: AbortSignal,
 ): Promise<number> {
   let purged = 0;
-  const size = Math.min(BATCH, pace.batch);
   for (const key of keys) {
+    const reader = createMessageReader(broker, key);
+    const size = Math.min(reader.most, pace.batch);
     const first = await broker.send('LLEN', key);
     const most = 2 * first + size;
     let left = first;
     for (let taken = 0; taken < most;) {
       signal.throwIfAborted();
-      await pace.take(Math.min(size, left), signal);
-      const batch = await takeBatch(broker, key, size, left);
+      const batch = await takeBatch(broker, { key, reader, size }, left);
       left = batch.left;
       taken += batch.count;
       purged += batch.count;
       await onBatch(idsOf(batch.messages), purged);
+      await pace.take(batch.count, signal);
       if (left === 0) break;
+      if (batch.count === 0) throw unexpectedReply('LRANGE', [], `the first of ${left} messages`);
     }
   }
   return purged;
@@ -206,27 +217,23 @@ interface Batch {
  */
 async function takeBatch(
   broker: RedisConnection,
-  key: Buffer,
-  size: number,
+  {
+    key,
+    reader,
+    size,
+  }: { readonly key: Buffer; readonly reader: MessageReader; readonly size: number },
   before: number,
 ): Promise<Batch> {
   let lost = 0;
   let known = before;
-  return await over(broker, async (isRepeated) => {
+  return await over(broker, async (isRepeated, session) => {
     if (isRepeated) {
       const now = await broker.send('LLEN', key);
       lost += Math.max(0, Math.min(size, known - now));
       known = now;
       if (lost > 0) return { count: lost, messages: [], left: now };
     }
-    const [messages, , left] = await broker.transaction([
-      ['LRANGE', key, 0, size - 1],
-      ['LTRIM', key, size, -1],
-      ['LLEN', key],
-    ]);
-    if (messages.length === 0 && left > 0) {
-      throw unexpectedReply('LRANGE', messages, `the first of ${left} messages`);
-    }
+    const { messages, left } = await reader.take(session, size);
     return { count: messages.length, messages, left };
   });
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { LARGEST_REPLY } from './byte-batch.ts';
 import { createdAt } from './created-at.ts';
 import { RedisError } from './errors.ts';
-import { chooseByAge, LARGEST_REPLY, nothingKept } from './job-age.ts';
+import { chooseByAge, nothingKept } from './job-age.ts';
 
 const MB = 2 ** 20;
 const OLD = '2026-01-01T00:00:00Z';

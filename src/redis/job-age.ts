@@ -1,3 +1,4 @@
+import { LARGEST_REPLY } from './byte-batch.ts';
 import type { Session } from './connect.ts';
 import type { CreatedAt } from './created-at.ts';
 import { RedisError } from './errors.ts';
@@ -29,8 +30,6 @@ export function nothingKept(): KeptJobs {
 
 /** Sizes that are asked for at once. */
 const MOST_AT_ONCE = 250;
-/** Neither a reply nor the time that Redis needs for one grows with the values. */
-export const LARGEST_REPLY = 2 ** 20;
 /** Of a larger value only as much is read as has its date. */
 const LARGEST_WHOLE = 256 * 1024;
 /** Services write the date early, or last. */

@@ -1,0 +1,221 @@
+/**
+ * Messages of lists and of the `unacked` hash, by their sizes: a body may have hundreds of megabytes,
+ * and nothing of it is wanted. Redis leaves out large bodies itself, by a script; where this user may
+ * run none, few messages are read at once.
+ */
+import type { RedisConnection, Session } from '../redis/connect.ts';
+import { createByteBatch, LARGEST_REPLY } from '../redis/byte-batch.ts';
+import type { ByteBatch } from '../redis/byte-batch.ts';
+import { RedisError } from '../redis/errors.ts';
+import { unexpectedReply } from '../redis/replies.ts';
+
+/** A message of more than this comes without its body; ids are in headers and properties. */
+const LARGE_MESSAGE = 64 * 1024;
+
+/**
+ * `"body"` with its quotes and a colon is a name wherever it stands: in a text the quotes would be
+ * escaped. A body that is no base64 may have escapes and stays. What is still larger than a reply may
+ * be comes as an empty text.
+ */
+const WITHOUT_BODY = `
+local function brief(v)
+  if #v <= ${LARGE_MESSAGE} then return v end
+  local _, open = string.find(string.sub(v, 1, ${LARGE_MESSAGE}), '"body"%s*:%s*"')
+  if open then
+    local close = string.find(v, '"', open + 1, true)
+    if close and string.byte(v, close - 1) ~= 92 then
+      v = string.sub(v, 1, open) .. string.sub(v, close)
+    end
+  end
+  if #v > ${LARGEST_REPLY} then return '' end
+  return v
+end
+`;
+
+/** Both answer with one text of netstrings (https://cr.yp.to/proto/netstrings.txt). */
+const READ_LIST = `${WITHOUT_BODY}
+local from, most, take = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == 'take'
+local out, bytes, n, step = {}, 0, 0, 1
+while n < most and bytes < ${LARGEST_REPLY} do
+  local values = redis.call('LRANGE', KEYS[1], from + n, from + n + step - 1)
+  for _, v in ipairs(values) do
+    n = n + 1
+    bytes = bytes + #v
+    local text = brief(v)
+    out[n] = #text .. ':' .. text .. ','
+  end
+  if #values < step then break end
+  local fitting = math.floor((${LARGEST_REPLY} - bytes) * n / math.max(1, bytes))
+  step = math.max(1, math.min(2 * step, fitting, most - n))
+end
+if take then redis.call('LTRIM', KEYS[1], n, -1) end
+local left = tostring(redis.call('LLEN', KEYS[1]))
+return #left .. ':' .. left .. ',' .. table.concat(out)
+`;
+
+const SCAN_HASH = `${WITHOUT_BODY}
+local cursor, most, out, bytes, n, step = ARGV[1], tonumber(ARGV[2]), {}, 0, 0, 4
+repeat
+  local page = redis.call('HSCAN', KEYS[1], cursor, 'COUNT', step)
+  cursor = page[1]
+  for i = 1, #page[2], 2 do
+    local tag, v = page[2][i], page[2][i + 1]
+    n = n + 1
+    bytes = bytes + #v
+    local text = brief(v)
+    out[n] = #tag .. ':' .. tag .. ',' .. #text .. ':' .. text .. ','
+  end
+  local fitting = math.floor((${LARGEST_REPLY} - bytes) * n / math.max(1, bytes))
+  step = math.max(1, math.min(2 * step, n > 0 and fitting or most, most - n))
+until cursor == '0' or n >= most or bytes >= ${LARGEST_REPLY}
+return #cursor .. ':' .. cursor .. ',' .. table.concat(out)
+`;
+
+const MOST_MESSAGES = 500;
+const MOST_ENTRIES = 200;
+
+/** Connections whose user may run no script; others say so once. */
+const scriptless = new WeakSet<RedisConnection>();
+
+export interface ReadMessages {
+  /** Without large bodies; an empty one was too large to be read. */
+  readonly messages: readonly Buffer[];
+  /** Whether more stand behind them. */
+  readonly hasMore: boolean;
+}
+
+export interface TakenMessages {
+  readonly messages: readonly Buffer[];
+  /** The length of the list after they were taken out. */
+  readonly left: number;
+}
+
+/** How a list is gone through; one for each list. */
+export interface MessageReader {
+  /** Some messages from `start` on; the list stays as it is. @throws RedisError. */
+  read(start: number, most?: number): Promise<ReadMessages>;
+  /**
+   * Takes some messages from the head, atomically; on a session, since it must not be sent twice
+   * unseen. @throws RedisError.
+   */
+  take(session: Session, most: number): Promise<TakenMessages>;
+  /** Up to so many messages are taken at once. */
+  readonly most: number;
+}
+
+export function createMessageReader(broker: RedisConnection, key: Buffer): MessageReader {
+  const batch = createByteBatch(MOST_MESSAGES);
+  const scripted = async (
+    send: Session['send'],
+    ...args: readonly [from: number, most: number, how: 'read' | 'take']
+  ): Promise<TakenMessages | undefined> => {
+    const texts = await evaluate(broker, send, READ_LIST, key, ...args);
+    if (texts === undefined) return undefined;
+    const [left, ...messages] = texts;
+    if (left === undefined || !isNumber(left) || messages.length > args[1]) {
+      throw unexpectedReply('EVAL', texts, `a length and at most ${args[1]} messages`);
+    }
+    return { messages, left: Number(left) };
+  };
+  return {
+    most: MOST_MESSAGES,
+    async read(start, most = MOST_MESSAGES) {
+      const read = await scripted(broker.send, start, most, 'read');
+      if (read !== undefined) {
+        const { messages, left } = read;
+        return { messages, hasMore: messages.length > 0 && start + messages.length < left };
+      }
+      const size = Math.min(most, batch.size());
+      const end = start + size - 1;
+      const messages = await broker.send('LRANGE', key, start, end);
+      noteMessages(batch, messages);
+      return { messages, hasMore: messages.length === size };
+    },
+    async take(session, most) {
+      const taken = await scripted(session.send, 0, most, 'take');
+      if (taken !== undefined) return taken;
+      const size = Math.min(most, batch.size());
+      const [messages, , left] = await broker.transaction([
+        ['LRANGE', key, 0, size - 1],
+        ['LTRIM', key, size, -1],
+        ['LLEN', key],
+      ]);
+      noteMessages(batch, messages);
+      return { messages, left };
+    },
+  };
+}
+
+/** Entries of a hash of messages, in turn with their names, from the cursor on. */
+export type HashPage = readonly [next: Buffer, flat: readonly Buffer[]];
+
+/** HSCAN with values without large bodies. @throws RedisError from it. */
+export function createEntryScan(
+  broker: RedisConnection,
+  key: Buffer,
+): (cursor: string) => Promise<HashPage> {
+  const batch = createByteBatch(MOST_ENTRIES);
+  return async (cursor) => {
+    const texts = await evaluate(broker, broker.send, SCAN_HASH, key, cursor, MOST_ENTRIES);
+    if (texts !== undefined) {
+      const [next, ...flat] = texts;
+      if (next === undefined || !isNumber(next) || flat.length % 2 > 0) {
+        throw unexpectedReply('EVAL', texts, 'a cursor, names and values');
+      }
+      return [next, flat];
+    }
+    const page = await broker.send('HSCAN', key, cursor, 'COUNT', batch.size());
+    noteMessages(batch, page[1], 2);
+    return page;
+  };
+}
+
+function noteMessages(batch: ByteBatch, texts: readonly Buffer[], each = 1): void {
+  const bytes = texts.reduce((sum, text) => sum + text.length, 0);
+  batch.note(texts.length / each, bytes);
+}
+
+/** @returns undefined where this user may run no script. @throws RedisError. */
+async function evaluate(
+  broker: RedisConnection,
+  send: Session['send'],
+  script: string,
+  key: Buffer,
+  ...args: readonly (string | number)[]
+): Promise<readonly Buffer[] | undefined> {
+  if (scriptless.has(broker)) return undefined;
+  try {
+    return parseNetstrings(await send('EVAL', script, 1, key, ...args));
+  } catch (error) {
+    if (!(error instanceof RedisError) || !REFUSED.has(error.code)) throw error;
+    scriptless.add(broker);
+    return undefined;
+  }
+}
+
+/** `ERR` is what a Redis without the command says, and one whose script failed. */
+const REFUSED = new Set(['NOPERM', 'ERR']);
+
+/** @throws RedisError EREPLY when it is something else. */
+export function parseNetstrings(reply: unknown): readonly Buffer[] {
+  const expected = 'a text of netstrings';
+  if (!Buffer.isBuffer(reply)) throw unexpectedReply('EVAL', reply, expected);
+  const texts: Buffer[] = [];
+  for (let at = 0; at < reply.length;) {
+    const colon: number = reply.indexOf(':', at);
+    const length: string = colon < 0 ? '' : reply.toString('latin1', at, Math.min(colon, at + 12));
+    const end = colon + 1 + Number(length);
+    if (!/^\d+$/.test(length) || reply[end] !== COMMA) {
+      throw unexpectedReply('EVAL', reply, expected);
+    }
+    texts.push(reply.subarray(colon + 1, end));
+    at = end + 1;
+  }
+  return texts;
+}
+
+const COMMA = 0x2c;
+
+function isNumber(text: Buffer): boolean {
+  return /^\d{1,20}$/.test(text.toString('latin1'));
+}
