@@ -1,6 +1,5 @@
 /** The most memory that a process had at once: proc(5), VmHWM. */
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Result, Running } from './confine.ts';
 
 const INTERVAL_MS = 10;
@@ -8,15 +7,15 @@ const INTERVAL_MS = 10;
 /** @returns with it what the process printed; the last few milliseconds of it are not seen. */
 export async function peakMemory(running: Running): Promise<Result & { readonly peak: number }> {
   let peak = 0;
-  let isOver = false;
-  const result = running.result.finally(() => {
-    isOver = true;
-  });
-  while (!isOver) {
+  const timer = setInterval(() => {
     peak = Math.max(peak, highWaterMark(running.pid));
-    await sleep(INTERVAL_MS);
+  }, INTERVAL_MS);
+  try {
+    const result = await running.result;
+    return { ...result, peak };
+  } finally {
+    clearInterval(timer);
   }
-  return { ...(await result), peak };
 }
 
 /** In bytes; 0 when the process has ended. */
