@@ -1,6 +1,7 @@
 import { scanInFlight } from '../celery/in-flight.ts';
 import { findQueueKeys, scanQueued } from '../celery/queue.ts';
 import type { RedisConnection } from '../redis/connect.ts';
+import { keysOfJob } from '../redis/job-id.ts';
 import { countByPrefix, countExisting, scanJobs } from '../redis/jobs.ts';
 import { startsWith } from '../redis/scan.ts';
 import type { Failure, Kind } from '../report/types.ts';
@@ -100,7 +101,7 @@ async function withoutJob(
       batch.map(async (id) =>
         countExisting(
           redis,
-          prefixes.map((prefix) => Buffer.from(prefix + id)),
+          prefixes.flatMap((prefix) => keysOfJob(prefix, id)),
         ),
       ),
     );

@@ -1,6 +1,7 @@
 import type { RedisConnection } from './connect.ts';
 import { chooseByAge } from './job-age.ts';
 import type { JobAge } from './job-age.ts';
+import { idStarts } from './job-id.ts';
 import type { Pace } from './pace.ts';
 import { patternOf, scanKeys, startsWith } from './scan.ts';
 import { sweep } from './sweep.ts';
@@ -18,7 +19,8 @@ export interface JobKeys {
 }
 
 /**
- * The job keys in batches, each key for the first of the prefixes that it begins with.
+ * The job keys in batches, each key for the first of the prefixes that it begins with, and the ids
+ * that they may have: not one for each key.
  * @throws RedisError, or the signal's reason.
  */
 export async function* scanJobs(
@@ -27,10 +29,15 @@ export async function* scanJobs(
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly keys: readonly Buffer[]; readonly ids: readonly Buffer[] }> {
   for (const { prefix, isOwn } of familiesOf(jobs)) {
+    const startsOf = idStarts(prefix);
     for await (const batch of scanKeys(redis, prefix, signal)) {
       const named = batch.filter(isOwn);
       const keys = jobs.age === undefined ? named : await chooseByAge(named, jobs.age, redis);
-      if (keys.length > 0) yield { keys, ids: keys.map((key) => key.subarray(prefix.length)) };
+      if (keys.length > 0)
+        yield {
+          keys,
+          ids: keys.flatMap((key) => startsOf(key).map((start) => key.subarray(start))),
+        };
     }
   }
 }
@@ -126,7 +133,7 @@ export async function removeJobs(
         const own = keys.filter(isOwn);
         return age === undefined ? own : chooseByAge(own, age, session);
       },
-      companions: working && { starts: working.starts, skip: prefix.length },
+      companions: working && { starts: working.starts, skips: idStarts(prefix) },
       companionsFailed(error) {
         working?.failed(error);
         working = undefined;

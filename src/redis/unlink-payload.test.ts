@@ -15,7 +15,8 @@ describe('an UNLINK in one piece', () => {
   });
 
   test('names the companions of keys instead', () => {
-    const companions = { starts: [Buffer.from('result-'), Buffer.from('p_result-')], skip: 4 };
+    const starts = [Buffer.from('result-'), Buffer.from('p_result-')];
+    const companions = { starts, skips: () => [4] };
     const keys = [Buffer.from('job:1'), Buffer.from('job:')];
     const { bytes, count } = createPayloadMaker().make(keys, companions);
     expect(count).toBe(4);
@@ -25,6 +26,14 @@ describe('an UNLINK in one piece', () => {
       'result-',
       'p_result-',
     ]);
+  });
+
+  test('names several companions where the id may begin at several places', () => {
+    const skips = (key: Buffer): number[] => (key[3] === 0x3a ? [3, 4] : [3]);
+    const keys = [Buffer.from('job:1'), Buffer.from('job2')];
+    const payload = createPayloadMaker().make(keys, { starts: [Buffer.from('r-')], skips });
+    expect(payload.count).toBe(3);
+    expect(keysOf(payload).map(String)).toEqual(['r-:1', 'r-1', 'r-2']);
   });
 
   test('memory is used again only when it was given back', () => {

@@ -9,16 +9,18 @@ export interface UnlinkPayload {
   readonly count: number;
 }
 
-/** Other keys of the same id: each of the starts, and the key without its first bytes. */
+/** Other keys of the same id: each of the starts, and the key without so many first bytes. */
 export interface Companions {
   readonly starts: readonly Buffer[];
-  readonly skip: number;
+  /** Several where the key does not tell where its id begins. */
+  readonly skips: (key: Buffer) => readonly number[];
 }
 
 const NAME = '$6\r\nUNLINK\r\n';
 /** `$`, the length and two line ends around a key. */
 const FRAME_BYTES = 24;
-const OWN: Companions = { starts: [Buffer.alloc(0)], skip: 0 };
+const WHOLE = [0];
+const OWN: Companions = { starts: [Buffer.alloc(0)], skips: () => WHOLE };
 const MOST_FREE = 8;
 
 /** Makes payloads, in memory that was used before where it can. */
@@ -32,19 +34,22 @@ export interface PayloadMaker {
 export function createPayloadMaker(): PayloadMaker {
   const free: Buffer[] = [];
   return {
-    make(keys, { starts, skip } = OWN) {
+    make(keys, { starts, skips } = OWN) {
       const longest = Math.max(...starts.map((start) => start.length));
+      const skipped = keys.map(skips);
       const size = keys.reduce(
-        (sum, key) => sum + starts.length * (key.length - skip + longest + FRAME_BYTES),
+        (sum, key, index) =>
+          sum +
+          (skipped[index]?.length ?? 0) * starts.length * (key.length + longest + FRAME_BYTES),
         NAME.length + FRAME_BYTES,
       );
       const known = free.pop();
       const bytes =
         known !== undefined && known.length >= size ? known : Buffer.allocUnsafeSlow(roomFor(size));
-      const count = keys.length * starts.length;
+      const count = skipped.reduce((sum, { length }) => sum + length * starts.length, 0);
       let at = bytes.write(`*${count + 1}\r\n${NAME}`, 0, 'latin1');
-      for (const key of keys) {
-        for (const start of starts) {
+      for (const [index, key] of keys.entries()) {
+        for (const [start, skip] of pairs(starts, skipped[index])) {
           const length = start.length + key.length - skip;
           at += bytes.write(`$${length}\r\n`, at, 'latin1');
           bytes.set(start, at);
@@ -61,6 +66,13 @@ export function createPayloadMaker(): PayloadMaker {
       if (free.length < MOST_FREE) free.push(Buffer.from(bytes.buffer));
     },
   };
+}
+
+function* pairs(
+  starts: readonly Buffer[],
+  skips: readonly number[] = WHOLE,
+): Generator<readonly [Buffer, number]> {
+  for (const skip of skips) for (const start of starts) yield [start, skip];
 }
 
 const CR = 13;

@@ -9,6 +9,7 @@ import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import { databaseSize } from '../redis/families.ts';
 import { targetIdentity } from '../redis/target.ts';
+import { alikeResults } from './alike-results.ts';
 import {
   globalKeyPrefixes,
   jobsElsewhere,
@@ -129,6 +130,7 @@ export async function surveyJobs(
       if (strange !== undefined) findings.push(strange);
     }
   }
+  findings.push(...alikeResults(subject, label, judgement, seen.ids));
   const fronts = foreignFronts(judgement?.families ?? [], config.celery?.globalKeyPrefix ?? '');
   findings.push(...globalKeyPrefixes(config, label, fronts));
   if (judgement !== undefined && config.jobKeys === 'named') {
