@@ -40,8 +40,10 @@ export function parseDocument(source: string): ParsedDocument | { readonly error
     tree = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return { errors: [{ path: '1:1', message: 'the JSON is nested too deeply to be a config' }] };
+    return { errors: [{ path: '1:1', message: TOO_DEEP }] };
   }
+  const deep = tree && tooDeep(tree);
+  if (deep !== undefined) return { errors: [{ path: label(deep.offset), message: TOO_DEEP }] };
   if (errors.length > 0 || tree === undefined)
     return { errors: syntaxProblems(text, errors, label) };
   if (tree.type !== 'object') {
@@ -64,6 +66,28 @@ export function parseDocument(source: string): ParsedDocument | { readonly error
       return position(place === 'key' && key !== undefined ? key.offset : node.offset);
     },
   };
+}
+
+/** A config has seven; whatever reads it after this may descend with a call for each. */
+const MOST_DEPTH = 100;
+const TOO_DEEP = 'the JSON is nested too deeply to be a config';
+
+/** The first value that lies too deep. */
+function tooDeep(root: Node): Node | undefined {
+  let level: readonly Node[] = [root];
+  for (let depth = 1; level.length > 0; depth += 1) {
+    if (depth > MOST_DEPTH) return level[0];
+    level = level.flatMap(containersIn);
+  }
+  return undefined;
+}
+
+/** The objects and arrays directly in one. */
+function containersIn({ children = [] }: Node): readonly Node[] {
+  return children
+    .map((child) => (child.type === 'property' ? child.children?.[1] : child))
+    .filter((child) => child?.type === 'array' || child?.type === 'object')
+    .filter((child) => child !== undefined);
 }
 
 /** jsonc-parser's own getNodeValue would lose a key `__proto__`. */

@@ -135,6 +135,16 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     ['1:1: the JSON is nested too deeply to be a config'],
   ],
   [
+    'nested in 3,000 arrays',
+    `{ "services": { "a": ${'['.repeat(3000)}${']'.repeat(3000)} } }`,
+    ['1:120: the JSON is nested too deeply to be a config'],
+  ],
+  [
+    'nested in 3,000 objects',
+    `{ "services": ${'{"a":'.repeat(3000)}1${'}'.repeat(3000)} }`,
+    ['1:510: the JSON is nested too deeply to be a config'],
+  ],
+  [
     'duplicate keys',
     '{\n  "services": {},\n  "services": { "a": { "directories": ["d"], "directories": ["e"] } }\n}',
     [

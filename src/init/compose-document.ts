@@ -37,37 +37,60 @@ export async function readYaml({ file, text }: ComposeSource): Promise<unknown> 
   const [error] = document.errors;
   if (error !== undefined) {
     // Some messages of the parser quote the text, which may be a password.
+    if (/call stack/i.test(error.message)) return fail('it is nested too deeply', error.pos[0]);
     const reason = error.message.replace(/[:(]?\s*["'`][^]*$/, '').replace(/\n[^]*$/, '');
     return fail(`it is not valid YAML: ${reason}`, error.pos[0]);
   }
-  visit(document, {
-    Alias(_, node) {
-      if (isAlias(node) && node.resolve(document) === undefined) {
-        fail('it is not valid YAML: an alias without its anchor', node.range?.[0]);
-      }
-    },
-    Node(_, node) {
-      if (node.tag === '!reset') return new Scalar(new Tagged(undefined));
-      if (node.tag !== '!override') return undefined;
-      const value: unknown = isScalar(node) ? node.value : node.toJS(document, { mapAsMap: true });
-      return new Scalar(new Tagged(value));
-    },
-  });
-  const services = document.get('services');
-  for (const { key, value } of isMap(services) ? services.items : []) {
-    const node = isAlias(value) ? value.resolve(document) : value;
-    // Compose refuses the whole file, and so nothing of it is in use.
-    if ((isScalar(node) && /^(?:string|number|boolean)$/.test(typeof node.value)) || isSeq(node)) {
-      fail('a service must be a mapping', isScalar(key) ? key.range?.[0] : undefined);
-    }
-  }
   try {
-    return document.toJS({ mapAsMap: true }) as unknown;
-  } catch (error_) {
-    // An alias bomb, or aliases that hold themselves.
-    if (error_ instanceof ReferenceError || error_ instanceof RangeError) {
-      return fail('its aliases unfold without end');
+    visit(document, {
+      Alias(_, node) {
+        if (isAlias(node) && node.resolve(document) === undefined) {
+          fail('it is not valid YAML: an alias without its anchor', node.range?.[0]);
+        }
+      },
+      Node(_, node) {
+        if (node.tag === '!reset') return new Scalar(new Tagged(undefined));
+        if (node.tag !== '!override') return undefined;
+        const value: unknown = isScalar(node)
+          ? node.value
+          : node.toJS(document, { mapAsMap: true });
+        return new Scalar(new Tagged(value));
+      },
+    });
+    const services = document.get('services');
+    for (const { key, value } of isMap(services) ? services.items : []) {
+      const node = isAlias(value) ? value.resolve(document) : value;
+      // Compose refuses the whole file, and so nothing of it is in use.
+      if (
+        (isScalar(node) && /^(?:string|number|boolean)$/.test(typeof node.value)) ||
+        isSeq(node)
+      ) {
+        fail('a service must be a mapping', isScalar(key) ? key.range?.[0] : undefined);
+      }
     }
-    throw error_;
+    const value = document.toJS({ mapAsMap: true }) as unknown;
+    if (holdsItself(value)) return fail(ENDLESS);
+    return value;
+  } catch (error_) {
+    if (error_ instanceof CannotStart || !(error_ instanceof Error)) throw error_;
+    // An alias bomb, or aliases that hold themselves.
+    if (error_ instanceof ReferenceError || error_ instanceof RangeError) return fail(ENDLESS);
+    return fail('a merge key (<<) leads to what is no mapping, or a tag to what it is not for');
   }
+}
+
+const ENDLESS = 'its aliases unfold without end';
+
+/** Whether some map or list is within itself: whoever reads all of it would never end. */
+function holdsItself(value: unknown, around = new Set(), done = new Set()): boolean {
+  const inner = value instanceof Tagged ? value.value : value;
+  if (typeof inner !== 'object' || inner === null || done.has(inner)) return false;
+  if (around.has(inner)) return true;
+  around.add(inner);
+  const parts: readonly unknown[] =
+    inner instanceof Map ? [...(inner as Map<unknown, unknown>)].flat() : Object.values(inner);
+  const found = parts.some((part) => holdsItself(part, around, done));
+  around.delete(inner);
+  done.add(inner);
+  return found;
 }
