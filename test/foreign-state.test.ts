@@ -87,3 +87,47 @@ test.skipIf(!requireOrSkip('root', 'mount'))(
     expect(isWiped(stack)).toBe(true);
   },
 );
+
+describe.skipIf(!requireOrSkip('root', 'mount'))('a config that others can change', () => {
+  test.each<[what: string, spoil: (stack: OwnStack) => void, remedy: string]>([
+    [
+      'the file',
+      (stack) => {
+        chmodSync(stack.path('cleanup.config.json'), 0o664);
+      },
+      'chmod go-w',
+    ],
+    [
+      'its directory',
+      (stack) => {
+        chmodSync(stack.folder, 0o777);
+      },
+      'chmod go-w',
+    ],
+    [
+      'its owner',
+      (stack) => {
+        lchownSync(stack.path('cleanup.config.json'), STRANGER, STRANGER);
+      },
+      'chown -h root',
+    ],
+  ])('%s: a warning, and with --strict a refusal', async (_, spoil, remedy) => {
+    const stack = scene();
+    spoil(stack);
+    const text = 'Others than root can change the config';
+    const strict = await stack.run(['media', '--yes', '--strict']);
+    expect(strict.code, strict.stderr).toBe(3);
+    expect(strict.stderr).toContain(text);
+    expect(isWiped(stack)).toBe(false);
+    const doctor = await stack.run(['doctor', '--json']);
+    expect(doctor.stdout).toContain(text);
+    expect(doctor.stdout).toContain(remedy);
+    const plain = await stack.run(['media', '--yes', '--json']);
+    expect(plain.code, plain.stderr).toBe(0);
+    expect(JSON.parse(plain.stdout)).toMatchObject({
+      verified: true,
+      // A state directory below it is not used any more, either.
+      warnings: expect.arrayContaining([expect.stringContaining(remedy)]) as unknown[],
+    });
+  });
+});

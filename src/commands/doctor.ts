@@ -31,6 +31,7 @@ import type { Surroundings } from './surroundings.ts';
 import { chooseServices } from './targets.ts';
 import { workersWarnings } from './worker-warnings.ts';
 import type { SharedDatabases } from '../resources/shared-databases.ts';
+import { authorsText, otherAuthors } from '../wipe/config-file.ts';
 import { sameText, sharedDatabases } from '../wipe/refuse-shared.ts';
 
 const REDIS_KINDS = ['jobs', 'queue'] as const;
@@ -80,7 +81,8 @@ export async function doctor(
       resumed.push(...fixed);
       const last = fixed.length === 0 ? first : await diagnose(service, state, signal);
       const { name } = service.config;
-      const more = [...sharedChecks(name, shared), ...(files.get(name) ?? [])];
+      const ofConfig = diagnoses.length === 0 ? configChecks(config.file) : [];
+      const more = [...ofConfig, ...sharedChecks(name, shared), ...(files.get(name) ?? [])];
       diagnoses.push({ ...last, checks: [...last.checks, ...more] });
     }
     const status = worst(diagnoses.flatMap(({ checks }) => checks));
@@ -111,6 +113,13 @@ async function fileChecks(
   } finally {
     closeServices(services);
   }
+}
+
+/** Told once, with the first service. */
+function configChecks(file: string): readonly Check[] {
+  const found = otherAuthors(file);
+  if (found === undefined) return [];
+  return [{ name: 'config', status: 'warning', message: authorsText(found), hint: found.remedy }];
 }
 
 function sharedChecks(

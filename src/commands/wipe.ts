@@ -28,6 +28,7 @@ import { enforceStrict } from './strict.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { Standing } from './standing.ts';
 import { chooseServices } from './targets.ts';
+import { guardConfigFile } from '../wipe/config-file.ts';
 import { refuseSharedDatabases } from '../wipe/refuse-shared.ts';
 import { wipeAll } from './wipe-all.ts';
 
@@ -114,11 +115,13 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
       'Nobody can be asked, since standard input is no terminal: pass --yes to wipe without a question, or --dry-run to see what would go.',
     );
   }
+  const doubts = guardConfigFile(config.file, request.strict);
   const guard = async () =>
     guardTargets(config, targets, surroundings, placesOf(request, io), signal);
   // Before the lock too: what is refused leaves no trace, not even of a run.
   let located = await guard();
   if (request.dryRun) {
+    warnAll(doubts, observer);
     const run = { cleanupId: cleanupId(startedAt), startedAt };
     return await withServices(config, targets, located, request, io, run, async (services) => {
       const plan = await planWipe(request, config.file, services, io);
@@ -146,8 +149,8 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
       await io.detach({ cleanupId: id, token: locks.holder.token }, locks.handOver);
       return { is: 'detached', cleanupId: id, services, isKept: begun.problem === undefined };
     };
-    const problems = keepingWarnings(locks.problem, begun.problem, stateDirectory);
-    for (const message of problems) observer.log({ level: 'WARNING', step: 'warning', message });
+    const problems = [...doubts, ...keepingWarnings(locks.problem, begun.problem, stateDirectory)];
+    warnAll(problems, observer);
     if (request.detach && request.yes) return await detach();
     return await withServices(config, targets, located, request, io, run, async (opened) => {
       const holder = { ...locks.holder, cleanupId: run.cleanupId };
@@ -186,6 +189,10 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
   } finally {
     locks.release();
   }
+}
+
+function warnAll(messages: readonly string[], observer: Observer): void {
+  for (const message of messages) observer.log({ level: 'WARNING', step: 'warning', message });
 }
 
 /** Opens the services for some work, and closes them after it. */

@@ -206,7 +206,8 @@ describe.skipIf(!requireOrSkip('root'))('a directory of our own', () => {
   ])('%s is refused, and nothing is made', (_, set, reason) => {
     const path = set();
     const was = existsSync(path);
-    expect(whyForeign(path)).toMatch(reason);
+    expect(whyForeign(path)?.reason).toMatch(reason);
+    expect(whyForeign(path)?.remedy).toMatch(/^ch(own -h root|mod go-w) \//);
     expect(() => {
       makeOwnDirectory(path);
     }).toThrow(reason);

@@ -73,14 +73,30 @@ export function makeOwnDirectory(directory: string): void {
   walk(`${directory}/.`, foreign, 0o700).close();
 }
 
-/** Why a directory must not be used, as far as it is there; undefined: it may. */
-export function whyForeign(directory: string): string | undefined {
+export interface Foreign {
+  /** Names the component. */
+  readonly reason: string;
+  /** The command that mends it. */
+  readonly remedy: string;
+}
+
+/** Why another user could change a file or a directory, as far as it is there; undefined: none can. */
+export function whyForeign(path: string): Foreign | undefined {
   try {
-    walk(`${directory}/.`, foreign, undefined).close();
+    walk(path, foreign, undefined).close();
   } catch (error) {
-    if (errorCode(error) === 'EFOREIGN') return (error as Error).message;
+    if (errorCode(error) !== 'EFOREIGN') return undefined;
+    const { message, path: place, isOwned } = error as Error & ForeignPlace;
+    const command = isOwned ? 'chmod go-w' : 'chown -h root';
+    return { reason: message, remedy: `${command} ${place}` };
   }
   return undefined;
+}
+
+interface ForeignPlace {
+  readonly path: string;
+  /** The owner is no stranger, so that it is the mode. */
+  readonly isOwned: boolean;
 }
 
 /** @param make the mode of missing directories; undefined: they are an error. */
@@ -96,7 +112,7 @@ function walk(file: string, judge: Judge, make: number | undefined): Place {
   try {
     const refuse = (above: Stats, found: Stats, path: string): void => {
       const reason = judge(above, found, path);
-      if (reason !== undefined) throw foreignError(reason, path);
+      if (reason !== undefined) throw foreignError(reason, path, isOurs(found.uid));
     };
     const top = fstatSync(held.descriptor);
     refuse(top, top, '/');
@@ -226,7 +242,8 @@ const trap: Judge = (above, found) => {
 
 const foreign: Judge = (_, found, path) => {
   if (!isOurs(found.uid)) return `${path} belongs to user ${found.uid}`;
-  if (!found.isDirectory() || !othersWrite(found) || (found.mode & STICKY) !== 0) return undefined;
+  if (found.isSymbolicLink() || !othersWrite(found)) return undefined;
+  if (found.isDirectory() && (found.mode & STICKY) !== 0) return undefined;
   return `${path} may be written to by others (mode ${(found.mode & 0o7777).toString(8)})`;
 };
 
@@ -236,8 +253,9 @@ export function othersWrite({ mode, uid, gid }: Stats): boolean {
   return (mode & (isPrivate ? 0o002 : OTHERS_WRITE)) !== 0;
 }
 
-function foreignError(reason: string, path: string): Error {
-  return Object.assign(new Error(reason), { code: 'EFOREIGN', path });
+function foreignError(reason: string, path: string, isOwned: boolean): Error {
+  const place: ForeignPlace = { path, isOwned };
+  return Object.assign(new Error(reason), { code: 'EFOREIGN', ...place });
 }
 
 function systemError(code: string, reason: string, path: string): Error {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import type { Cluster, Command as IoredisCommand, Redis, RedisOptions } from 'ioredis';
 import { errorMessage } from '../errors.ts';
-import { RedisError, toRedisError } from './errors.ts';
+import { repeats, RedisError, toRedisError } from './errors.ts';
 import { infoFields } from './info.ts';
 import { addressLabel, targetLabel } from './target.ts';
 import { watchReplies } from './reply-watch.ts';
@@ -304,5 +304,6 @@ async function handshake(
   if (typeof replication !== 'string') throw new Error('Protocol error');
   const { role, master_host: host, master_port: port } = infoFields(replication);
   if (role !== 'slave') return undefined;
-  return addressLabel({ host: host ?? '?', port: Number(port) });
+  const isSecret = secretsOf(target).some((secret) => repeats(host ?? '', secret));
+  return addressLabel({ host: isSecret ? '?' : (host ?? '?'), port: Number(port) });
 }

@@ -24,3 +24,32 @@ test('an error that is one already stays as it is', () => {
   const error = new RedisError('CODE', 'reason', 'hint');
   expect(toRedisError(error, [])).toBe(error);
 });
+
+const PASSWORD = 'Zr7!kq/Pw+92_xT';
+const bytes = Buffer.from(PASSWORD);
+const reversed = [...PASSWORD].toReversed().join('');
+
+test.each([
+  ['in base64', bytes.toString('base64')],
+  ['in base64 for URLs', bytes.toString('base64url')],
+  ['in base64 behind a byte', Buffer.from(`x${PASSWORD}y`).toString('base64')],
+  ['in base64 behind a user', Buffer.from(`user:${PASSWORD} and more`).toString('base64')],
+  ['in hex', bytes.toString('hex')],
+  ['in capital hex', bytes.toString('hex').toUpperCase()],
+  ['in hex with colons', bytes.toString('hex').match(/../g)?.join(':') ?? ''],
+  ['as escapes', bytes.toString('hex').replace(/../g, '\\x$&')],
+  ['reversed', reversed],
+  ['reversed, in capitals', reversed.toUpperCase()],
+  ['reversed, in hex', Buffer.from(reversed).toString('hex')],
+  ['percent-encoded', encodeURIComponent(PASSWORD)],
+  ['in capitals', PASSWORD.toUpperCase()],
+  ['spaced out', [...PASSWORD].join(' ')],
+])('a password %s is not repeated', (_, form) => {
+  const { message } = toRedisError(new Error(`ERR no access for ${form}, go away`), [PASSWORD]);
+  expect(message).toBe('An error that repeats the password');
+});
+
+test('an error that does not hold it is told', () => {
+  const { message } = toRedisError(new Error('ERR no access for you'), [PASSWORD, 'ab']);
+  expect(message).toBe('ERR no access for you');
+});

@@ -250,10 +250,54 @@ function redact(text: string, secrets: readonly string[]): string {
   // Redis repeats the arguments of a command that it does not know, AUTH's too.
   let safe = text.replace(/,? with args beginning with:.*$/s, '');
   for (const secret of secrets) if (secret !== '') safe = safe.replaceAll(secret, '***');
-  const folded = safe.toLowerCase();
-  const runs = secrets.flatMap((secret) => secret.toLowerCase().match(RUN) ?? []);
   // Who repeats it in another form is no server to quote.
-  return runs.some((run) => folded.includes(run)) ? 'An error that repeats the password' : safe;
+  return secrets.some((secret) => repeats(safe, secret))
+    ? 'An error that repeats the password'
+    : safe;
+}
+
+/** Whether a text holds a password: quoted, percent-encoded, in other case, reversed, hex, base64. */
+export function repeats(text: string, secret: string): boolean {
+  const folded = text.toLowerCase();
+  const decoded = folded.replace(/%([0-9a-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)).toLowerCase(),
+  );
+  // With `:`, spaces or `\\x` between the bytes, too.
+  const texts = [folded, decoded, folded.replace(/\\x|\\u00|0x|&#x/g, '')].flatMap((one) => [
+    one,
+    one.replace(/[^a-z0-9]/g, ''),
+  ]);
+  const plain = secret.toLowerCase();
+  const runs = [plain, reversed(plain)].flatMap((form) => [
+    ...(form.match(RUN) ?? []),
+    form.replace(/[^a-z0-9]/g, ''),
+  ]);
+  const forms = [Buffer.from(secret), Buffer.from(reversed(secret))].flatMap((bytes) => [
+    bytes.toString('hex'),
+    ...base64Forms(bytes),
+  ]);
+  return [...runs, ...forms]
+    .filter((form) => form.length >= SHORTEST)
+    .some((form) => texts.some((one) => one.includes(form)));
+}
+
+/** Fewer characters are in any text. */
+const SHORTEST = 4;
+
+function reversed(text: string): string {
+  return [...text].toReversed().join('');
+}
+
+/** At each of the three places that bytes can begin at within base64, without what depends on others. */
+function base64Forms(bytes: Buffer): readonly string[] {
+  return [0, 1, 2].map((shift) => {
+    const text = Buffer.concat([Buffer.alloc(shift), bytes])
+      .toString('base64url')
+      .toLowerCase();
+    const first = shift === 0 ? 0 : shift + 1;
+    const partial = (shift + bytes.length) % 3 === 0 ? 0 : 1;
+    return text.slice(first, text.length - partial).replace(/[^a-z0-9]/g, '');
+  });
 }
 
 /** What is asked for as a courtesy: undefined when this user may not. @throws what else goes wrong. */
