@@ -27,7 +27,7 @@ test('an error that is one already stays as it is', () => {
 
 const PASSWORD = 'Zr7!kq/Pw+92_xT';
 const bytes = Buffer.from(PASSWORD);
-const reversed = [...PASSWORD].toReversed().join('');
+const reversed = Array.from(PASSWORD).toReversed().join('');
 
 test.each([
   ['in base64', bytes.toString('base64')],
@@ -43,7 +43,7 @@ test.each([
   ['reversed, in hex', Buffer.from(reversed).toString('hex')],
   ['percent-encoded', encodeURIComponent(PASSWORD)],
   ['in capitals', PASSWORD.toUpperCase()],
-  ['spaced out', [...PASSWORD].join(' ')],
+  ['spaced out', Array.from(PASSWORD).join(' ')],
 ])('a password %s is not repeated', (_, form) => {
   const { message } = toRedisError(new Error(`ERR no access for ${form}, go away`), [PASSWORD]);
   expect(message).toBe('An error that repeats the password');

@@ -285,7 +285,7 @@ export function repeats(text: string, secret: string): boolean {
 const SHORTEST = 4;
 
 function reversed(text: string): string {
-  return [...text].toReversed().join('');
+  return Array.from(text).toReversed().join('');
 }
 
 /** At each of the three places that bytes can begin at within base64, without what depends on others. */
