@@ -4,6 +4,7 @@
 const MOST_ALTERNATIVES = 1000;
 /** No path is longer. */
 const LONGEST = 4096;
+const DEEPEST = 50;
 const RANGE = /^(?:(-?\d{1,15})\.\.(-?\d{1,15})|([a-zA-Z])\.\.([a-zA-Z]))(?:\.\.-?(\d{1,15}))?$/;
 
 /**
@@ -66,8 +67,10 @@ function partsOf(
   let start = open + 1;
   let depth = 0;
   for (let at = next(text, start, '{,}'); at !== -1; at = next(text, at + 1, '{,}')) {
-    if (text[at] === '{') depth += 1;
-    else if (text[at] === '}' && depth > 0) depth -= 1;
+    if (text[at] === '{') {
+      depth += 1;
+      if (depth > DEEPEST) throw new SyntaxError('its braces are nested too deeply');
+    } else if (text[at] === '}' && depth > 0) depth -= 1;
     else if (depth === 0) {
       options.push(text.slice(start, at));
       if (text[at] === '}') return { options, close: at };

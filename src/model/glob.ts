@@ -9,6 +9,9 @@ import { linearTest } from './linear-regex.ts';
 /** What picomatch writes for a pattern that it cannot read: it matches nothing. */
 const NOTHING = '$^';
 
+/** picomatch takes seconds to read some patterns of thousands of nested groups. */
+const DEEPEST = 50;
+
 /**
  * The test whether a whole text matches. Dots at the start of a name are like any other character;
  * parentheses are letters, as in a shell, unless they hold a `|` or follow one of `?*+@!`.
@@ -44,7 +47,10 @@ export function checkPathPattern(pattern: string): void {
   }
 }
 
-/** Whether a text without braces is a pattern; else it is a name, with backslashes perhaps. */
+/**
+ * Whether a text without braces is a pattern; else it is a name, with backslashes perhaps.
+ * @throws SyntaxError when it is nested too deeply.
+ */
 export function isGlob(text: string): boolean {
   const plain = withPlainParentheses(text).replace(/\\[^]/g, '');
   return /[*?(]|\[[^[\]]+\]/.test(plain);
@@ -69,6 +75,7 @@ function withPlainParentheses(pattern: string): string {
     }
     const group = open.at(-1);
     if (character === '(') {
+      if (open.length >= DEEPEST) throw new SyntaxError('its parentheses are nested too deeply');
       open.push({ at, repeats: last !== '' && '?*+@!'.includes(last), chooses: false });
     } else if (character === '|' && group !== undefined) {
       group.chooses = true;
