@@ -24,3 +24,22 @@ export function createByteBatch(most: number): ByteBatch {
     },
   };
 }
+
+/** Keys in turn, so many at most that a command may name. */
+export function* keyBatches(
+  keys: readonly Buffer[],
+  most = Infinity,
+): Generator<readonly Buffer[]> {
+  let start = 0;
+  let bytes = 0;
+  for (const [index, key] of keys.entries()) {
+    const isFull = index - start >= most || bytes + key.length > LARGEST_REPLY;
+    if (isFull && index > start) {
+      yield keys.slice(start, index);
+      start = index;
+      bytes = 0;
+    }
+    bytes += key.length;
+  }
+  if (start < keys.length) yield start === 0 ? keys : keys.slice(start);
+}

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
+import { keyBatches } from './byte-batch.ts';
 import { openClient } from './client.ts';
 import { givenUp, isOutage, RedisError } from './errors.ts';
 import { infoFields } from './info.ts';
@@ -245,8 +246,13 @@ export async function connectRedis(
     keys: readonly Buffer[],
   ): Promise<number> => {
     if (keys.length === 0) return 0;
-    if (!isCluster) return await repeated(async (session) => session.send(command, ...keys));
     let sum = 0;
+    if (!isCluster) {
+      for (const batch of keyBatches(keys)) {
+        sum += await repeated(async (session) => session.send(command, ...batch));
+      }
+      return sum;
+    }
     for (let start = 0; start < keys.length; start += AT_ONCE) {
       const counts = await Promise.all(
         keys

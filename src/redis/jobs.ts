@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { RedisConnection } from './connect.ts';
 import { chooseByAge } from './job-age.ts';
 import type { JobAge } from './job-age.ts';
@@ -78,13 +79,22 @@ export async function countJobs(
   let more = 0;
   for await (const { keys } of scanJobs(redis, jobs, signal)) {
     for (const key of keys) {
-      const name = key.toString('latin1');
+      const name = nameOf(key);
       found?.(key);
       if (seen.size < TOLD_APART) seen.add(name);
       else if (!seen.has(name)) more += 1;
     }
   }
   return seen.size + more;
+}
+
+const LONGEST_NAME = 64;
+
+/** Of a long name its hash, which is longer than any name that stands for itself. */
+function nameOf(key: Buffer): string {
+  return key.length <= LONGEST_NAME
+    ? key.toString('latin1')
+    : createHash('sha512').update(key).digest('hex');
 }
 
 /** How many of these keys exist. @throws RedisError. */

@@ -1,3 +1,4 @@
+import { LARGEST_REPLY } from './byte-batch.ts';
 import type { Retries, RedisConnection, RedisNode } from './connect.ts';
 import { createCursorCheck } from './cursor-check.ts';
 import type { ReplyTo } from './replies.ts';
@@ -32,7 +33,7 @@ export function startScan(
         cursor,
         ...(match === undefined ? [] : ['MATCH', match]),
         'COUNT',
-        tempo.count(),
+        Math.min(tempo.count(), fitting),
       ),
     );
     // A rejection while nobody waits for it is seen at the next turn, or not wanted any more.
@@ -43,6 +44,8 @@ export function startScan(
   let pending: Promise<ReplyTo<'SCAN'>> | undefined;
   const check = createCursorCheck('SCAN');
   let isOver = false;
+  /** So many names as long as the last ones fit into a reply. */
+  let fitting = Infinity;
   return {
     async next() {
       if (isOver) return undefined;
@@ -50,6 +53,8 @@ export function startScan(
       const reply = pending;
       const [next, keys] = await reply;
       cursor = next;
+      const bytes = keys.reduce((sum, key) => sum + key.length, 0);
+      if (bytes > 0) fitting = Math.max(1, Math.floor((LARGEST_REPLY * keys.length) / bytes));
       isOver = next.equals(START);
       if (!isOver) check(next);
       pending = isOver ? undefined : fetch(next);

@@ -1,3 +1,4 @@
+import { keyBatches } from './byte-batch.ts';
 import type { Retries, RedisConnection, RedisNode, Session } from './connect.ts';
 import { isOutage, RedisError } from './errors.ts';
 import type { Pace } from './pace.ts';
@@ -135,8 +136,7 @@ async function sweepNode(
       if (keys === undefined) break;
       const chosen = keys.length === 0 ? keys : await state.choose(keys, session);
       state.found += chosen.length;
-      for (let start = 0; start < chosen.length; start += pace.batch) {
-        const part = chosen.slice(start, start + pace.batch);
+      for (const part of keyBatches(chosen, pace.batch)) {
         await pace.take(part.length, signal);
         const removal = remove(part, node, session, tempo, state);
         removal.catch(() => undefined);

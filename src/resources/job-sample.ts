@@ -8,17 +8,20 @@ export interface JobSample {
   readonly told: () => Pick<SeenJobs, 'ids' | 'parts'>;
 }
 
-/** About one megabyte. */
 const MOST_IDS = 10_000;
+const MOST_BYTES = 2 ** 20;
 
 export function createJobSample({ keyPrefixes }: Pick<ServiceConfig, 'keyPrefixes'>): JobSample {
   const parts = countPrefixParts(keyPrefixes);
   const ids = new Set<string>();
+  let bytes = 0;
   return {
     note(keys) {
       parts.note?.(keys);
       for (const key of ids.size < MOST_IDS ? keys : []) {
         if (ids.size === MOST_IDS) break;
+        bytes += key.length;
+        if (bytes > MOST_BYTES) break;
         const text = key.toString();
         const prefix = keyPrefixes.find((one) => text.startsWith(one));
         if (prefix !== undefined) ids.add(text.slice(prefix.length).replace(/^[:/|._-]+/, ''));
