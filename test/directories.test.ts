@@ -129,11 +129,29 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('mounts', () => {
     const { code, service } = await stack.wipe({ mounts });
     expect(service).toMatchObject({
       files_deleted: 2,
-      warnings: [expect.stringContaining('Data/sub/bound is a mount point: not entered') as string],
+      errors: ['Data/sub/bound: Is a mount point: not entered, not removed'],
+      verified: false,
     });
     expect(treeHash(from)).toBe(before);
     expect(entryList(stack.path('data'))).toEqual(['sub', 'sub/bound']);
-    expect(code).toBe(0);
+    expect(code).toBe(1);
+  });
+
+  test('one that may stay, by its key or by keep, leaves it verified', async () => {
+    const stack = ownStack();
+    const config = (entry: object): void =>
+      stack.config({ directories: [{ path: 'data', ...entry }] });
+    stack.files('elsewhere/precious', 'data/sub/file');
+    const from = stack.path('elsewhere');
+    const mounts = [{ kind: 'bind' as const, at: stack.path('data/sub/bound'), from }];
+    for (const entry of [{ mountsMayStay: true }, { keep: ['bound'] }, { keep: ['sub/bound'] }]) {
+      config(entry);
+      const { code, service } = await stack.wipe({ mounts });
+      expect(service).toMatchObject({ errors: [], verified: true });
+      expect(code).toBe(0);
+    }
+    config({});
+    expect(await stack.wipe({ mounts })).toMatchObject({ code: 1 });
   });
 
   test('a file that another is mounted on is one too', async () => {
@@ -145,11 +163,11 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('mounts', () => {
     const { code, service } = await stack.wipe({ prepare });
     expect(service).toMatchObject({
       files_deleted: 1,
-      verified: true,
-      warnings: [expect.stringContaining('Data/mounted is a mount point: not entered') as string],
+      errors: ['Data/mounted: Is a mount point: not entered, not removed'],
+      verified: false,
     });
     expect(entryList(stack.path('data'))).toEqual(['mounted']);
-    expect(code).toBe(0);
+    expect(code).toBe(1);
   });
 });
 

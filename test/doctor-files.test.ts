@@ -82,7 +82,7 @@ describe('doctor', () => {
       expect(checks).toEqual([
         expect.stringMatching(/^ok: 1 directory: 1 file, /),
         expect.stringMatching(/^problem: Data.* cannot be emptied by this user .*: sudo|sudo/),
-        expect.stringMatching(/^warning: Data\/mount is a mount point/),
+        expect.stringMatching(/^problem: Data\/mount: Is a mount point/),
       ]);
     },
   );

@@ -41,7 +41,7 @@ test.skipIf(!requireOrSkip('root', 'mount'))(
   'files whose names differ from that of a mount point only in bytes that are not UTF-8 go',
   async () => {
     const stack = ownStack();
-    stack.config({ directories: ['data'] });
+    stack.config({ directories: [{ path: 'data', mountsMayStay: true }] });
     stack.files('elsewhere/precious');
     const script = `mkdir data; touch data/$'\\xff' data/$'\\xfe' data/$'\\xef\\xbf\\xbd'`;
     execFileSync('bash', ['-c', script], { cwd: stack.folder });

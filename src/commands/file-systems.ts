@@ -1,5 +1,8 @@
 import { spaceOf } from '../files/space.ts';
 import type { Space } from '../files/space.ts';
+import { errorCode } from '../errors.ts';
+import { openKnown } from '../files/known-directory.ts';
+import { closeDirectory } from '../files/open-directory.ts';
 import { readMounts } from '../files/mounts.ts';
 import { userId } from '../files/process-wide.ts';
 import { counted } from '../report/text.ts';
@@ -28,21 +31,36 @@ export function measureSpace(services: readonly OpenService[]): SpaceBefore {
   const mounts = readMounts() ?? [];
   const members = new Map<bigint, OpenedDirectory[]>();
   for (const directory of services.flatMap(({ directories }) => directories)) {
-    if (directory.open === undefined) continue;
-    const others = members.get(directory.open.device) ?? [];
-    members.set(directory.open.device, others);
+    if (directory.known === undefined) continue;
+    const others = members.get(directory.known.device) ?? [];
+    members.set(directory.known.device, others);
     others.push(directory);
   }
   const fileSystems = [...members.values()].flatMap((directories) => {
     const [member] = directories;
-    if (member?.open === undefined) return [];
+    if (member === undefined) return [];
     const { point = member.located.path, type = '' } = mountOf(member.located.path, mounts) ?? {};
-    const space = spaceOf(member.open, type);
+    const space = spaceNow(member, type);
     if (space === undefined) return [];
     const paths = new Set(directories.map(({ located }) => located.path));
     return [{ mount: point, type, member, paths, space }];
   });
   return { fileSystems };
+}
+
+function spaceNow({ known }: OpenedDirectory, type: string): Space | undefined {
+  if (known === undefined) return undefined;
+  try {
+    const directory = openKnown(known);
+    try {
+      return spaceOf(directory, type);
+    } finally {
+      closeDirectory(directory);
+    }
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 /**
@@ -55,7 +73,7 @@ export function compareSpace(
   unseen: number,
 ): readonly FileSystemReport[] {
   return fileSystems.flatMap(({ mount, type, member, paths, space }) => {
-    const now = member.open && spaceOf(member.open, type);
+    const now = spaceNow(member, type);
     if (now === undefined) return [];
     const own = directories.filter(({ path }) => paths.has(path));
     const sum = (figure: (directory: DirectoryReport) => number): number =>

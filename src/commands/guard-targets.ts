@@ -45,7 +45,7 @@ export async function judgeTargets(
   const located = new Map<string, Located>();
   const giveWay = createGiveWay(signal);
   for (const service of config.services) {
-    located.set(service.name, await locateDirectories(service));
+    located.set(service.name, await locateDirectories(service, signal));
     await giveWay();
   }
   const all = [...located.values()].flatMap(({ directories }) => directories);

@@ -85,9 +85,9 @@ function settle(steps: readonly StepContext[], owed: Owed): void {
   let left: Omit<Owed, 'device'> = owed;
   for (const { service, tally } of steps) {
     for (const [at, report] of tally.directories.entries()) {
-      const { open } =
+      const { known } =
         service.directories.find(({ located }) => located.path === report.path) ?? {};
-      if (left.bytes <= 0 || String(open?.device) !== owed.device) continue;
+      if (left.bytes <= 0 || String(known?.device) !== owed.device) continue;
       const freed = take(report, left);
       tally.directories[at] = freed.report;
       ({ left } = freed);

@@ -1,10 +1,11 @@
 import { scanInFlight } from '../celery/in-flight.ts';
 import { countQueued, findQueueKeys } from '../celery/queue.ts';
 import type { Shared } from '../celery/scope.ts';
+import { errorCode } from '../errors.ts';
 import { ownPath } from '../files/aside.ts';
 import { inspectDirectory } from '../files/inspect.ts';
-import { closeDirectory, isMoved, openTop } from '../files/open-directory.ts';
-import type { OpenDirectory } from '../files/open-directory.ts';
+import { knowDirectory, withDirectory } from '../files/known-directory.ts';
+import type { KnownDirectory } from '../files/known-directory.ts';
 import { countJobs } from '../redis/jobs.ts';
 import { notConfiguredKinds, unknownFileKinds } from '../resources/coverage.ts';
 import { collectFailures } from '../report/failures.ts';
@@ -19,7 +20,7 @@ import { doubtfulLists, leftWarning, sharedMessageFailures } from '../wipe/left-
 import { jobKeysOf } from '../resources/survey-service.ts';
 import { obstacleWarnings } from './obstacles.ts';
 import type { DirectoryObstacle } from './obstacles.ts';
-import { mountWarning, strangeKeyWarning } from './warnings.ts';
+import { mountFailure, mountWarning, strangeKeyWarning } from './warnings.ts';
 
 /** Files and bytes counted in the directory at hand. */
 export type InspectProgress = (files: number, bytes: number) => void;
@@ -72,6 +73,7 @@ export async function inspectService(
   const directories = await countDirectories(
     service,
     report,
+    failures.add,
     warnings,
     signal,
     options,
@@ -182,6 +184,7 @@ const MOST_OBSTACLES = 1000;
 async function countDirectories(
   service: OpenService,
   report: (failure: Failure) => void,
+  note: (failure: Failure) => void,
   warnings: string[],
   signal: AbortSignal,
   // One file can have names in several directories; it frees its blocks once.
@@ -189,58 +192,67 @@ async function countDirectories(
   obstacles: DirectoryObstacle[] | undefined,
 ): Promise<DirectoryCensus[]> {
   const census: DirectoryCensus[] = [];
-  for (const { located, open, boundaries, pending, asides } of service.directories) {
+  for (const { located, known, boundaries, pending, asides } of service.directories) {
     const { name, path, kind, state } = located;
     const empty = { name, path, kind, files: 0, bytes: 0, subdirectories: 0, inodes: 0 };
     // Missing at the start, and made since.
-    const late = state.is === 'missing' ? openIfThere(path) : undefined;
-    const top = open ?? late;
-    if (top === undefined || isMoved(top, path)) {
-      if (top !== undefined) report(directoryFailure(located, '.', 'EMOVED'));
+    const now = known ?? (state.is === 'missing' ? knowIfThere(path) : undefined);
+    if (now === undefined) {
       census.push(empty);
       continue;
     }
     try {
-      const { files, bytes, directories, inodes, mounts } = await inspectDirectory(top, {
-        boundaries,
-        wholeEntries: kind === 'models',
-        seenNames,
-        ...(pending.size === 0 ? {} : { pending }),
-        onObstacle:
-          obstacles &&
-          ((obstacle) => {
-            if (obstacles.length < MOST_OBSTACLES) obstacles.push({ ...obstacle, located });
-          }),
-        onFailure: (item, code) => {
-          const known = ownPath(asides, item) ?? item;
-          report(directoryFailure(located, printable(known) || '.', code));
-        },
-        ...(progress === undefined ? {} : { progress }),
-        ...(found === undefined
-          ? {}
-          : {
-              found: (item: () => Buffer) => {
-                found(kind, () => `${name}/${printable(item())}`);
-              },
-              foundDirectory: (item: () => Buffer) => {
-                found('directories', () => `${name}/${printable(item())}`);
-              },
+      const contents = await withDirectory(now, signal, async (top) =>
+        inspectDirectory(top, {
+          boundaries,
+          wholeEntries: kind === 'models',
+          seenNames,
+          ...(pending.size === 0 ? {} : { pending }),
+          onObstacle:
+            obstacles &&
+            ((obstacle) => {
+              if (obstacles.length < MOST_OBSTACLES) obstacles.push({ ...obstacle, located });
             }),
-        signal,
-      });
-      warnings.push(...mounts.map((mount) => mountWarning(name, mount)));
+          onFailure: (item, code) => {
+            const known = ownPath(asides, item) ?? item;
+            report(directoryFailure(located, printable(known) || '.', code));
+          },
+          ...(progress === undefined ? {} : { progress }),
+          ...(found === undefined
+            ? {}
+            : {
+                found: (item: () => Buffer) => {
+                  found(kind, () => `${name}/${printable(item())}`);
+                },
+                foundDirectory: (item: () => Buffer) => {
+                  found('directories', () => `${name}/${printable(item())}`);
+                },
+              }),
+          signal,
+        }),
+      );
+      const { files, bytes, directories, inodes, mounts } = contents;
+      for (const mount of mounts) {
+        if (located.config.mountsMayStay === true) warnings.push(mountWarning(name, mount));
+        // The rest of the directory is known all the same.
+        else note(mountFailure(name, mount));
+      }
       census.push({ ...empty, files, bytes, subdirectories: directories, inodes });
-    } finally {
-      if (late !== undefined) closeDirectory(late);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === undefined || signal.aborted) throw error;
+      report(directoryFailure(located, '.', code));
+      census.push(empty);
     }
   }
   return census;
 }
 
-function openIfThere(path: string): OpenDirectory | undefined {
+function knowIfThere(path: string): KnownDirectory | undefined {
   try {
-    return openTop(path);
-  } catch {
+    return knowDirectory(path);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
     return undefined;
   }
 }

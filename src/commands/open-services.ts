@@ -1,9 +1,10 @@
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { ServiceConfig } from '../config/types.ts';
 import { systemCode } from '../errors.ts';
-import { mountsBelow, readMounts } from '../files/mounts.ts';
-import { closeDirectory, openTop } from '../files/open-directory.ts';
-import type { OpenDirectory } from '../files/open-directory.ts';
+import { createGiveWay } from '../give-way.ts';
+import { createMountsBelow, readMounts } from '../files/mounts.ts';
+import { knowDirectory } from '../files/known-directory.ts';
+import type { KnownDirectory } from '../files/known-directory.ts';
 import type { LocatedDirectory, PatternLink, PatternProblem } from '../files/resolve.ts';
 import type { Asides } from '../files/aside.ts';
 import { boundariesOf } from '../files/rules.ts';
@@ -21,7 +22,6 @@ import {
 import { NO_EARLIER_RUNS } from '../runs/earlier-runs.ts';
 import type { EarlierRuns } from '../runs/earlier-runs.ts';
 import { findingFailure } from '../report/finding-text.ts';
-import { realPath } from '../files/real-path.ts';
 import { directoriesOf, judgeLinks } from '../resources/pattern-links.ts';
 import type { Judged, Located } from './guard-targets.ts';
 import { closeLink, connectService } from './links.ts';
@@ -30,8 +30,8 @@ import type { Warning } from './warnings.ts';
 
 export interface OpenedDirectory {
   readonly located: LocatedDirectory;
-  /** Undefined when it is missing or could not be opened. */
-  readonly open: OpenDirectory | undefined;
+  /** To be opened when it is needed; undefined when it is missing or could not be opened. */
+  readonly known: KnownDirectory | undefined;
   readonly rules: Rules;
   /** The same as functions. */
   readonly boundaries: Boundaries;
@@ -41,7 +41,7 @@ export interface OpenedDirectory {
   readonly asides: Asides;
 }
 
-/** A service with its directories held open and its Redis connected, before anything is changed. */
+/** A service with its directories found and its Redis connected, before anything is changed. */
 export interface OpenService {
   readonly config: ServiceConfig;
   readonly redis: Link | undefined;
@@ -88,6 +88,8 @@ export async function openServices(
   options: OpenOptions = {},
 ): Promise<readonly OpenService[]> {
   const { before, earlier = NO_EARLIER_RUNS, isLocked = false, judgeAgain } = options;
+  const mounts = createMountsBelow(readMounts());
+  const giveWay = createGiveWay(signal);
   const wiped = directoriesOf(targets, located, kinds);
   const opening = await Promise.allSettled(
     targets.map(async (config): Promise<OpenService> => {
@@ -95,7 +97,11 @@ export async function openServices(
       const warnings: Warning[] = [];
       const { directories, patternProblems, links: matched } = located.get(config.name) as Located;
       const wanted = directories.filter(({ kind }) => kinds.includes(kind));
-      const opened = wanted.map((directory) => openDirectory(directory, before, failures));
+      const opened: OpenedDirectory[] = [];
+      for (const directory of wanted) {
+        opened.push(openDirectory(directory, before, failures, mounts));
+        await giveWay();
+      }
       const patterns = patternProblems.filter(({ kind }) => kinds.includes(kind));
       if (wanted.length + patterns.length > 0) {
         if (isRootMissing(config)) failures.push(rootFailure(config, all));
@@ -105,7 +111,7 @@ export async function openServices(
             failures,
             warnings,
           );
-        if (opened.some(({ open }) => open?.byDescriptor === false)) warnings.push(WITHOUT_PROC);
+        if (opened.some(({ known }) => known?.byDescriptor === false)) warnings.push(WITHOUT_PROC);
         failures.push(...patterns.flatMap(patternFailure));
       }
       const linked = judgeLinks(matched, wiped, kinds);
@@ -138,7 +144,6 @@ export function closeServices(services: readonly OpenService[]): void {
   for (const service of services) {
     closeLink(service.redis);
     closeLink(service.broker);
-    for (const { open } of service.directories) if (open !== undefined) closeDirectory(open);
   }
 }
 
@@ -165,37 +170,28 @@ export function openDirectory(
   located: LocatedDirectory,
   before: number | undefined,
   failures: Failure[],
+  mountsBelow = createMountsBelow(readMounts()),
 ): OpenedDirectory {
   const { state, path, kind } = located;
   const { marker, keep } = located.config;
-  const mounts = mountsBelow(path, readMounts());
+  const mounts = mountsBelow(path);
   const rules: Rules = { marker, keep, mounts, before, whole: kind === 'models' };
   const boundaries = boundariesOf(rules);
   const pending = new Set<string>();
   const asides: Asides = new Map();
   if (state.is === 'missing') {
-    return { located, open: undefined, rules, boundaries, pending, asides };
+    return { located, known: undefined, rules, boundaries, pending, asides };
   }
   if (state.is !== 'directory') {
     const code = state.is === 'unknown' ? state.code : 'ENOTDIR';
     failures.push(directoryFailure(located, '.', code));
-    return { located, open: undefined, rules, boundaries, pending, asides };
+    return { located, known: undefined, rules, boundaries, pending, asides };
   }
   try {
-    const open = openTop(path);
-    // The guards have judged this path: what was opened must be what they saw.
-    const now = open.byDescriptor
-      ? readlinkSync(`/proc/self/fd/${open.descriptor}`)
-      : realPath(path);
-    if (now !== path) {
-      closeDirectory(open);
-      failures.push(directoryFailure(located, '.', 'EMOVED'));
-      return { located, open: undefined, rules, boundaries, pending, asides };
-    }
-    return { located, open, rules, boundaries, pending, asides };
+    return { located, known: knowDirectory(path), rules, boundaries, pending, asides };
   } catch (error) {
     failures.push(directoryFailure(located, '.', systemCode(error)));
-    return { located, open: undefined, rules, boundaries, pending, asides };
+    return { located, known: undefined, rules, boundaries, pending, asides };
   }
 }
 
@@ -225,7 +221,7 @@ function isRootMissing(config: ServiceConfig): boolean {
 }
 
 function rootFailure(config: ServiceConfig, all: readonly ServiceConfig[]): Failure {
-  const near = nearestDirectory(config.root, new Set(placesOf(all)));
+  const near = nearestDirectory(config.root, placesOf(all));
   return {
     target: 'Root',
     item: config.name,

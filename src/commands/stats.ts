@@ -29,7 +29,7 @@ export async function stats(
   });
   const targets = chooseServices(config, request.targets);
   const located = new Map<string, Located>();
-  for (const target of targets) located.set(target.name, await locateDirectories(target));
+  for (const target of targets) located.set(target.name, await locateDirectories(target, signal));
   const state = stateDirectory({ ...surroundings, flag: undefined });
   const services = await openServices(config.services, targets, located, KINDS, signal, {
     earlier: earlierRuns(state),

@@ -1,6 +1,7 @@
-import { CannotStart } from '../errors.ts';
+import { CannotStart, errorCode } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import { checkWritable } from '../files/check-writable.ts';
+import { withDirectory } from '../files/known-directory.ts';
 import { missingPermissions } from '../redis/permissions.ts';
 import type { Need } from '../redis/permissions.ts';
 import { errorLine, moreLine } from '../report/failures.ts';
@@ -52,17 +53,25 @@ async function problemsOf(
   };
   service.failures.forEach(report);
   await checkRedis(service, kinds, report);
-  for (const { located, open, boundaries } of service.directories) {
+  for (const { located, known, boundaries } of service.directories) {
     if (located.state.is === 'missing' && !located.config.optional)
       note(`${located.path}: ${systemReason('ENOENT')}`, 'create it');
-    if (open === undefined) continue;
+    if (known === undefined) continue;
     const onFailure = (item: Buffer, code: string): void => {
       found += 1;
       if (found > MAX_LISTED) return;
       const at = item.length === 0 ? located.path : `${located.name}/${printable(item)}`;
       note(`${at}: ${systemReason(code)}`, systemHint(code));
     };
-    await checkWritable(open, boundaries, onFailure, signal);
+    try {
+      await withDirectory(known, signal, async (directory) =>
+        checkWritable(directory, boundaries, onFailure, signal),
+      );
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === undefined || signal.aborted) throw error;
+      onFailure(Buffer.alloc(0), code);
+    }
   }
   if (found > MAX_LISTED) messages.push(moreLine(found - MAX_LISTED, 'problem'));
   return messages.map((message) => ({ path: name, message }));

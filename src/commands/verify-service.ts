@@ -161,7 +161,7 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
   const blind =
     [service.redis, service.broker].some((link) => link !== undefined && !link.connection) ||
     service.directories.some(
-      ({ located, open }) => open === undefined && located.state.is !== 'missing',
+      ({ located, known }) => known === undefined && located.state.is !== 'missing',
     );
   const verified =
     !blind &&

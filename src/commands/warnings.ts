@@ -1,5 +1,6 @@
 import type { KeptJobs } from '../redis/job-age.ts';
 import { printable } from '../report/printable.ts';
+import type { Failure } from '../report/types.ts';
 import { counted } from '../report/text.ts';
 
 /** Warnings of plan and wipe, one sentence each with its remedy. */
@@ -16,6 +17,17 @@ export function warning(text: string): Warning {
 
 export function mountWarning(directory: string, mount: Buffer): string {
   return `${directory}/${printable(mount)} is a mount point: not entered, not removed; unmount it if it should go too`;
+}
+
+/** What is mounted below a directory is not known to be empty, so nothing vouches for it. */
+export function mountFailure(directory: string, mount: Buffer): Failure {
+  return {
+    target: directory,
+    item: printable(mount),
+    code: 'EMOUNTPOINT',
+    reason: 'Is a mount point: not entered, not removed',
+    hint: 'unmount it if it should go too; if it may stay, name it in "keep", or write { "path": …, "mountsMayStay": true }',
+  };
 }
 
 export function nfsWarning(directory: string, path: Buffer): string {

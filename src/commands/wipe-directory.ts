@@ -1,13 +1,16 @@
+import { errorCode } from '../errors.ts';
 import { eraseDirectory } from '../files/erase.ts';
+import type { Erased } from '../files/erase.ts';
 import type { PendingFile } from '../files/erase-context.ts';
-import { isMoved } from '../files/open-directory.ts';
+import { withDirectory } from '../files/known-directory.ts';
+import type { OpenDirectory } from '../files/open-directory.ts';
 import { printable } from '../report/printable.ts';
 import { counted } from '../report/text.ts';
 import { megabytes } from '../report/totals.ts';
 import { directoryFailure } from './open-services.ts';
 import type { OpenedDirectory } from './open-services.ts';
 import { logRemoved } from './step-log.ts';
-import { mountWarning, nfsWarning } from './warnings.ts';
+import { mountFailure, mountWarning, nfsWarning } from './warnings.ts';
 import { noteDirectory } from './step.ts';
 import type { StepContext } from './step.ts';
 
@@ -16,45 +19,27 @@ import type { StepContext } from './step.ts';
  * @throws the signal's reason, after the tally holds what went until then.
  */
 export async function wipeDirectory(step: StepContext, directory: OpenedDirectory): Promise<void> {
-  const { located, open, rules, asides } = directory;
+  const { located, known } = directory;
   const { name, path, kind } = located;
-  const { tally, observer, signal } = step;
+  const { tally, signal } = step;
   signal.throwIfAborted();
   const none = { deleted: 0, bytesFreed: 0, inodesFreed: 0, bytesHeldOpen: 0 };
   const nothing = { name, path, kind, ...none };
-  if (open === undefined) {
+  if (known === undefined) {
     noteDirectory(tally, nothing);
     return;
   }
-  if (isMoved(open, path)) {
-    // It was shown and confirmed at its path, and while the question was open it was moved away.
-    step.report(directoryFailure(located, '.', 'EMOVED'));
+  let erased: Erased;
+  try {
+    // It was shown and confirmed at its path: while the question was open it may have been moved.
+    erased = await withDirectory(known, signal, async (open) => empty(step, directory, open));
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === undefined || signal.aborted) throw error;
+    step.report(directoryFailure(located, '.', code));
     noteDirectory(tally, nothing);
     return;
   }
-  const service = step.service.config.name;
-  const { item } = observer;
-  const erased = await eraseDirectory(
-    open,
-    { rules, asides, ...step.erasing },
-    {
-      failure(at, code, lies) {
-        step.report(directoryFailure(located, printable(at) || '.', code, lies));
-      },
-      progress(done, bytes) {
-        tally.inHand = { path, kind, deleted: done, bytes };
-        observer.progress({ service, step: `${kind} in ${name}`, done, bytes });
-      },
-      ...(item === undefined
-        ? {}
-        : {
-            item: (at: Buffer) => {
-              item(service, kind, `${name}/${printable(at)}`);
-            },
-          }),
-    },
-    signal,
-  );
   const { deleted, inodesFreed } = erased;
   const held = notePending(step, directory, erased.pending);
   const bytesFreed = Math.max(0, erased.bytesFreed - held.deletedNow);
@@ -67,7 +52,10 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
       'note',
     );
   }
-  for (const mount of erased.mounts) step.warn(mountWarning(name, mount));
+  for (const mount of erased.mounts) {
+    if (located.config.mountsMayStay === true) step.warn(mountWarning(name, mount));
+    else step.report(mountFailure(name, mount));
+  }
   logRemoved(
     step,
     kind,
@@ -75,6 +63,36 @@ export async function wipeDirectory(step: StepContext, directory: OpenedDirector
     { deleted, bytes_freed: bytesFreed },
   );
   signal.throwIfAborted();
+}
+
+async function empty(
+  { observer, tally, signal, report, erasing, service: { config } }: StepContext,
+  { located, rules, asides }: OpenedDirectory,
+  open: OpenDirectory,
+): Promise<Erased> {
+  const { name, path, kind } = located;
+  const { item } = observer;
+  return eraseDirectory(
+    open,
+    { rules, asides, ...erasing },
+    {
+      failure(at, code, lies) {
+        report(directoryFailure(located, printable(at) || '.', code, lies));
+      },
+      progress(done, bytes) {
+        tally.inHand = { path, kind, deleted: done, bytes };
+        observer.progress({ service: config.name, step: `${kind} in ${name}`, done, bytes });
+      },
+      ...(item === undefined
+        ? {}
+        : {
+            item: (at: Buffer) => {
+              item(config.name, kind, `${name}/${printable(at)}`);
+            },
+          }),
+    },
+    signal,
+  );
 }
 
 /** What a client of an NFS server holds is gone for everybody else, but not free yet. */

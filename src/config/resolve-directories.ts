@@ -45,6 +45,7 @@ export function resolveDirectories(
         marker: directory.marker,
         keep: (directory.keep ?? []).filter((pattern) => pattern !== undefined),
         optional: directory.optional ?? false,
+        ...(directory.mountsMayStay === true ? { mountsMayStay: true } : {}),
       },
     ];
   });

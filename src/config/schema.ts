@@ -90,6 +90,13 @@ export const directorySchema = z
       .meta({ default: false })
       .describe('The directory may be absent: no warning then')
       .optional(),
+    mountsMayStay: z
+      .boolean()
+      .meta({ default: false })
+      .describe(
+        'What is mounted below the directory, which a wipe never enters, may stay: a wipe is verified all the same',
+      )
+      .optional(),
   })
   .describe('A directory with conditions');
 

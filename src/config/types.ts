@@ -50,6 +50,8 @@ export interface DirectoryConfig {
   readonly keep: readonly string[];
   /** The directory may be absent: then nothing is said. */
   readonly optional: boolean;
+  /** Mount points below it, which a wipe never enters, leave it verified all the same. */
+  readonly mountsMayStay?: boolean;
 }
 
 /** What a service may be called. */

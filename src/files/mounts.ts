@@ -57,16 +57,30 @@ export function unescapeBytes(field: string): string {
   );
 }
 
-/** The paths below `directory`, relative to it, as latin1, that something is mounted on. */
-export function mountsBelow(
-  directory: string,
+/**
+ * Makes a function that tells the paths below a directory, relative to it, as latin1, that something is
+ * mounted on: in as many steps as there are, however many mounts a machine has.
+ */
+export function createMountsBelow(
   mounts: readonly Mount[] | undefined,
-): readonly string[] {
-  const start = Buffer.from(`${directory}/`).toString('latin1');
-  const below = mounts
-    ?.filter(({ pointBytes }) => pointBytes.startsWith(start))
-    .map(({ pointBytes }) => pointBytes.slice(start.length));
-  return [...new Set(below)];
+): (directory: string) => readonly string[] {
+  const points = [...new Set(mounts?.map(({ pointBytes }) => pointBytes))].toSorted((a, b) =>
+    a < b ? -1 : 1,
+  );
+  return (directory) => {
+    const start = Buffer.from(`${directory}/`).toString('latin1');
+    let [low, high] = [0, points.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((points[middle] ?? '') < start) low = middle + 1;
+      else high = middle;
+    }
+    const below: string[] = [];
+    for (let at = low; points[at]?.startsWith(start) === true; at += 1) {
+      below.push((points[at] ?? '').slice(start.length));
+    }
+    return below;
+  };
 }
 
 /**

@@ -8,10 +8,10 @@ import {
   openSync,
   readlinkSync,
 } from 'node:fs';
-import type { Stats } from 'node:fs';
+import type { BigIntStats, Stats } from 'node:fs';
 import { mountIdOf } from './mounts.ts';
 import { errorCode } from '../errors.ts';
-import { changeDirectory, goHome, isIn, workingPath } from './process-wide.ts';
+import { changeDirectory, executable, goHome, isIn, workingPath } from './process-wide.ts';
 
 /** Stands in text for bytes that are no UTF-8. */
 export const REPLACEMENT = '\uFFFD';
@@ -32,6 +32,8 @@ export interface OpenDirectory {
   readonly device: bigint;
   readonly inode: bigint;
   readonly mountId: number | undefined;
+  /** When it was made, in nanoseconds since 1970; undefined where that cannot be told for certain. */
+  readonly born: bigint | undefined;
   /** Allocated bytes of the directory itself when it was opened. */
   readonly ownBytes: number;
   /** What stat calls its size when it was opened: grows with the number of its entries. */
@@ -123,6 +125,7 @@ function describe(descriptor: number, path: Buffer, byDescriptor: boolean): Open
       device: stat.dev,
       inode: stat.ino,
       mountId: mountIdOf(descriptor),
+      born: bornOf(stat),
       ownBytes: Number(stat.blocks) * 512,
       size: Number(stat.size),
       modified: Number(stat.mtimeMs),
@@ -134,6 +137,19 @@ function describe(descriptor: number, path: Buffer, byDescriptor: boolean): Open
     closeSync(descriptor);
     throw error;
   }
+}
+
+let tellsBirth: boolean | undefined;
+
+/** Without statx(2) Node.js gives the time of the last change for it, of every file. */
+function bornOf({ birthtimeNs }: BigIntStats): bigint | undefined {
+  tellsBirth ??= hasOwnBirth(executable());
+  return tellsBirth && birthtimeNs > 0n ? birthtimeNs : undefined;
+}
+
+function hasOwnBirth(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false, bigint: true });
+  return stat !== undefined && stat.birthtimeNs !== stat.ctimeNs;
 }
 
 /**
@@ -163,12 +179,6 @@ export function isAncestor(
   const up = Buffer.concat([below.base, Buffer.from('../'.repeat(levels))]);
   const stat = lstatSync(up, { throwIfNoEntry: false, bigint: true });
   return stat?.dev === device && stat.ino === inode;
-}
-
-/** Whether an opened directory is not at `path` any more, as far as that can be told. */
-export function isMoved(directory: OpenDirectory, path: string): boolean {
-  const now = currentPath(directory);
-  return now !== undefined && now.toString() !== path;
 }
 
 export function closeDirectory(directory: OpenDirectory): void {

@@ -73,6 +73,11 @@ export function timeSpent(): { readonly processor: number; readonly waits: numbe
   return { processor: (userCPUTime + systemCPUTime) / 1000, waits: voluntaryContextSwitches };
 }
 
+/** The Node.js that runs. */
+export function executable(): string {
+  return process.execPath;
+}
+
 /** The effective user; undefined where there are none. */
 export function userId(): number | undefined {
   return process.geteuid?.();

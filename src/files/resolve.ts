@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { errorCode } from '../errors.ts';
+import { createGiveWay } from '../give-way.ts';
 import type { DirectoryConfig } from '../config/types.ts';
 import { matchPattern } from './match-pattern.ts';
 import type { MatchedLink, Unmatched } from './match-pattern.ts';
@@ -51,13 +52,17 @@ interface Paths {
   readonly models: readonly DirectoryConfig[];
 }
 
-/** Finds every directory of a service; reads only. */
-export async function locateDirectories(service: Paths): Promise<{
+/** Finds every directory of a service; reads only. @throws the signal's reason. */
+export async function locateDirectories(
+  service: Paths,
+  signal?: AbortSignal,
+): Promise<{
   readonly directories: readonly LocatedDirectory[];
   readonly patternProblems: readonly PatternProblem[];
   readonly links: readonly PatternLink[];
 }> {
   const found: Omit<LocatedDirectory, 'name'>[] = [];
+  const giveWay = createGiveWay(signal);
   const patternProblems: PatternProblem[] = [];
   const linked: PatternLink[] = [];
   for (const kind of ['files', 'models'] as const) {
@@ -67,12 +72,13 @@ export async function locateDirectories(service: Paths): Promise<{
       if (code !== undefined) patternProblems.push({ kind, pattern: path, code, optional });
       else patternProblems.push(...unmatched.map((one) => ({ kind, code, optional, ...one })));
       linked.push(...links.map((link) => ({ kind, ...link })));
+      const ofEntry = new Set<string>();
       for (const configuredPath of paths) {
         const located = locate(configuredPath);
-        const twice = found.some(
-          (other) => other.kind === kind && other.path === located.path && other.config === config,
-        );
-        if (!twice) found.push({ service: service.name, kind, config, configuredPath, ...located });
+        await giveWay();
+        if (ofEntry.has(located.path)) continue;
+        ofEntry.add(located.path);
+        found.push({ service: service.name, kind, config, configuredPath, ...located });
       }
     }
   }
@@ -118,9 +124,11 @@ function withNames(
   root: string,
 ): LocatedDirectory[] {
   const short = found.map((directory) => capital(basename(directory.configuredPath)));
+  const uses = new Map<string, number>();
+  for (const name of short) uses.set(name, (uses.get(name) ?? 0) + 1);
   return found.map((directory, index) => {
     const name = short[index] as string;
-    if (short.filter((other) => other === name).length === 1) return { ...directory, name };
+    if (uses.get(name) === 1) return { ...directory, name };
     const below = relative(root, directory.configuredPath);
     const long = below.startsWith('..') || isAbsolute(below) ? directory.configuredPath : below;
     return { ...directory, name: capital(long) };

@@ -48,6 +48,11 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   },
   EMFILE: { reason: 'Too many open files', hint: 'raise the limit: ulimit -n' },
   EMLINK: { reason: 'Too many links', hint: '' },
+  // Our own: files/known-directory.ts.
+  EMOUNTED: {
+    reason: 'Another file system was mounted there, or one was unmounted, while the run went on',
+    hint: 'what is there now was not looked at: unmount it or mount what was there, then run again',
+  },
   // Our own: files/open-directory.ts.
   EMOVED: {
     reason: 'Moved or replaced while it was being looked at',

@@ -23,12 +23,13 @@ export function missingDirectories(
   earlier: EarlierRuns,
   all: readonly ServiceConfig[],
 ): readonly Finding[] {
-  const taken = new Set([
-    ...placesOf(all),
-    ...directories.flatMap(({ state, path, configuredPath }) =>
+  const configured = placesOf(all);
+  const own = new Set(
+    directories.flatMap(({ state, path, configuredPath }) =>
       state.is === 'missing' ? [] : [path, configuredPath],
     ),
-  ]);
+  );
+  const taken: Taken = { has: (path) => configured.has(path) || own.has(path) };
   const findings: Finding[] = [];
   const plain: string[] = [];
   for (const directory of directories) {
@@ -45,19 +46,29 @@ export function missingDirectories(
   return findings;
 }
 
+/** Directories that are configured themselves. */
+type Taken = Pick<ReadonlySet<string>, 'has'>;
+
+const places = new WeakMap<readonly ServiceConfig[], ReadonlySet<string>>();
+
 /** Roots and directories that the config names: none of them is another one's misspelt name. */
-export function placesOf(services: readonly ServiceConfig[]): readonly string[] {
-  return services.flatMap(({ root, directories, models }) => [
+export function placesOf(services: readonly ServiceConfig[]): ReadonlySet<string> {
+  const known = places.get(services);
+  if (known !== undefined) return known;
+  const found = services.flatMap(({ root, directories, models }) => [
     root,
     ...[...directories, ...models].map(({ path }) => resolve(root, path)),
   ]);
+  const made = new Set(found);
+  places.set(services, made);
+  return made;
 }
 
 /** What speaks for another place than the configured one. */
 function slipOf(
   config: ServiceConfig,
   { name, path, configuredPath, config: entry, kind }: LocatedDirectory,
-  taken: ReadonlySet<string>,
+  taken: Taken,
   earlier: EarlierRuns,
 ): Finding | undefined {
   const problem = (reason: string, instead: string | undefined): Finding => ({
@@ -117,7 +128,7 @@ function unused({ name }: ServiceConfig, paths: readonly string[]): Finding {
 function unmatched(
   config: ServiceConfig,
   { pattern, kind, parts, reached }: Unmatched & { readonly kind: 'files' | 'models' },
-  taken: ReadonlySet<string>,
+  taken: Taken,
 ): Finding {
   const written = pattern.split('/');
   const part = written[parts] ?? '';
@@ -146,7 +157,7 @@ function unmatched(
 function nearestBelow(
   folders: readonly string[],
   name: string,
-  taken: ReadonlySet<string>,
+  taken: Taken,
 ): { readonly missing: string; readonly path: string } | undefined {
   for (const folder of folders) {
     const missing = join(folder, name);
@@ -164,7 +175,7 @@ const MOST_NAMES = 2_000;
  * of the path behind it where that is there.
  * @param taken directories that are configured themselves.
  */
-export function nearestDirectory(path: string, taken: ReadonlySet<string>): string | undefined {
+export function nearestDirectory(path: string, taken: Taken): string | undefined {
   let missing = path;
   while (!isDirectory(dirname(missing))) {
     if (dirname(missing) === missing) return undefined;
@@ -226,7 +237,7 @@ interface Setting {
 }
 
 /** The setting of the service's env files that names another place for the directory. */
-function settingFor(root: string, path: string, taken: ReadonlySet<string>): Setting | undefined {
+function settingFor(root: string, path: string, taken: Taken): Setting | undefined {
   const wanted = singular(plainName(basename(path)));
   for (const file of namesIn(root)
     .filter((name) => /^\.env(?:\.|$)/.test(name))
