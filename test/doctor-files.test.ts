@@ -81,8 +81,8 @@ describe('doctor', () => {
       expect(code).toBe(1);
       expect(checks).toEqual([
         expect.stringMatching(/^ok: 1 directory: 1 file, /),
-        expect.stringMatching(/^problem: Data.* cannot be emptied by this user .*: sudo|sudo/),
         expect.stringMatching(/^problem: Data\/mount: Is a mount point/),
+        expect.stringMatching(/^problem: Data.* cannot be emptied by this user .*: sudo|sudo/),
       ]);
     },
   );

@@ -26,7 +26,7 @@ export async function takeNewDirectories(step: StepContext, kinds: readonly Kind
   ]);
   const isNew = ({ kind, path }: { readonly kind: Kind; readonly path: string }): boolean =>
     kinds.includes(kind) && !named.has(path) && !named.has(printable(path));
-  const found = await locateDirectories(config);
+  const found = await locateDirectories(config, signal);
   if (found.directories.some(isNew)) {
     // With those of all services, since a new one may lie in another service's directory.
     const { located, refused } = await service.judgeAgain();
