@@ -120,7 +120,6 @@ const DECODERS = {
   HSCAN: page(true),
   HSET: count((args) => (args.length - 1) / 2),
   INFO: TEXT,
-  LINDEX: TEXT_OR_NOTHING,
   LLEN: count(),
   LRANGE: list('a list of texts of at most the length asked for', isBuffer, fitsRange),
   LTRIM: OK,
