@@ -115,6 +115,32 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis whose replies do not end', () 
     120_000,
   );
 
+  test.each(['PUBLISH', 'SCAN'])(
+    'while %s drips, the files of its service and all of the other one go and are proven',
+    async (from) => {
+      const { redis, other, proxy, start, files } = await scene();
+      proxy.drip({ from, everyMs: SECOND, everywhere: true });
+      const run = start();
+      await run.reaches('the other one is proven', () => run.stderr().includes('Verified: other'));
+      await run.reaches('the files are gone', () => files().length === 0);
+      expect(jobsIn(other)).toBe('0');
+      run.kill('SIGTERM');
+      const result = await run.result;
+      expectStopped(result, 143);
+      expect(jobsIn(redis)).toBe('2000');
+      const { report } = result;
+      expect(report.services['stuck']).toMatchObject({ files_deleted: 5, jobs_removed: 0 });
+      expect(report.services['other']).toMatchObject({
+        verified: true,
+        jobs_removed: 2000,
+        files_deleted: 5,
+        errors: [],
+      });
+      expect(Object.keys(report.services)).toEqual(['stuck', 'other']);
+    },
+    60_000,
+  );
+
   test('without a signal the clock ends a drip, and the rest is wiped', async () => {
     const { redis, proxy, start, other, files } = await scene();
     proxy.drip({ from: 'SCAN', everyMs: SECOND, everywhere: true });

@@ -20,15 +20,37 @@ interface MeasuredServer {
 
 export type MeasuredServers = readonly MeasuredServer[];
 
-/** Before anything is removed. Who may not be asked is no error: it is about figures. */
-export async function measureServers(steps: readonly StepContext[]): Promise<MeasuredServers> {
+/** What is asked of the servers before anything is removed. */
+export interface Measuring {
+  /** When those of this service have told, so that it can be removed. */
+  readonly done: (step: StepContext) => Promise<void>;
+  readonly servers: Promise<MeasuredServers>;
+}
+
+/** Who may not be asked is no error: it is about figures. */
+export function measureServers(steps: readonly StepContext[]): Measuring {
   const links = steps.flatMap((step) =>
     [...new Set([step.service.redis, step.service.broker])]
       .filter((link) => link?.connection !== undefined)
       .filter((link) => link !== undefined)
       .map((link) => ({ link, step })),
   );
-  const states = await Promise.all(links.map(async ({ link }) => quietly(link, readServerState)));
+  const asked = links.map(async ({ link }) => quietly(link, readServerState));
+  const servers = Promise.all(asked).then((states) => byServer(links, states));
+  // Thrown to whoever awaits it, which an interrupted run does not.
+  servers.catch(() => undefined);
+  return {
+    async done(step) {
+      await Promise.all(asked.filter((_, index) => links[index]?.step === step));
+    },
+    servers,
+  };
+}
+
+function byServer(
+  links: readonly Pick<MeasuredServer, 'link' | 'step'>[],
+  states: readonly (ServerState | undefined)[],
+): MeasuredServers {
   const servers = new Map<string, MeasuredServer>();
   for (const [index, { link, step }] of links.entries()) {
     const before = states[index];

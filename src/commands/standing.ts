@@ -18,11 +18,19 @@ export interface Standing {
   stopProgress: (() => void) | undefined;
 }
 
+/** With what went of the directories in hand. */
 export function removedBy(steps: readonly StepContext[]): Removed {
-  const all = steps.map(({ tally }) => ({
-    ...removedSoFar(tally),
-    bytes: tally.directories.reduce((sum, one) => sum + one.bytesFreed, 0),
-  }));
+  const all = steps.map(({ tally }) => {
+    const { inHand } = tally;
+    const removed = removedSoFar(tally);
+    const more = (kind: 'files' | 'models'): number => (inHand?.kind === kind ? inHand.deleted : 0);
+    return {
+      ...removed,
+      files: removed.files + more('files'),
+      models: removed.models + more('models'),
+      bytes: tally.directories.reduce((sum, one) => sum + one.bytesFreed, inHand?.bytes ?? 0),
+    };
+  });
   const sum = (figure: keyof Removed): number => all.reduce((total, one) => total + one[figure], 0);
   return {
     jobs: sum('jobs'),

@@ -1,3 +1,4 @@
+import { oneAtATime } from '../one-at-a-time.ts';
 import { collectFailures, errorLine } from '../report/failures.ts';
 import type { FailureCollector } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
@@ -70,9 +71,15 @@ export interface Erasing {
   readonly ledger: LinkLedger;
   /** Undefined: one process is enough, or all that is wanted. */
   readonly workers: FileWorkers | undefined;
+  /** One directory after the other: each takes all processors, and progress tells of one. */
+  readonly turn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-export const ALONE: Erasing = { ledger: createLinkLedger(), workers: undefined };
+export function startErasing(workers: FileWorkers | undefined): Erasing {
+  return { ledger: createLinkLedger(), workers, turn: oneAtATime() };
+}
+
+export const ALONE: Erasing = startErasing(undefined);
 
 /** What every step of one service's wipe works with. */
 export interface StepContext {

@@ -1,45 +1,34 @@
 import { join } from 'node:path';
 import { createFileWorkers } from '../files/file-workers.ts';
 import type { HeldOpen } from '../files/held-open.ts';
-import { createLinkLedger } from '../files/link-ledger.ts';
 import { createPace, FULL_PACE } from '../redis/pace.ts';
 import { errorLine } from '../report/failures.ts';
 import type { Observer } from '../report/observer.ts';
 import type { ServiceCensus, WipeReport } from '../report/types.ts';
-import { settleAll } from '../settle-all.ts';
 import { reportStragglers } from './catch-up.ts';
 import { createCrew } from './crew.ts';
-import type { Crew } from './crew.ts';
 import { compareSpace, measureSpace } from './file-systems.ts';
 import { NOTHING_HELD, findHeld, heldBefore, noteHeldOpen } from './held-open.ts';
-import { holdConsumers } from './hold-consumers.ts';
 import type { OpenService } from './open-services.ts';
 import { compareServers, measureServers, persistServers } from './redis-servers.ts';
 import type { MeasuredServers } from './redis-servers.ts';
 import type { WipeRequest } from './request.ts';
-import { restartWorkers } from '../wipe/restart-workers.ts';
+import { wipeServices } from '../wipe/wipe-services.ts';
+import type { ServiceRun } from '../wipe/wipe-services.ts';
 import { resumeConsumers } from './resume-consumers.ts';
 import { leftText } from '../wipe/left-text.ts';
 import { removedBy } from './standing.ts';
 import { logWarning } from './step-log.ts';
-import { startStep, startTally } from './step.ts';
+import { startErasing, startStep, startTally } from './step.ts';
 import type { StepContext } from './step.ts';
-import { countLeft, proveService } from './verify-service.ts';
+import { countLeft } from './verify-service.ts';
 import type { Verdict } from './verify-service.ts';
-import { serviceReport, wipeService } from './wipe-service.ts';
+import { serviceReport } from './wipe-service.ts';
 import type { WipeIo } from './wipe.ts';
 
-/** The part of one service. */
-interface Run {
-  readonly service: OpenService;
-  readonly step: StepContext;
-  readonly crew: Crew;
-}
-
 /**
- * Holds the consumers of all services before anything is removed, since one service's tasks may
- * make jobs for another; proves all of them when everything is removed; and resumes the consumers
- * in every way out.
+ * Holds the consumers, removes and proves (`wipeServices`), and resumes the consumers in every way
+ * out.
  * @param planned what was there before, where it was counted.
  */
 export async function wipeAll(
@@ -55,7 +44,7 @@ export async function wipeAll(
     concurrency: request.concurrency,
     signal,
   });
-  const erasing = { ledger: createLinkLedger(), workers };
+  const erasing = startErasing(workers);
   const pace = request.rate === undefined ? FULL_PACE : createPace(request.rate);
   const held = new Map<string, number>();
   const runs = services.map((service) => {
@@ -80,20 +69,18 @@ export async function wipeAll(
   try {
     for (const { service } of runs) announce(service, observer);
     await untilAborted(signal, async () => {
-      servers = await measureServers(all);
-      if (request.kinds.includes('queue')) await holdAll(runs, request, signal);
+      const measuring = measureServers(all);
       before = await heldBefore(services, signal);
-      for (const { step } of runs) await wipeService(step, request.kinds);
-      // While the look waits for the dust to settle.
-      const looking = findHeld(all, before).then((found) => {
-        heldOpen = found;
+      await wipeServices(runs, request, measuring, signal, {
+        proven: ({ service }, verdict) => {
+          verdicts.set(service, verdict);
+        },
+        // While the look waits for the dust to settle.
+        async removed() {
+          heldOpen = await findHeld(all, before);
+        },
       });
-      await settleAll([
-        looking,
-        ...runs.map(async ({ service, step, crew }) => {
-          verdicts.set(service, await proveService(step, crew, request.kinds, request.verifyFor));
-        }),
-      ]);
+      servers = await measuring.servers;
     });
   } finally {
     workers?.close();
@@ -122,20 +109,9 @@ export async function wipeAll(
   return { services: reports, fileSystems: compareSpace(space, directories, unseen), redisServers };
 }
 
-async function holdAll(
-  runs: readonly Run[],
-  request: WipeRequest,
-  signal: AbortSignal,
-): Promise<void> {
-  await settleAll(runs.map(async ({ crew }) => holdConsumers(crew, request.waitIdle)));
-  if (!request.restartWorkers) return;
-  const crews = runs.map(({ crew }) => crew);
-  await restartWorkers(crews, signal);
-}
-
 /** A service without a verdict was not looked at again: then what is left is counted now. */
 async function reportAll(
-  runs: readonly Run[],
+  runs: readonly ServiceRun[],
   { kinds }: WipeRequest,
   verdicts: ReadonlyMap<OpenService, Verdict>,
   planned: readonly ServiceCensus[] | undefined,

@@ -1,6 +1,7 @@
 import type { ServiceConfig } from '../config/types.ts';
 import { targetLabel } from '../redis/target.ts';
 import { KINDS } from '../report/types.ts';
+import { settleAll } from '../settle-all.ts';
 import type { Kind, ServiceReport } from '../report/types.ts';
 import { notConfiguredKinds } from '../resources/coverage.ts';
 import { removedSoFar } from './step.ts';
@@ -10,25 +11,48 @@ import { wipeDirectory } from './wipe-directory.ts';
 import { takeNewDirectories } from '../wipe/new-directories.ts';
 import { wipeAllResults, wipeInFlight, wipeJobs, wipeQueue } from './wipe-redis.ts';
 
+/** What one service is removed from, at the same time: a stuck Redis does not keep files. */
+export const PLACES = ['redis', 'files'] as const;
+export type Place = (typeof PLACES)[number];
+
+/** In the contract's order: queue, in-flight messages, jobs and results; files, models. */
+const IN_ORDER = { redis: ['queue', 'jobs'], files: ['files', 'models'] } as const;
+
 /**
- * Removes the chosen kinds of one service in the contract's order: queue, in-flight messages, jobs
- * and results, files, models. A failure is recorded and the rest goes on. Fills the tally as it
- * goes; a second pass removes what came since.
+ * Removes the chosen kinds of one service from Redis and from the disk. A failure is recorded and the
+ * rest goes on. Fills the tally as it goes; a second pass removes what came since.
  * @throws the signal's reason; the tally then holds what was removed.
  */
 export async function wipeService(step: StepContext, kinds: readonly Kind[]): Promise<void> {
-  step.tally.pass += 1;
-  if (step.tally.pass > 1) step.erasing.ledger.forget();
-  step.tally.passStarted = performance.now();
-  for (const kind of IN_ORDER) {
-    if (!kinds.includes(kind)) continue;
-    step.tally.begun.add(kind);
-    await wipeKind(step, kind);
-    step.tally.finished.add(kind);
+  await beginPass(step);
+  await settleAll(PLACES.map(async (place) => wipePlace(step, place, kinds)));
+}
+
+/** When the first place is begun. */
+export async function beginPass({ tally, erasing }: StepContext): Promise<void> {
+  tally.pass += 1;
+  tally.passStarted = performance.now();
+  if (tally.pass > 1) {
+    // Between two directories, so that none counts a link that is just being removed.
+    await erasing.turn(async () => Promise.resolve(erasing.ledger.forget()));
   }
 }
 
-const IN_ORDER = ['queue', 'jobs', 'files', 'models'] as const;
+/** @throws the signal's reason. */
+export async function wipePlace(
+  step: StepContext,
+  place: Place,
+  kinds: readonly Kind[],
+): Promise<void> {
+  for (const kind of IN_ORDER[place]) {
+    if (!kinds.includes(kind)) continue;
+    step.signal.throwIfAborted();
+    if (place === 'redis') step.tally.begun.add(kind);
+    await wipeKind(step, kind);
+    step.tally.begun.add(kind);
+    step.tally.finished.add(kind);
+  }
+}
 
 async function wipeKind(step: StepContext, kind: Kind): Promise<void> {
   if (kind === 'queue') {
@@ -42,7 +66,12 @@ async function wipeKind(step: StepContext, kind: Kind): Promise<void> {
     // The question may have stood for long.
     if (step.tally.pass === 1) await takeNewDirectories(step, [kind]);
     for (const directory of step.service.directories) {
-      if (directory.located.kind === kind) await wipeDirectory(step, directory);
+      if (directory.located.kind !== kind) continue;
+      await step.erasing.turn(async () => {
+        step.signal.throwIfAborted();
+        step.tally.begun.add(kind);
+        await wipeDirectory(step, directory);
+      });
     }
   }
 }

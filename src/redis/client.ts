@@ -29,6 +29,8 @@ export interface Opened {
   readonly wire: Wire;
   /** To one node of a cluster. */
   readonly wireTo: (node: Client) => Wire;
+  /** Milliseconds that the oldest reply is waited for; 0: none. */
+  readonly oldest: () => number;
   readonly warnings: readonly string[];
   /** `host:port` of its primary, when this is a replica. */
   readonly replicaOf: string | undefined;
@@ -82,7 +84,8 @@ export async function openClient(target: RedisTarget, signal: AbortSignal): Prom
     });
     created.once('end', replies.close);
     const wireTo = (node: Client): Wire => createWire(rawWire(node, Command, replies), toError);
-    return { client: created, wire: wireTo(created), wireTo, warnings, replicaOf };
+    const { oldest } = replies;
+    return { client: created, wire: wireTo(created), wireTo, oldest, warnings, replicaOf };
   } catch (error) {
     client?.disconnect();
     signal.throwIfAborted();

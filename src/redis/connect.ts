@@ -80,6 +80,8 @@ export interface RedisConnection {
    * @throws RedisError when it cannot be reached.
    */
   confirmPrimary(): Promise<boolean>;
+  /** For how many milliseconds a reply has been due, outages included; 0: none is. */
+  owes(): number;
   close(): void;
 }
 
@@ -104,6 +106,7 @@ export async function connectRedis(
   let generation = 0;
   let isClosed = false;
   let reconnecting: Promise<void> | undefined;
+  let lostAt = 0;
   const { warnings, replicaOf } = opened;
   const isCluster = target.kind === 'cluster';
 
@@ -173,6 +176,7 @@ export async function connectRedis(
   };
 
   const reconnectOnce = async (cause: RedisError, until: number): Promise<void> => {
+    lostAt = performance.now();
     try {
       await reconnect(cause, until);
       generation += 1;
@@ -287,6 +291,7 @@ export async function connectRedis(
     exists: async (keys) => overKeys('EXISTS', keys),
     startRetries,
     confirmPrimary,
+    owes: () => (reconnecting === undefined ? opened.oldest() : performance.now() - lostAt),
     close() {
       isClosed = true;
       opened.client.disconnect();

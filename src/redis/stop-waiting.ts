@@ -9,6 +9,8 @@ const LOOK_EVERY_MS = 100;
 export interface PendingReplies {
   /** The reply, unless the signal comes and the reply does not come soon after. */
   readonly await: <T>(reply: Promise<T>) => Promise<T>;
+  /** Milliseconds that the oldest of them is waited for; 0: none. */
+  readonly oldest: () => number;
   /** When the connection has ended. */
   readonly close: () => void;
 }
@@ -58,6 +60,10 @@ export function pendingReplies(
         pending.add(one);
         reply.then(resolve, reject).finally(() => pending.delete(one));
       });
+    },
+    oldest() {
+      const [first] = pending;
+      return first === undefined ? 0 : performance.now() - first.since;
     },
     close() {
       signal.removeEventListener('abort', stop);

@@ -91,8 +91,7 @@ export function startRecorder({ stateDirectory, run, pid }: RecorderOptions): Re
   const save = (now: number): void => {
     written = now;
     if (current === undefined) return;
-    const soFar = withCurrent(removed(), current);
-    const progress: RunProgress = { ...current, updatedAt: new Date(now), removed: soFar };
+    const progress: RunProgress = { ...current, updatedAt: new Date(now), removed: removed() };
     write('progress.json', `${JSON.stringify(progress)}\n`);
   };
 
@@ -159,14 +158,6 @@ type Current = Progress & { readonly stepStartedAt: Date };
 function sinceWhen(current: Current | undefined, next: Progress, now: number): Date {
   const isSame = current?.service === next.service && current.step === next.step;
   return isSame ? current.stepStartedAt : new Date(now);
-}
-
-/** A directory counts when it is done; until then its step tells how far it is. */
-function withCurrent(removed: Removed, current: Current | undefined): Removed {
-  const kind = current?.step.split(' ')[0];
-  if (current === undefined || (kind !== 'files' && kind !== 'models')) return removed;
-  const { done, bytes } = current;
-  return { ...removed, [kind]: removed[kind] + done, bytes: removed.bytes + bytes };
 }
 
 function logLineOf(entry: LogEntry, now: number, logged: number): string | undefined {

@@ -105,6 +105,7 @@ describe('the part of the whole wipe', () => {
     meter.progress(told('queue', 5), 0);
     expect(percent(meter)).toBe(7);
     // What is over must be complete, whatever was counted.
+    meter.logged({ level: 'INFO', service: 'one', step: 'queue', message: '', figures: { a: 1 } });
     meter.progress(told('files in A', 20), 0);
     expect(percent(meter)).toBe(20);
     meter.progress(told('files in B', 20), 0);
@@ -123,6 +124,31 @@ describe('the part of the whole wipe', () => {
     expect(percent(meter)).toBe(80);
     meter.progress(told('files in A', 80, 0, 'two'), 0);
     expect(percent(meter)).toBe(99);
+  });
+
+  test('jobs do not close the files of their service, and a proof closes no other service', () => {
+    const meter = createMeter();
+    meter.expect(
+      ['one', 'two'].flatMap((service) =>
+        ['files', 'jobs'].map((step) => ({ service, step, count: 25, bytes: 0 })),
+      ),
+    );
+    meter.progress(told('files in A', 5), 0);
+    meter.progress(told('jobs', 5), 0);
+    expect(percent(meter)).toBe(10);
+    meter.progress(told('verify', 1), 0);
+    expect(percent(meter)).toBe(50);
+  });
+
+  test('a step that goes on stays in the line beside another one', () => {
+    const meter = createMeter();
+    for (let now = 0; now <= 3000; now += 100) {
+      meter.progress(told('jobs', now), now);
+      meter.progress(told('files in A', now), now);
+      expect(reading(meter, now).kind).toBe('jobs');
+    }
+    meter.progress(told('files in A', 3001), 6000);
+    expect(reading(meter, 6000).kind).toBe('files');
   });
 
   test('a large file weighs more than a small one', () => {
@@ -149,7 +175,7 @@ describe('the part of the whole wipe', () => {
     meter.progress(told('files in A', 90), 0);
     meter.logged({ level: 'INFO', service: 'one', step: 'files', message: '', figures: { a: 1 } });
     expect(meter.read(0)).toBeUndefined();
-    expect(meter.fraction()).toBe(0.5);
+    expect(meter.fraction()).toBe(0.45);
   });
 
   test('is not told while workers are waited for, and all of it when it is verified', () => {
@@ -158,6 +184,7 @@ describe('the part of the whole wipe', () => {
     meter.progress(told('wait for worker@host', 1), 0);
     expect(reading(meter, 0).fraction).toBeUndefined();
     meter.progress(told('verify', 0), 0);
+    meter.progress(told('verify', 0, 0, 'two'), 0);
     expect(percent(meter)).toBe(99);
   });
 });

@@ -30,9 +30,14 @@ export interface Reading extends Progress {
   readonly secondsLeft: number | undefined;
 }
 
-const KINDS = ['queue', 'in-flight', 'jobs', 'files', 'models'];
-/** These come in the order of the plan; tasks are taken out of all queues while workers are held. */
-const IN_ORDER = ['jobs', 'files', 'models'];
+/** Of one service both go on at once, each in its order; of several services all do. */
+const IN_ORDER = [
+  ['queue', 'in-flight', 'jobs'],
+  ['files', 'models'],
+];
+const KINDS = IN_ORDER.flat();
+/** A line that changes with every reading cannot be read: so long one step stays that goes on. */
+const STAY_MS = 2000;
 const AFTER_IT_ALL = ['verify', 'watch', 'save'];
 
 /** About as much work as one more item: a gigabyte of large files does not go in an instant. */
@@ -46,6 +51,8 @@ const STEADY = 2;
 const LEAST_TO_JUDGE = 0.005;
 
 interface Account {
+  readonly service: string;
+  readonly kind: string;
   readonly count: number;
   readonly bytes: number;
   readonly work: number;
@@ -58,20 +65,25 @@ export function createMeter(): Meter {
   const last = new Map<string, { done: number; bytes: number; began: number }>();
   const accounts = new Map<string, Account>();
   let current: Progress | undefined;
+  let currentAt = 0;
   let rated = '';
-  const gone = { items: 0, bytes: 0 };
-  const items = slidingRate(RATE_SPAN);
-  const bytes = slidingRate(RATE_SPAN);
+  const rates = new Map(KINDS.map((kind) => [kind, removalRate()]));
   const lately = slidingRate(RATE_SPAN);
   const pace = slidingRate(PACE_SPAN);
   let began: number | undefined;
   let highest = 0;
 
-  function close(before: Account | undefined): void {
+  function close(service: string, kinds: readonly string[]): void {
     for (const account of accounts.values()) {
-      if (account === before) return;
-      account.isClosed = true;
+      if (account.service === service && kinds.includes(account.kind)) account.isClosed = true;
     }
+  }
+
+  function isCurrent({ service, step }: Progress, now: number): boolean {
+    if (current === undefined || now - currentAt > STAY_MS) return true;
+    const [before, next] = [kindOf(current.step), kindOf(step)];
+    if (![before, next].every((kind) => KINDS.includes(kind))) return true;
+    return current.service === service && orderOf(before) === orderOf(next);
   }
 
   function fraction(): number | undefined {
@@ -93,7 +105,8 @@ export function createMeter(): Meter {
       for (const { service, step, count, bytes: size } of totals) {
         const work = workOf(count, size);
         const none = { done: 0, freed: 0, isClosed: false };
-        accounts.set(keyOf(service, step), { count, bytes: size, work, ...none });
+        const account = { service, kind: step, count, bytes: size, work, ...none };
+        accounts.set(keyOf(service, step), account);
       }
     },
     progress(progress, now) {
@@ -106,23 +119,20 @@ export function createMeter(): Meter {
       const more = progress.done - before.done;
       const moreBytes = Math.max(0, progress.bytes - before.bytes);
       last.set(key, { done: progress.done, bytes: progress.bytes, began: before.began });
-      current = progress;
-      if (AFTER_IT_ALL.includes(kind)) close(undefined);
-      if (!KINDS.includes(kind)) return;
-      if (rated !== kind) {
-        items.clear();
-        bytes.clear();
-        rated = kind;
+      if (isCurrent(progress, now)) {
+        current = progress;
+        currentAt = now;
       }
-      gone.items += more;
-      gone.bytes += moreBytes;
-      items.note(now, gone.items);
-      bytes.note(now, gone.bytes);
+      if (AFTER_IT_ALL.includes(kind)) close(service, KINDS);
+      if (!KINDS.includes(kind)) return;
+      rates.get(kind)?.note(now, more, moreBytes, rated !== kind);
+      rated = kind;
       const account = accounts.get(keyOf(service, kind));
       if (account !== undefined) {
         account.done += more;
         account.freed += moreBytes;
-        if (IN_ORDER.includes(kind)) close(account);
+        const order = orderOf(kind);
+        close(service, order.slice(0, order.indexOf(kind)));
       }
       const part = fraction();
       if (part === undefined) return;
@@ -161,8 +171,8 @@ export function createMeter(): Meter {
         // While workers are waited for nothing moves.
         fraction: isRemoval || AFTER_IT_ALL.includes(kind) ? part : undefined,
         expected: account && { count: account.count, done: account.done, bytes: account.freed },
-        itemsPerSecond: isRemoval ? items.perSecond(now, gone.items) : undefined,
-        bytesPerSecond: isRemoval ? bytes.perSecond(now, gone.bytes) : undefined,
+        itemsPerSecond: rates.get(kind)?.items(now),
+        bytesPerSecond: rates.get(kind)?.bytes(now),
         secondsLeft: isRemoval && part !== undefined ? guess(part, now) : undefined,
       };
     },
@@ -175,6 +185,32 @@ export function createMeter(): Meter {
     if (fast <= 0 || slow <= 0 || fast > slow * STEADY || slow > fast * STEADY) return undefined;
     return (1 - part) / slow;
   }
+}
+
+function orderOf(kind: string): readonly string[] {
+  return IN_ORDER.find((kinds) => kinds.includes(kind)) ?? [];
+}
+
+/** Of one kind of step, over all services. */
+function removalRate() {
+  const gone = { items: 0, bytes: 0 };
+  const items = slidingRate(RATE_SPAN);
+  const bytes = slidingRate(RATE_SPAN);
+  return {
+    /** @param isBack whether another kind was told of last: what was before a pause is no rate. */
+    note(now: number, more: number, moreBytes: number, isBack: boolean): void {
+      if (isBack && items.isOver(now)) {
+        items.clear();
+        bytes.clear();
+      }
+      gone.items += more;
+      gone.bytes += moreBytes;
+      items.note(now, gone.items);
+      bytes.note(now, gone.bytes);
+    },
+    items: (now: number) => items.perSecond(now, gone.items),
+    bytes: (now: number) => bytes.perSecond(now, gone.bytes),
+  };
 }
 
 function keyOf(service: string, step: string): string {
@@ -194,6 +230,8 @@ interface SlidingRate {
   note(now: number, total: number): void;
   /** Undefined before a second of it is known. */
   perSecond(now: number, total: number): number | undefined;
+  /** Whether nothing was noted for the whole span. */
+  isOver(now: number): boolean;
   clear(): void;
 }
 
@@ -212,6 +250,7 @@ function slidingRate(span: number): SlidingRate {
       if (oldest === undefined || now - oldest.time < 1000) return undefined;
       return ((total - oldest.total) * 1000) / (now - oldest.time);
     },
+    isOver: (now) => now - (notes.at(-1)?.time ?? -Infinity) > span,
     clear() {
       notes.length = 0;
     },

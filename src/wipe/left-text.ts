@@ -25,17 +25,13 @@ export function leftText(steps: readonly StepContext[], of: LeftOf): string {
 
 function wentText(steps: readonly StepContext[]): string {
   const { jobs, tasks, files, models, bytes } = removedBy(steps);
-  const inHand = steps.flatMap(({ tally }) => (tally.inHand === undefined ? [] : [tally.inHand]));
-  const more = (kind: 'files' | 'models'): number =>
-    inHand.reduce((sum, one) => sum + (one.kind === kind ? one.deleted : 0), 0);
   const went = [
     counted(jobs, 'job'),
     counted(tasks, 'task'),
-    counted(files + more('files'), 'file'),
-    counted(models + more('models'), 'model'),
+    counted(files, 'file'),
+    counted(models, 'model'),
   ].join(', ');
-  const freed = inHand.reduce((sum, one) => sum + one.bytes, bytes);
-  return `Removed before: ${went} (${megabytes(freed)} MB freed).`;
+  return `Removed before: ${went} (${megabytes(bytes)} MB freed).`;
 }
 
 function serviceLeft(step: StepContext, of: LeftOf): readonly string[] {

@@ -10,6 +10,8 @@ export interface StartedWipe {
   /** Resolves when the condition holds. @throws Error with its messages when the wipe ends before. */
   reaches(what: string, condition: () => boolean): Promise<void>;
   kill(signal: NodeJS.Signals): void;
+  /** What it has said so far. */
+  stderr(): string;
 }
 
 /** `all --yes --json`, and further arguments. */
@@ -38,6 +40,7 @@ export function startWipe(
   return {
     result,
     kill: run.kill,
+    stderr: run.stderr,
     reaches: async (what, condition) => {
       await until(what, () => {
         if (hasEnded) throw new Error(`the wipe ended before this: ${what}\n${run.stderr()}`);
