@@ -46,9 +46,9 @@ export function holdAll(
     if (restart) await restartWorkers(crews, signal);
   };
   const all = holdThenRestart();
-  let isOver = false;
+  const progress = { isOver: false };
   const end = (): void => {
-    isOver = true;
+    progress.isOver = true;
   };
   // Thrown to whoever awaits it.
   all.then(end, end);
@@ -60,7 +60,7 @@ export function holdAll(
   };
   const until = async (condition: () => boolean): Promise<void> => {
     const watch = async (): Promise<void> => {
-      while (!isOver && !signal.aborted && !condition()) await sleep(LOOK_EVERY_MS);
+      while (!progress.isOver && !signal.aborted && !condition()) await sleep(LOOK_EVERY_MS);
     };
     // A worker that starts again may take a task of any service.
     await (restart ? all : Promise.race([all, watch()]));
@@ -71,7 +71,7 @@ export function holdAll(
     own: async (crew) => holding.get(crew),
     quiet: async (crew) => until(() => isQuietFor(crew)),
     settled: async () => until(() => crews.every(isSettled)),
-    areOver: () => isOver,
+    areOver: () => progress.isOver,
   };
 }
 
