@@ -68,6 +68,7 @@ export function fakeConnection(
     exists: async (keys) => (keys.length === 0 ? 0 : wire.send('EXISTS', ...keys)),
     startRetries,
     confirmPrimary: async () => Promise.resolve(true),
+    owes: () => 0,
     close: () => undefined,
   };
   return { redis, sent, isEndless: () => count > most };
