@@ -30,6 +30,8 @@ test.each<[pattern: string, path: string, stays: boolean]>([
   ['./a', 'b/a', false],
   ['[ab].txt', 'a.txt', true],
   ['{x,y}.txt', 'y.txt', true],
+  ['[!k]*.bin', 'a.bin', true],
+  ['[!k]*.bin', 'k.bin', false],
   ['*', 'anything', true],
   ['data/**/*.db', 'data/line\nend/x.db', true],
   ['*.db', 'line\nend.db', true],

@@ -1,5 +1,6 @@
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import fastGlob from 'fast-glob';
 import { expect, test } from 'vitest';
 import { testFolder } from '../../test/support/folder.ts';
 import { matchPattern } from './match-pattern.ts';
@@ -41,4 +42,27 @@ test('names on the disk take no time, whatever the pattern', async () => {
   const { paths, unmatched } = await matchPattern(folder, '*-*-*-*-*-*-*.d');
   expect(performance.now() - started).toBeLessThan(5_000);
   expect([paths.length, unmatched.length]).toEqual([0, 1]);
+});
+
+test('everyday patterns match what fast-glob matches', async () => {
+  const folder = testFolder();
+  const first = ['jobs', 'job-1', 'job.2', '.cache', 'Tmp'];
+  const second = ['tmp', 'tmp-2', 'data', '.hidden', 'x'];
+  for (const one of first) {
+    for (const two of second) mkdirSync(join(folder, one, two, 'deep'), { recursive: true });
+  }
+  const parts = ['*', 'job*', '*-?', '?ob[.-][0-9]', '{jobs,Tmp}', '.*', '[!t]*', '**', '*2'];
+  const patterns = parts.flatMap((one) => [
+    one,
+    ...parts.map((two) => `${one}/${two}`),
+    `${one}/tmp`,
+  ]);
+  const wrong: string[] = [];
+  for (const pattern of patterns) {
+    const ours = (await matchPattern(folder, pattern)).paths.map((path) => relative(folder, path));
+    const theirs = await fastGlob(pattern, { cwd: folder, onlyDirectories: true, dot: true });
+    if (ours.join() !== theirs.toSorted().join())
+      wrong.push(`${pattern}: ${ours.join()} | ${theirs.join()}`);
+  }
+  expect(wrong).toEqual([]);
 });

@@ -98,6 +98,15 @@ function parse(pattern: string): readonly Segment[] {
   });
 }
 
+function leadingNames(segments: readonly Segment[]): readonly string[] {
+  const names: string[] = [];
+  for (const segment of segments) {
+    if (segment.is !== 'name') break;
+    names.push(segment.name);
+  }
+  return names;
+}
+
 function startFinding(): Found {
   return { paths: new Set(), links: new Map(), code: undefined };
 }
@@ -109,6 +118,7 @@ async function find(root: string, pattern: string, fixed: number): Promise<Found
   const before = parts.slice(0, fixed).map(unescapeGlob);
   const base = resolve(root, before.length === 1 && before[0] === '' ? '/' : before.join('/'));
   const segments = parse(parts.slice(fixed).join('/'));
+  const top = join(base, ...leadingNames(segments));
   const seen = new Set<string>();
   if (segments.length > 0 || (await isDirectory(base))) await enter(base, 0, false);
   return found;
@@ -127,15 +137,15 @@ async function find(root: string, pattern: string, fixed: number): Promise<Found
       await follow(join(directory, segment.name), index + 1, isLinked);
       return;
     }
-    // `a/**` means what is below `a`.
-    if (segment.is === 'any' && index + 1 < segments.length) {
-      await enter(directory, index + 1, isLinked);
+    if (segment.is === 'any') {
+      if (index + 1 < segments.length) await enter(directory, index + 1, isLinked);
+      // `a/**` means what is below `a`; `*/**` means what `*` matches, too.
+      else if (directory !== top) found.paths.add(directory);
     }
     for (const entry of await list(directory)) {
       const path = join(directory, entry.name);
       if (segment.is === 'any') {
         if (!entry.isDirectory()) continue;
-        if (index + 1 === segments.length) found.paths.add(path);
         await enter(path, index, isLinked);
       } else if (segment.test(entry.name)) {
         if (entry.isDirectory()) await enter(path, index + 1, isLinked);

@@ -2,7 +2,7 @@ import picomatch from 'picomatch';
 import { describe, expect, test } from 'vitest';
 import { dice, SEED } from '../../test/support/dice.ts';
 import { expandBraces } from './braces.ts';
-import { globTest, isGlob } from './glob.ts';
+import { GLOB_OPTIONS, globTest, isGlob } from './glob.ts';
 
 test('patterns with many stars take no time beside long names', () => {
   const started = performance.now();
@@ -23,6 +23,10 @@ test.each([
   ['part{9..11}.bin', 'part10.bin', true],
   ['part{9..11}.bin', 'part1.bin', false],
   ['{a}', '{a}', true],
+  ['[!k]*.bin', 'a.bin', true],
+  ['[!k]*.bin', 'k.bin', false],
+  ['[^k]*.bin', 'k.bin', false],
+  ['[[:digit:]]*', '7', true],
   ['{a,b}{,.bak}', 'b.bak', true],
 ])('%s and %s: %s', (pattern, name, matches) => {
   expect(globTest(pattern)(name)).toBe(matches);
@@ -101,7 +105,7 @@ test(
       const linear = compiled(pattern);
       if (linear === undefined) continue;
       // Braces of picomatch are groups of a regular expression, where a `+` behind them repeats them.
-      const native = picomatch(expandBraces(pattern).filter(Boolean), { dot: true });
+      const native = picomatch(expandBraces(pattern).filter(Boolean), GLOB_OPTIONS);
       for (let count = 0; count < 10; count++) {
         const text = many(6, () => pick(['a', 'b', 'c', '.', '-', '/', 'a', '*', 'é']));
         const name = text.split('/').filter(isName).join('/');

@@ -9,6 +9,9 @@ import { linearTest } from './linear-regex.ts';
 /** What picomatch writes for a pattern that it cannot read: it matches nothing. */
 const NOTHING = '$^';
 
+/** With `posix`, `[!a]` is every character but `a`, as in a shell; without, `!` is one of the set. */
+export const GLOB_OPTIONS = { dot: true, posix: true };
+
 /** picomatch takes seconds to read some patterns of thousands of nested groups. */
 const DEEPEST = 50;
 
@@ -21,7 +24,7 @@ export function globTest(pattern: string): (text: string) => boolean {
   const tests = expandBraces(pattern)
     .filter((one) => one !== '')
     .map((one) => {
-      const { source } = picomatch.makeRe(withPlainParentheses(one), { dot: true });
+      const { source } = picomatch.makeRe(withPlainParentheses(one), GLOB_OPTIONS);
       if (source === NOTHING) throw new SyntaxError('it matches nothing');
       return linearTest(source);
     });
