@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceConfig } from '../config/types.ts';
 import { CannotStart, errorCode, errorMessage } from '../errors.ts';
@@ -23,6 +23,7 @@ import { identify } from '../runs/process-identity.ts';
 import { userName } from '../runs/recorder.ts';
 import { makePrivateDirectory } from '../runs/state-directory.ts';
 import { realPlace } from '../files/real-path.ts';
+import { identityOfPath, upwards } from '../files/within.ts';
 
 /**
  * The locks of a run on this host: one for each directory of its services, so that a service is
@@ -121,6 +122,16 @@ export async function lockHost(
 
 const LOCKS = 'locks';
 
+/** Device and inode of a directory; of what is not there those of the nearest above, and the rest. */
+function identityOfPlace(path: string): string {
+  const real = realPlace(path);
+  for (const above of upwards(real)) {
+    const identity = identityOfPath(above);
+    if (identity !== undefined) return `${identity} ${relative(above, real)}`;
+  }
+  return real;
+}
+
 /** In one order for everybody, so that no two runs wait for each other. */
 export function lockFiles(
   services: readonly ServiceConfig[],
@@ -128,7 +139,9 @@ export function lockFiles(
 ): readonly { readonly file: string; readonly service: string }[] {
   const names = new Map<string, string>();
   for (const { name: service, root, redis, directories, models } of services) {
-    const paths = [...directories, ...models].map(({ path }) => realPlace(resolve(root, path)));
+    const paths = [...directories, ...models].map(({ path }) =>
+      identityOfPlace(resolve(root, path)),
+    );
     const database = redis === undefined ? '' : targetIdentity(redis);
     for (const thing of paths.length > 0 ? paths : [`${database} ${service}`]) {
       const hash = createHash('sha256').update(thing).digest('hex').slice(0, 16);
