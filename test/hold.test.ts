@@ -362,8 +362,16 @@ describe.skipIf(!possible)('a worker that gets stuck while it is held', () => {
     process.kill(worker.pid, 'SIGSTOP');
     const { code, stdout } = await run.result;
     process.kill(worker.pid, 'SIGCONT');
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/worker@\S+ has not confirmed that it consumes video_downloader_queue/);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      status: 'completed_with_errors',
+      errors: [
+        expect.stringMatching(
+          /^Celery\/worker worker@\S+ \(video_downloader_queue\): Has not confirmed that it consumes video_downloader_queue again/,
+        ),
+      ],
+    });
+    expect(stdout).toMatch(/control --destination worker@\S+ add_consumer video_downloader_queue/);
     await worker.waitForLog('Started consuming from');
     expect((await doctorJson(stack)).code).toBe(0);
     expect((await wipeVideo(stack)).code).toBe(0);

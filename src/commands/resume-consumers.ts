@@ -11,7 +11,7 @@ import { RedisError } from '../redis/errors.ts';
 import { log } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { databaseOf } from './look-at-workers.ts';
-import { unconfirmedWarning } from './worker-warnings.ts';
+import { unconfirmedFailure } from './worker-warnings.ts';
 
 const RESUME_TRIES = 3;
 const RESUME_PAUSE_MS = 300;
@@ -103,7 +103,7 @@ async function resume(
     await refusable(forgetHolds(broker, names, done, look?.mailbox?.oid));
     const unsure = crew.held.filter((hold) => !done.includes(hold));
     for (const hold of unsure)
-      if (!crew.missing.has(hold.worker)) step.warn(unconfirmedWarning(hold));
+      if (!crew.missing.has(hold.worker)) step.report(unconfirmedFailure(hold));
     for (const queue of new Set(crew.held.map((hold) => hold.queue))) {
       const workers = done.filter((hold) => hold.queue === queue).map(({ worker }) => worker);
       if (workers.length > 0)

@@ -101,8 +101,14 @@ export function unnotedWarning(reason: string): string {
   return `Celery: the hold of the consumers could not be noted in Redis (${reason}): were this run killed, nobody would know of it`;
 }
 
-export function unconfirmedWarning({ worker, queue }: Hold): string {
-  return `Celery: ${worker} has not confirmed that it consumes ${queue} again: it does once it reads its messages; see media-cleanup doctor`;
+export function unconfirmedFailure({ worker, queue }: Hold): Failure {
+  return {
+    target: 'Celery',
+    item: `worker ${worker} (${queue})`,
+    code: 'EHELD',
+    reason: `Has not confirmed that it consumes ${queue} again: it may do so once it reads its messages`,
+    hint: `media-cleanup doctor --fix, or: celery --app <app> control --destination ${worker} add_consumer ${queue}`,
+  };
 }
 
 /** How long a worker remembers what was revoked (celery/worker/state.py `REVOKE_EXPIRES`). */
