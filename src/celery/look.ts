@@ -158,11 +158,16 @@ export async function silentNames(
   names: BrokerKeys,
   enquiry: Enquiry,
 ): Promise<readonly string[]> {
-  if (enquiry.silent() === 0) return [];
+  if (enquiry.silent() + twinsOf(enquiry) === 0) return [];
   const answered = new Set(enquiry.workers().map((worker: Worker) => worker.name));
   const declared = await refusable(declaredWorkers(broker, names));
   if (declared instanceof RedisError) return [];
   return declared.filter((name) => !answered.has(name)).toSorted();
+}
+
+/** How many replies came in a name that had answered already. */
+export function twinsOf(enquiry: Enquiry): number {
+  return enquiry.workers().reduce((sum, { copies }) => sum + copies - 1, 0);
 }
 
 /** Anything but the loss of the connection: Redis answers, and says no. */

@@ -14,6 +14,11 @@ export interface Mailbox {
   readonly oid: string;
   /** Content types of replies that could not be read: whoever sent them counts as silent. */
   readonly unreadable: ReadonlySet<string>;
+  /**
+   * Names in replies to a question that came when as many had come as workers listen: somebody makes up
+   * replies, and which of them are true is not known.
+   */
+  readonly surplus: ReadonlySet<string>;
   /** @param to names of workers; undefined: every one that listens. @throws RedisError. */
   send(
     method: string,
@@ -50,6 +55,22 @@ interface Question extends Sent {
   readonly copies: Map<string, number>;
   reached: number;
   answered: number;
+  /** How many listened when it was asked; more replies than these cannot all be workers'. */
+  listening: number;
+  surplus: number;
+}
+
+const REPLIES_A_READ = 500;
+/** So many replies too many are read for each question. */
+const MOST_SURPLUS = 16;
+/** A question that is answered is kept for a while: a reply too many may come late. */
+const KEPT_QUESTIONS = 200;
+
+function forgetOldest(byTicket: Map<string, Question>): void {
+  for (const [ticket, { answered, reached }] of byTicket) {
+    if (byTicket.size < KEPT_QUESTIONS) return;
+    if (answered >= reached) byTicket.delete(ticket);
+  }
 }
 
 /** From looking up where a reply goes to pushing it. */
@@ -79,6 +100,7 @@ export async function openMailbox(
   const oid = `${CLIENT_NAME}-${Date.now()}-${randomUUID()}`;
   const list = names.replies(oid);
   const unreadable = new Set<string>();
+  const surplus = new Set<string>();
   const byTicket = new Map<string, Question>();
   await broker.send('SADD', names.binding(REPLY_EXCHANGE), bindingOf(oid));
 
@@ -86,7 +108,8 @@ export async function openMailbox(
   let uncertain: readonly Buffer[] = [];
 
   const receive = async (): Promise<number> => {
-    const all = await broker.send('LRANGE', list, 0, -1);
+    // The oldest: anybody who may write to Redis may push any number of replies.
+    const all = await broker.send('LRANGE', list, -REPLIES_A_READ, -1);
     if (all.length === 0) return 0;
     const messages = all.filter((message) => !uncertain.some((known) => known.equals(message)));
     uncertain = [];
@@ -107,13 +130,18 @@ export async function openMailbox(
         continue;
       }
       const { worker, value } = reply;
+      if (question.answered >= question.listening) {
+        surplus.add(worker);
+        // What it says counts as well, since it may be the true one; but nobody waits for more.
+        if (question.surplus >= MOST_SURPLUS) continue;
+        question.surplus += 1;
+        question.replies.set(worker, joined(question.replies.get(worker), value));
+        question.copies.set(worker, (question.copies.get(worker) ?? 0) + 1);
+        continue;
+      }
       question.replies.set(worker, joined(question.replies.get(worker), value));
       question.copies.set(worker, (question.copies.get(worker) ?? 0) + 1);
       question.answered += 1;
-      // Whoever asked has it; a long wait asks very often.
-      if (question.reached > 0 && question.answered >= question.reached) {
-        byTicket.delete(reply.ticket);
-      }
       taken += 1;
     }
     return taken;
@@ -122,13 +150,22 @@ export async function openMailbox(
   return {
     oid,
     unreadable,
+    surplus,
     async send(method, args, to) {
-      const question: Question = { replies: new Map(), copies: new Map(), answered: 0, reached: 0 };
+      const question: Question = {
+        replies: new Map(),
+        copies: new Map(),
+        answered: 0,
+        reached: 0,
+        listening: Infinity,
+        surplus: 0,
+      };
       // To kombu an empty destination is everyone (`Node.handle_message`).
       if (to?.length === 0) return question;
       const listening = await over(broker, async () => {
         // Answers to one that was asked twice are told apart.
         const ticket = randomUUID();
+        forgetOldest(byTicket);
         byTicket.set(ticket, question);
         const message = encodeControl({ method, args, to, reply: { oid, ticket } });
         try {
@@ -138,6 +175,7 @@ export async function openMailbox(
           throw error;
         }
       });
+      question.listening = listening;
       question.reached = Math.min(listening, to?.length ?? listening);
       return question;
     },

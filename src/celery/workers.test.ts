@@ -10,6 +10,7 @@ function mailboxWith(replies: Readonly<Record<string, unknown>>): Mailbox {
   return {
     oid: 'oid',
     unreadable: new Set(),
+    surplus: new Set(),
     send: async (method) => {
       const known = Object.hasOwn(replies, method);
       const own = new Map(known ? [[NAME, replies[method]]] : []);

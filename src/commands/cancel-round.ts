@@ -10,6 +10,7 @@ import { log, note } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { hasOwn, ownWorkers, sharedTasksOf, tasksOf } from './look-at-workers.ts';
 import type { OwnWorker, WorkersTask } from './look-at-workers.ts';
+import { withEvidence } from '../wipe/task-evidence.ts';
 import { noteScheduled } from '../wipe/scheduled-tasks.ts';
 import { noteHarmless } from '../wipe/silent-workers.ts';
 import { logRemoved } from './step-log.ts';
@@ -29,7 +30,8 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
   const { step, look } = crew;
   if (look?.enquiry === undefined || look.mailbox === undefined) return;
   const { mailbox } = look;
-  const all = await ownWorkers(broker, step.keys, look.enquiry.workers());
+  const told = await ownWorkers(broker, step.keys, look.enquiry.workers());
+  const all = await withEvidence(crew, broker, told);
   noteHarmless(crew, all);
   noteScheduled(crew, look.enquiry.withScheduled ? all.filter(hasOwn) : []);
   // One that has told everything before and has nothing of the service need not tell it again.
@@ -40,18 +42,17 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
   noteScheduled(crew, answer.own);
   // What is in flight goes before anything is killed: kombu gives back nothing that is not there.
   const inFlight = await wipeInFlight(step);
+  for (const id of inFlight) crew.evidence.set(id, 'redis');
   const silent = (crew.look?.enquiry?.silent() ?? 0) > 0;
   await revokeNew(crew, mailbox, inFlight, silent ? undefined : names);
   // What one told first counts, should it not answer any more.
-  const told = tasksOf(known).map(({ id }) => id);
-  await revokeNew(crew, mailbox, told, names);
+  await revokeTold(crew, mailbox, tasksOf(known), names);
   const cancelled = new Map<string, WorkersTask>();
   const end = performance.now() + CANCEL_MS;
   for (let pause = 5; ; pause = Math.min(2 * pause, 100)) {
     const tasks = tasksOf(answer.own);
     for (const task of tasks) if (!cancelled.has(task.id)) cancelled.set(task.id, task);
-    const ids = tasks.map(({ id }) => id);
-    await revokeNew(crew, mailbox, ids, names);
+    await revokeTold(crew, mailbox, tasks, names);
     const unable = unableToKill(crew.revocations);
     // A scheduled task stays with its worker, and is dropped at its time.
     const pending = tasks.filter(
@@ -192,7 +193,7 @@ async function askAgain(
   const workers = again.workers();
   const open = new Set(workers.filter(({ complete }) => complete).map(({ name }) => name));
   return {
-    own: await ownWorkers(broker, crew.step.keys, workers),
+    own: await withEvidence(crew, broker, await ownWorkers(broker, crew.step.keys, workers)),
     secretive: names.filter((name) => !open.has(name)),
   };
 }
@@ -206,6 +207,23 @@ async function revokeNew(
   const fresh = taskIds.filter((id) => !crew.revoked.has(id));
   for (const id of fresh) crew.revoked.add(id);
   crew.revocations.push(...(await revoke(mailbox, fresh, to)));
+}
+
+/** What is known by a worker's word alone is revoked at that worker alone. */
+async function revokeTold(
+  crew: Crew,
+  mailbox: Mailbox,
+  tasks: readonly WorkersTask[],
+  names: readonly string[],
+): Promise<void> {
+  const isWord = ({ id }: WorkersTask): boolean => crew.evidence.get(id) === 'word';
+  const ids = (of: readonly WorkersTask[]): readonly string[] => of.map(({ id }) => id);
+  await revokeNew(crew, mailbox, ids(tasks.filter((task) => !isWord(task))), names);
+  const words = tasks.filter(isWord);
+  for (const worker of new Set(words.map((task) => task.worker))) {
+    const those = words.filter((task) => task.worker === worker);
+    await revokeNew(crew, mailbox, ids(those), [worker]);
+  }
 }
 
 function namesOf(crew: Crew, own: readonly OwnWorker[]): readonly string[] {

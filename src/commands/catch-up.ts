@@ -22,6 +22,8 @@ import {
   secretiveWorkersFailure,
   silentWorkersFailure,
   stubbornTasksFailure,
+  surplusRepliesFailure,
+  unprovenTasksFailure,
   withoutRemoteControlFailure,
 } from './worker-warnings.ts';
 
@@ -74,7 +76,7 @@ async function asksForMore(
   const enquiry = await enquire(mailbox, 'without scheduled');
   await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, crew.step.signal);
   const own = await ownWorkers(broker, crew.step.keys, enquiry.workers());
-  const stubborn = new Set(crew.stubborn.map(({ id }) => id));
+  const stubborn = new Set([...crew.stubborn, ...crew.unproven].map(({ id }) => id));
   const atWork = own.some(
     ({ queues, tasks }) => queues.length > 0 || tasks.some(({ id }) => !stubborn.has(id)),
   );
@@ -128,7 +130,8 @@ export async function refreshCrew(crew: Crew): Promise<void> {
 
 /** Whether somebody may write again; said in the report, with what it means. */
 export function reportStragglers(crew: Crew): boolean {
-  const { step, look, link, leftRunning, shared, stubborn, secretive, silent, missing } = crew;
+  const { step, look, link, leftRunning, shared, unproven, stubborn, secretive, silent, missing } =
+    crew;
   for (const [worker, tasks] of crew.scheduled) step.report(scheduledTasksFailure(worker, tasks));
   const deaf = look?.withoutRemoteControl.celery ?? 0;
   if (deaf > 0 && link !== undefined) step.report(withoutRemoteControlFailure(link, deaf));
@@ -140,6 +143,12 @@ export function reportStragglers(crew: Crew): boolean {
   }
   for (const [worker, tasks] of shared)
     sharedTaskFailures(step.service, worker, tasks).forEach(step.report);
+  const surplus = look.mailbox?.surplus ?? new Set();
+  if (surplus.size > 0) step.report(surplusRepliesFailure(surplus));
+  for (const worker of new Set(unproven.map((task) => task.worker))) {
+    const tasks = unproven.filter((task) => task.worker === worker);
+    step.report(unprovenTasksFailure(worker, tasks));
+  }
   if (stubborn.length > 0) step.report(stubbornTasksFailure(stubborn));
   const forgotten = crew.revoked.size > MOST_REMEMBERED;
   if (forgotten) step.report(forgottenTasksFailure(crew.revoked.size));
@@ -148,5 +157,11 @@ export function reportStragglers(crew: Crew): boolean {
     const unreadable = look.mailbox?.unreadable ?? new Set();
     step.report(silentWorkersFailure(silent.names, silent.count, unreadable));
   }
-  return known || forgotten || leftRunning.length > 0 || !isIdle(crew);
+  return (
+    known ||
+    forgotten ||
+    surplus.size + unproven.length > 0 ||
+    leftRunning.length > 0 ||
+    !isIdle(crew)
+  );
 }

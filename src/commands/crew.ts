@@ -9,6 +9,7 @@ import { RedisError } from '../redis/errors.ts';
 import type { Link } from './links.ts';
 import type { sharedTasksOf, WorkersTask } from './look-at-workers.ts';
 import type { WipeRequest } from './request.ts';
+import type { Evidence } from '../wipe/task-evidence.ts';
 import type { StepContext } from './step.ts';
 import { unnotedWarning } from './worker-warnings.ts';
 
@@ -37,6 +38,10 @@ export interface Crew {
   leftRunning: readonly WorkersTask[];
   /** Tasks of the service's queues that go to queues outside the run too, by the worker's name. */
   shared: ReturnType<typeof sharedTasksOf>;
+  /** How each task that a worker named is known to be the service's, by its id. */
+  readonly evidence: Map<string, Evidence>;
+  /** Tasks that workers name and that something speaks against: not touched. */
+  unproven: readonly WorkersTask[];
   /** Some were told to leave, and were not seen to have left. */
   unsettled: boolean;
   /** When they were asked last, and when who listens was looked at, by `performance.now()`. */
@@ -77,6 +82,8 @@ export function createCrew(
     revocations: [],
     stubborn: [],
     leftRunning: [],
+    evidence: new Map(),
+    unproven: [],
     shared: [],
     secretive: [],
     scheduled: new Map(),

@@ -94,7 +94,10 @@ async function describeWorkers(
     waiting: look.clients?.waiting,
     withoutRemoteControl: look.withoutRemoteControl.all,
     silent: enquiry?.silent() ?? 0,
-    silentNames: enquiry === undefined ? [] : await silentNames(broker, keys.broker, enquiry),
+    silentNames:
+      enquiry === undefined || enquiry.silent() === 0
+        ? []
+        : await silentNames(broker, keys.broker, enquiry),
     held: standing.map(({ worker, queue }) => ({ worker, queue })),
     maybeHeld: possible.map(({ worker, queue }) => ({ worker, queue })),
     heldByOthers: going.map(({ worker, queue }) => ({ worker, queue })),

@@ -87,6 +87,28 @@ export function leftRunningFailure(
   };
 }
 
+/** Tasks that a worker names as the service's while something else says that they are not. */
+export function unprovenTasksFailure(worker: string, tasks: readonly WorkersTask[]): Failure {
+  return {
+    target: 'Celery',
+    item: `worker ${worker} (unproven)`,
+    code: 'EUNPROVEN',
+    reason: `Names ${counted(tasks.length, 'task')} (${firstIds(tasks)}) that Redis or another reply shows to be another's, or that have ended: not cancelled; each may write again`,
+    hint: 'give each worker a name of its own (--hostname), see who may write to this Redis, and run again',
+  };
+}
+
+/** @param names in the replies that came when every worker had answered. */
+export function surplusRepliesFailure(names: ReadonlySet<string>): Failure {
+  return {
+    target: 'Celery',
+    item: 'replies of workers',
+    code: 'EFORGED',
+    reason: `More replies came (as ${[...names].slice(0, 5).join(', ')}) than workers listen: which of them are true, and what the workers do, is not known`,
+    hint: 'see who may write to this Redis, restart the workers, and run again',
+  };
+}
+
 function firstIds(tasks: readonly WorkersTask[]): string {
   const shown = tasks.slice(0, 5).map(({ id }) => id);
   const more = tasks.length - shown.length;

@@ -23,6 +23,10 @@ export function noteScheduled(crew: Crew, own: readonly OwnWorker[]): void {
   }
 }
 
+function isActedOn({ evidence }: Crew, id: string): boolean {
+  return evidence.has(id) && evidence.get(id) !== 'none';
+}
+
 /**
  * Asks the workers that keep scheduled tasks for these, before a look: what has become due since has
  * left its result and what the app wrote by then, so that the look finds it. A worker that does not
@@ -49,6 +53,6 @@ export async function refreshScheduled(crew: Crew, broker: RedisConnection): Pro
   const due = before.flatMap(([, tasks]) => tasks).filter(({ id }) => !kept.has(id));
   await removeResultsOf(
     step,
-    due.map(({ id }) => id),
+    due.map(({ id }) => id).filter((id) => isActedOn(crew, id)),
   );
 }

@@ -1,5 +1,5 @@
 import { readClients } from '../celery/clients.ts';
-import { refusable, silentNames } from '../celery/look.ts';
+import { refusable, silentNames, twinsOf } from '../celery/look.ts';
 import type { Enquiry } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { RedisError } from '../redis/errors.ts';
@@ -40,9 +40,12 @@ export async function silentOf(
   broker: RedisConnection,
   enquiry: Enquiry,
 ): Promise<Crew['silent']> {
-  const silent = enquiry.silent();
-  if (silent === 0) return { count: 0, names: [] };
+  const twins = twinsOf(enquiry);
+  if (enquiry.silent() + twins === 0) return { count: 0, names: [] };
   const possible = await silentNames(broker, crew.step.keys.broker, enquiry);
+  // A name that answered twice is two workers, or one of those that did not answer is hidden by it.
+  const silent = enquiry.silent() + Math.min(twins, possible.length);
+  if (silent === 0) return { count: 0, names: [] };
   const known = knownNames(crew);
   const names = possible.filter((name) => !known.has(name));
   const left = possible.filter((name) => known.has(name));
