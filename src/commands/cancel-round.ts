@@ -30,23 +30,23 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
   const { step, look } = crew;
   if (look?.enquiry === undefined || look.mailbox === undefined) return;
   const { mailbox } = look;
-  const told = await ownWorkers(broker, step.keys, look.enquiry.workers());
-  const all = await withEvidence(crew, broker, told);
+  const all = await ownWorkers(broker, step.keys, look.enquiry.workers());
   noteHarmless(crew, all);
   noteScheduled(crew, look.enquiry.withScheduled ? all.filter(hasOwn) : []);
   // One that has told everything before and has nothing of the service need not tell it again.
   const known = all.filter((own) => hasOwn(own) || !crew.harmless.has(own.worker.name));
   await leaveQueues(crew, broker, known);
   const names = namesOf(crew, known);
-  let answer = await askAgain(crew, broker, names, 'with scheduled');
-  noteScheduled(crew, answer.own);
+  const raw = await askAgain(crew, broker, names, 'with scheduled');
   // What is in flight goes before anything is killed: kombu gives back nothing that is not there.
   const inFlight = await wipeInFlight(step);
   for (const id of inFlight) crew.evidence.set(id, 'redis');
   const silent = (crew.look?.enquiry?.silent() ?? 0) > 0;
   await revokeNew(crew, mailbox, inFlight, silent ? undefined : names);
   // What one told first counts, should it not answer any more.
-  await revokeTold(crew, mailbox, tasksOf(known), names);
+  await revokeTold(crew, mailbox, tasksOf(await withEvidence(crew, broker, known)), names);
+  let answer = { ...raw, own: await withEvidence(crew, broker, raw.own) };
+  noteScheduled(crew, answer.own);
   const cancelled = new Map<string, WorkersTask>();
   const end = performance.now() + CANCEL_MS;
   for (let pause = 5; ; pause = Math.min(2 * pause, 100)) {
@@ -69,7 +69,8 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
     }
     await sleep(pause);
     step.signal.throwIfAborted();
-    answer = await askAgain(crew, broker, names, 'without scheduled');
+    const again = await askAgain(crew, broker, names, 'without scheduled');
+    answer = { ...again, own: await withEvidence(crew, broker, again.own) };
   }
   crew.askedAt = performance.now();
   crew.stubborn = tasksOf(answer.own).filter(({ state }) => state !== 'scheduled');
@@ -193,7 +194,7 @@ async function askAgain(
   const workers = again.workers();
   const open = new Set(workers.filter(({ complete }) => complete).map(({ name }) => name));
   return {
-    own: await withEvidence(crew, broker, await ownWorkers(broker, crew.step.keys, workers)),
+    own: await ownWorkers(broker, crew.step.keys, workers),
     secretive: names.filter((name) => !open.has(name)),
   };
 }
