@@ -6,7 +6,11 @@ import { permitted } from '../redis/errors.ts';
 import { over } from '../redis/over.ts';
 import { parseBinding, SEPARATOR } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
-import { decodeReply, encodeControl } from './pidbox.ts';
+import { encodeControl } from './pidbox.ts';
+import { createQuestions, startQuestion } from './questions.ts';
+import type { Sent } from './questions.ts';
+
+export type { Sent } from './questions.ts';
 
 /** Remote control of the workers of one database: messages to them, and a list for their replies. */
 export interface Mailbox {
@@ -39,40 +43,7 @@ export interface Mailbox {
   close(connection?: RedisConnection): Promise<void>;
 }
 
-export interface Sent {
-  /** How many workers it is for: what PUBLISH says, at most as many as were named. */
-  readonly reached: number;
-  /** By worker; grows as replies are received. */
-  readonly replies: ReadonlyMap<string, unknown>;
-  /** How many replies came of each name: more than one where several workers go by it. */
-  readonly copies: ReadonlyMap<string, number>;
-  /** How many replies came. */
-  readonly answered: number;
-}
-
-interface Question extends Sent {
-  readonly replies: Map<string, unknown>;
-  readonly copies: Map<string, number>;
-  reached: number;
-  answered: number;
-  /** How many listened when it was asked; more replies than these cannot all be workers'. */
-  listening: number;
-  surplus: number;
-}
-
 const REPLIES_A_READ = 500;
-/** So many replies too many are read for each question. */
-const MOST_SURPLUS = 16;
-/** A question that is answered is kept for a while: a reply too many may come late. */
-const KEPT_QUESTIONS = 200;
-
-function forgetOldest(byTicket: Map<string, Question>): void {
-  for (const [ticket, { answered, reached }] of byTicket) {
-    if (byTicket.size < KEPT_QUESTIONS) return;
-    if (answered >= reached) byTicket.delete(ticket);
-  }
-}
-
 /** From looking up where a reply goes to pushing it. */
 const REPLY_MS = 60;
 const FIRST_PAUSE_MS = 4;
@@ -99,9 +70,7 @@ export async function openMailbox(
 ): Promise<Mailbox> {
   const oid = `${CLIENT_NAME}-${Date.now()}-${randomUUID()}`;
   const list = names.replies(oid);
-  const unreadable = new Set<string>();
-  const surplus = new Set<string>();
-  const byTicket = new Map<string, Question>();
+  const questions = createQuestions();
   await broker.send('SADD', names.binding(REPLY_EXCHANGE), bindingOf(oid));
 
   // Read, and taken away by a command whose answer was lost: perhaps still there.
@@ -120,58 +89,26 @@ export async function openMailbox(
       await broker.startRetries().recover(error);
       uncertain = all;
     }
-    let taken = 0;
-    for (const message of messages) {
-      const reply = decodeReply(message);
-      const question = byTicket.get(reply?.ticket ?? '');
-      if (reply === undefined || question === undefined) continue;
-      if (reply.worker === undefined) {
-        unreadable.add(reply.contentType);
-        continue;
-      }
-      const { worker, value } = reply;
-      if (question.answered >= question.listening) {
-        surplus.add(worker);
-        // What it says counts as well, since it may be the true one; but nobody waits for more.
-        if (question.surplus >= MOST_SURPLUS) continue;
-        question.surplus += 1;
-        question.replies.set(worker, joined(question.replies.get(worker), value));
-        question.copies.set(worker, (question.copies.get(worker) ?? 0) + 1);
-        continue;
-      }
-      question.replies.set(worker, joined(question.replies.get(worker), value));
-      question.copies.set(worker, (question.copies.get(worker) ?? 0) + 1);
-      question.answered += 1;
-      taken += 1;
-    }
-    return taken;
+    return messages.filter(questions.take).length;
   };
 
   return {
     oid,
-    unreadable,
-    surplus,
+    unreadable: questions.unreadable,
+    surplus: questions.surplus,
     async send(method, args, to) {
-      const question: Question = {
-        replies: new Map(),
-        copies: new Map(),
-        answered: 0,
-        reached: 0,
-        listening: Infinity,
-        surplus: 0,
-      };
+      const question = startQuestion();
       // To kombu an empty destination is everyone (`Node.handle_message`).
       if (to?.length === 0) return question;
       const listening = await over(broker, async () => {
         // Answers to one that was asked twice are told apart.
         const ticket = randomUUID();
-        forgetOldest(byTicket);
-        byTicket.set(ticket, question);
+        questions.ask(ticket, question);
         const message = encodeControl({ method, args, to, reply: { oid, ticket } });
         try {
           return await broker.send('PUBLISH', names.mailbox(db), message);
         } catch (error) {
-          byTicket.delete(ticket);
+          questions.forget(ticket);
           throw error;
         }
       });
@@ -198,8 +135,7 @@ export async function openMailbox(
     async close(connection = broker) {
       await removeReplyList(connection, names, oid);
       // A worker that has just looked the binding up still pushes its reply.
-      const waiting = [...byTicket.values()].some(({ reached, answered }) => answered < reached);
-      if (!waiting) return;
+      if (!questions.areOpen()) return;
       await sleep(REPLY_MS);
       await connection.unlink([list]);
     },
@@ -244,13 +180,6 @@ export async function removeReplyList(
     permitted(broker.send('SREM', names.binding(REPLY_EXCHANGE), bindingOf(oid))),
     permitted(broker.unlink([names.replies(oid)])),
   ]);
-}
-
-/** Two workers that go by one name answer both: what they have is had by that name. */
-function joined(one: unknown, other: unknown): unknown {
-  if (Array.isArray(one) && Array.isArray(other))
-    return [...(one as unknown[]), ...(other as unknown[])];
-  return one ?? other;
 }
 
 const REPLY_EXCHANGE = 'reply.celery.pidbox';

@@ -42,11 +42,7 @@ export function createPathIndex<T>(mounts: readonly Mount[] | undefined): PathIn
   const byIdentity = new Map<string, Entry<T>[]>();
   const below = new Map<string, Entry<T>[]>();
   const entries: Entry<T>[] = [];
-  const identities = new Map<string, string | undefined>();
-  const identityOf = (path: string): string | undefined => {
-    if (!identities.has(path)) identities.set(path, identityOfPath(path));
-    return identities.get(path);
-  };
+  const identityOf = rememberIdentities();
   return { add, around, inside };
 
   function add(path: string, value: T): void {
@@ -116,6 +112,15 @@ export function createPathIndex<T>(mounts: readonly Mount[] | undefined): PathIn
     const place = placeOf(path);
     return [{ device: '', path }, ...(place === undefined ? [] : [place])];
   }
+}
+
+/** Each path is looked at once. */
+function rememberIdentities(): (path: string) => string | undefined {
+  const identities = new Map<string, string | undefined>();
+  return (path) => {
+    if (!identities.has(path)) identities.set(path, identityOfPath(path));
+    return identities.get(path);
+  };
 }
 
 /** Two are enough: one of them may be the one that is asked for. */

@@ -50,7 +50,7 @@ function parse(source: string): Tree {
   let at = 0;
   let depth = 0;
   const tree = either();
-  if (at < source.length) throw unknown();
+  if (at < source.length) throw unknown(source, at);
   return tree;
 
   function either(): Tree {
@@ -80,29 +80,29 @@ function parse(source: string): Tree {
       at += 1;
       return { is: character === '^' ? 'start' : 'end' };
     }
-    if (character === undefined || '*+?'.includes(character)) throw unknown();
+    if (character === undefined || '*+?'.includes(character)) throw unknown(source, at);
     const start = at;
     if (character === '[') skipSet();
     else at += character === '\\' ? 2 : 1;
     const text = source.slice(start, at);
     // Of more than one character, or of none: `\1`, `\b`, `\x41`.
-    if (/^\\(?:[0-9bBckpPux]|$)/.test(text)) throw unknown();
+    if (/^\\(?:[0-9bBckpPux]|$)/.test(text)) throw unknown(source, at);
     return { is: 'character', test: characterTest(text) };
   }
 
   function skipSet(): void {
     at += source[at + 1] === '^' ? 2 : 1;
     while (at < source.length && source[at] !== ']') at += source[at] === '\\' ? 2 : 1;
-    if (at >= source.length) throw unknown();
+    if (at >= source.length) throw unknown(source, at);
     at += 1;
   }
 
   function group(): Tree {
     const [opening = '('] = /^\((?:\?(?:[:=!]|<[=!]?))?/.exec(source.slice(at, at + 4)) ?? [];
-    if (opening.startsWith('(?<')) throw unknown();
+    if (opening.startsWith('(?<')) throw unknown(source, at);
     at += opening.length;
     const what = either();
-    if (source[at] !== ')') throw unknown();
+    if (source[at] !== ')') throw unknown(source, at);
     at += 1;
     if (opening === '(?=' || opening === '(?!') {
       return { is: 'ahead', what, isWanted: opening === '(?=' };
@@ -123,10 +123,10 @@ function parse(source: string): Tree {
     const to = comma === '' ? least : most;
     return { is: 'repeat', what, least: Number(least), most: to === '' ? Infinity : Number(to) };
   }
+}
 
-  function unknown(): SyntaxError {
-    return new SyntaxError(`unknown syntax at ${at} of ${source}`);
-  }
+function unknown(source: string, at: number): SyntaxError {
+  return new SyntaxError(`unknown syntax at ${at} of ${source}`);
 }
 
 function tooLarge(): SyntaxError {
