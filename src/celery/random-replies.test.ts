@@ -1,23 +1,18 @@
 import { expect, test } from 'vitest';
+import { dice, SEED } from '../../test/support/dice.ts';
+import { unableToKill } from './cancel.ts';
 import type { Mailbox, Sent } from './mailbox.ts';
 import { decodeReply } from './pidbox.ts';
 import { askForQueues, enquire } from './workers.ts';
 
 /** Replies of any shape that somebody may push to our list: read without an error, and of known types. */
 
-const SEED = 20_251_129;
 const ROUNDS = 10_000;
 const METHODS = ['stats', 'active_queues', 'active', 'reserved', 'scheduled', 'revoked'] as const;
 
-/** mulberry32 */
 function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
+  const random = dice(seed);
+  return (below) => Math.floor(random() * below);
 }
 
 const KEYS = [
@@ -75,6 +70,16 @@ test.each(METHODS)('10,000 random replies to %s', async (method) => {
     // One question of six is answered: whatever the answer, not everything is known.
     expect(told?.complete ?? false).toBe(false);
     if (method === 'active_queues') await askForQueues(mailbox, [worker]);
+  }
+});
+
+test('10,000 random replies to revoke', async () => {
+  const below = randomFrom(SEED);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const value = randomValue(below, 0);
+    const sent = await mailboxOf('revoke', 'w@x', value).send('revoke', {});
+    const isRefusal = value !== null && typeof value === 'object' && Object.hasOwn(value, 'error');
+    expect([...unableToKill([sent])]).toEqual(isRefusal ? ['w@x'] : []);
   }
 });
 
