@@ -122,7 +122,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('the test of the test', () =>
       const folder = createFolder();
       onTestFinished(() => folder.remove());
       const tool = mutantTool(folder.path, [
-        ['holdConsumers(crew, request.waitIdle)', 'void 0'],
+        ['[crew, holdConsumers(crew, waitIdle)]', '[crew, Promise.resolve()]'],
         ['async function wipeInFlight(step) {', 'async function wipeInFlight(step) { return [];'],
       ]);
       const outcomes = await Promise.all(WAYS.map(async (way) => afterWipe(how, way, tool)));

@@ -45,17 +45,15 @@ export async function lockRedis(
 ): Promise<RedisLocks> {
   const held: Held[] = [];
   const lost = new Set<string>();
-  const renewing = new Set<Promise<void>>();
+  const renewing = new Map<Held, Promise<void>>();
   const release = async (): Promise<void> => {
     clearInterval(renewal);
-    const releasing = async (): Promise<void> => {
-      // One that is under way could take what is released.
-      await Promise.all(renewing);
-      await Promise.all(
-        held.splice(0).map(async ({ redis, lock }) => attempt(releaseLock(redis, lock))),
-      );
-    };
-    await inTime(releasing());
+    const releasing = held.splice(0).map(async (one) => {
+      // One that is under way could take what is released. A lock does not wait for those of others.
+      await renewing.get(one);
+      await attempt(releaseLock(one.redis, one.lock));
+    });
+    await inTime(Promise.all(releasing));
   };
   const renew = async (one: Held): Promise<void> => {
     if (lost.has(one.service)) return;
@@ -65,8 +63,7 @@ export async function lockRedis(
   // From the first on: the next one may have to be waited for.
   const renewal = setInterval(() => {
     for (const one of held) {
-      const renewed = renew(one).finally(() => renewing.delete(renewed));
-      renewing.add(renewed);
+      if (!renewing.has(one)) renewing.set(one, renew(one).finally(() => renewing.delete(one)));
     }
   }, RENEWAL_MS).unref();
   try {
@@ -118,7 +115,7 @@ export async function lockRedis(
 /** A lock that nobody answers for expires: the report is not kept waiting for it. */
 const RELEASE_MS = 2_000;
 
-async function inTime(work: Promise<void>): Promise<void> {
+async function inTime(work: Promise<unknown>): Promise<void> {
   const limit = new AbortController();
   // Referenced: a client that was closed answers never, and nothing else may keep the process alive.
   const timer = sleep(RELEASE_MS, undefined, { signal: limit.signal }).catch(() => undefined);
