@@ -63,7 +63,11 @@ export async function lockRedis(
   // From the first on: the next one may have to be waited for.
   const renewal = setInterval(() => {
     for (const one of held) {
-      if (!renewing.has(one)) renewing.set(one, renew(one).finally(() => renewing.delete(one)));
+      if (!renewing.has(one))
+        renewing.set(
+          one,
+          renew(one).finally(() => renewing.delete(one)),
+        );
     }
   }, RENEWAL_MS).unref();
   try {
