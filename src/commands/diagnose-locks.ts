@@ -3,10 +3,12 @@ import { permitted } from '../redis/errors.ts';
 import { missingPermissions } from '../redis/permissions.ts';
 import type { Check } from '../report/diagnosis.ts';
 import { systemReason } from '../report/system-reason.ts';
-import { isNobody, lookAtLock, NOBODY, parseHolder } from '../runs/lock-file.ts';
+import { claimsAgainst } from '../runs/claim-file.ts';
+import { isNobody, NOBODY, parseHolder } from '../runs/lock-file.ts';
 import type { Holder } from '../runs/lock-file.ts';
 import { hasDiedHere } from '../runs/process-identity.ts';
-import { heldText, lockFiles } from './host-locks.ts';
+import type { Located } from './guard-targets.ts';
+import { claimOf, heldText, locksIn } from './host-locks.ts';
 import { onLink } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
@@ -20,7 +22,9 @@ import { serviceKeys } from './service-keys.ts';
  */
 export async function diagnoseLocks(
   service: OpenService,
+  located: Located | undefined,
   stateDirectory: string,
+  signal: AbortSignal,
 ): Promise<readonly Check[]> {
   const { name } = service.config;
   const told = new Set<string>();
@@ -32,9 +36,9 @@ export async function diagnoseLocks(
     checks.push(isDead ? deadCheck(holder, name) : heldCheck(holder, name, where, wait));
   };
   try {
-    for (const { file } of lockFiles([service.config], stateDirectory)) {
-      const found = lookAtLock(file);
-      if (found !== undefined) tell(found.holder, !found.isAlive, ` (${file})`, '');
+    const claim = await claimOf(service.config, located?.directories ?? [], signal);
+    for (const { file, holder, isAlive } of claimsAgainst(locksIn(stateDirectory), claim)) {
+      tell(holder, !isAlive, ` (${file})`, '');
     }
   } catch (error) {
     const code = errorCode(error);

@@ -75,11 +75,11 @@ export async function doctor(
     const resumed: Hold[] = [];
     const diagnoses: ServiceDiagnosis[] = [];
     for (const service of services) {
-      const first = await diagnose(service, state, signal);
+      const first = await diagnose(service, located, state, signal);
       const held = request.fix ? heldConsumers(first) : [];
       const fixed = held.length === 0 ? [] : await resumeHeld(service, held, signal);
       resumed.push(...fixed);
-      const last = fixed.length === 0 ? first : await diagnose(service, state, signal);
+      const last = fixed.length === 0 ? first : await diagnose(service, located, state, signal);
       const { name } = service.config;
       const ofConfig = diagnoses.length === 0 ? configChecks(config.file) : [];
       const more = [...ofConfig, ...sharedChecks(name, shared), ...(files.get(name) ?? [])];
@@ -146,6 +146,7 @@ function sharedChecks(
 
 async function diagnose(
   service: OpenService,
+  located: ReadonlyMap<string, Located>,
   state: string,
   signal: AbortSignal,
 ): Promise<ServiceDiagnosis> {
@@ -161,7 +162,7 @@ async function diagnose(
   const checks: Check[] = [
     ...linkChecks(service),
     ...redis.checks,
-    ...(await diagnoseLocks(service, state)),
+    ...(await diagnoseLocks(service, located.get(service.config.name), state, signal)),
     ...failures
       .list()
       .first.filter(({ code }) => code !== 'NOPERM' || isAllowed(redis.checks))

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { join, relative, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceConfig } from '../config/types.ts';
 import { CannotStart, errorCode, errorMessage } from '../errors.ts';
@@ -8,6 +7,7 @@ import { localTime } from '../report/log-line.ts';
 import type { Observer } from '../report/observer.ts';
 import { printable } from '../report/printable.ts';
 import { systemReason } from '../report/system-reason.ts';
+import { takeClaims } from '../runs/claim-file.ts';
 import {
   isNobody,
   isOurs,
@@ -16,18 +16,18 @@ import {
   RENEW_MS,
   renewLock,
   rewriteLock,
-  takeLock,
 } from '../runs/lock-file.ts';
 import type { HeldLock, Holder } from '../runs/lock-file.ts';
 import { identify } from '../runs/process-identity.ts';
 import { userName } from '../runs/recorder.ts';
 import { makePrivateDirectory } from '../runs/state-directory.ts';
-import { realPlace } from '../files/real-path.ts';
-import { identityOfPath, upwards } from '../files/within.ts';
+import { claimDirectories } from '../files/directory-claim.ts';
+import type { Claim } from '../files/directory-claim.ts';
+import type { Located } from './guard-targets.ts';
 
 /**
- * The locks of a run on this host: one for each directory of its services, so that a service is
- * known again whatever config names it; of a service without directories its database and name.
+ * The lock of a run on this host, on the directories of its services, so that a service is known
+ * again whatever config names it; of a service without directories on its database and name.
  */
 export interface HostLocks {
   /** What stands in the locks of this run. */
@@ -36,9 +36,14 @@ export interface HostLocks {
   readonly problem: string | undefined;
   /** Tells others what the run is called. */
   name(cleanupId: string): void;
+  /**
+   * Takes the directories that are there now, after others were waited for.
+   * @throws CannotStart('locked'), or the signal's reason.
+   */
+  takeAgain(located: ReadonlyMap<string, Located>): Promise<void>;
   /** Makes another process the holder. */
   handOver(pid: number): void;
-  /** Some of them are somebody else's by now. */
+  /** It is somebody else's by now. */
   isLost(): boolean;
   release(): void;
 }
@@ -58,99 +63,100 @@ const LONGEST_POLL_MS = 500;
 /** @throws CannotStart('locked'), or the signal's reason. */
 export async function lockHost(
   services: readonly ServiceConfig[],
+  located: ReadonlyMap<string, Located>,
   options: LockOptions,
 ): Promise<HostLocks> {
-  const { stateDirectory, pid, patience } = options;
+  const { stateDirectory, pid, patience, signal } = options;
   const holder: Holder = {
     ...identify(pid),
     token: options.token ?? newToken(),
     since: Date.now(),
     user: userName(),
-    service: '',
+    service: services.map(({ name }) => name).join(', '),
     cleanupId: undefined,
   };
-  const held: HeldLock[] = [];
+  let held: HeldLock | undefined;
+  let problem: string | undefined;
+  const withHeld = (action: (lock: HeldLock) => void): void => {
+    const lock = held;
+    if (lock !== undefined) tolerate(() => action(lock));
+  };
+  const renewal = setInterval(() => withHeld(renewLock), RENEW_MS).unref();
   const release = (): void => {
     clearInterval(renewal);
-    for (const lock of held.splice(0)) tolerate(() => releaseLock(lock));
+    withHeld(releaseLock);
+    held = undefined;
   };
-  const rewrite = (change: Partial<Holder>): void => {
-    for (const lock of held) tolerate(() => rewriteLock(lock, change));
-  };
-  let problem: string | undefined;
-  // From the first on: the next one may have to be waited for.
-  const renewal = setInterval(() => {
-    for (const lock of held) renewLock(lock);
-  }, RENEW_MS).unref();
-  try {
-    makePrivateDirectory(stateDirectory, LOCKS);
-    for (const { file, service } of lockFiles(services, stateDirectory)) {
+  const take = async (found: ReadonlyMap<string, Located>): Promise<void> => {
+    try {
+      const directory = makePrivateDirectory(stateDirectory, LOCKS);
+      const claims = await claimsOf(services, found, signal);
       for (;;) {
-        const attempt = takeLock(file, { ...holder, service });
+        const attempt = await takeClaims(directory, { ...holder, ...held?.holder }, claims, signal);
         if (attempt.is === 'held') {
-          // Handed over: from now on it is this process that must be alive.
-          if (options.token !== undefined) rewriteLock(attempt.lock, identify(pid));
-          held.push(attempt.lock);
-          break;
+          held = attempt.lock;
+          return;
         }
-        await patience(attempt.by, service);
+        await patience(attempt.by, attempt.service);
       }
+    } catch (error) {
+      const isStop = error instanceof CannotStart || signal.aborted;
+      const code = errorCode(error);
+      if (isStop || code === undefined) {
+        release();
+        throw error;
+      }
+      const where = code === 'EFOREIGN' ? errorMessage(error) : stateDirectory;
+      problem = `${systemReason(code)} (${where})`;
     }
-  } catch (error) {
-    release();
-    if (error instanceof CannotStart || options.signal.aborted) throw error;
-    const code = errorCode(error);
-    if (code === undefined) throw error;
-    const where = code === 'EFOREIGN' ? errorMessage(error) : stateDirectory;
-    problem = `${systemReason(code)} (${where})`;
-  }
+  };
+  await take(located);
   return {
     holder,
     problem,
     name: (cleanupId) => {
-      rewrite({ cleanupId });
+      withHeld((lock) => rewriteLock(lock, { cleanupId }));
     },
+    takeAgain: take,
     handOver: (other) => {
-      rewrite(identify(other));
+      withHeld((lock) => rewriteLock(lock, identify(other)));
       clearInterval(renewal);
-      held.length = 0;
+      held = undefined;
     },
-    isLost: () => held.some(isLost),
+    isLost: () => held !== undefined && isLost(held),
     release,
   };
 }
 
 const LOCKS = 'locks';
 
-/** Device and inode of a directory; of what is not there those of the nearest above, and the rest. */
-function identityOfPlace(path: string): string {
-  const real = realPlace(path);
-  for (const above of upwards(real)) {
-    const identity = identityOfPath(above);
-    if (identity !== undefined) return `${identity} ${relative(above, real)}`;
-  }
-  return real;
+export function locksIn(stateDirectory: string): string {
+  return join(stateDirectory, LOCKS);
 }
 
-/** In one order for everybody, so that no two runs wait for each other. */
-export function lockFiles(
+async function claimsOf(
   services: readonly ServiceConfig[],
-  stateDirectory: string,
-): readonly { readonly file: string; readonly service: string }[] {
-  const names = new Map<string, string>();
-  for (const { name: service, root, redis, directories, models } of services) {
-    const paths = [...directories, ...models].map(({ path }) =>
-      identityOfPlace(resolve(root, path)),
-    );
-    const database = redis === undefined ? '' : targetIdentity(redis);
-    for (const thing of paths.length > 0 ? paths : [`${database} ${service}`]) {
-      const hash = createHash('sha256').update(thing).digest('hex').slice(0, 16);
-      names.set(`${hash}.lock`, service);
-    }
+  located: ReadonlyMap<string, Located>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Claim>> {
+  const claims = new Map<string, Claim>();
+  for (const service of services) {
+    const directories = located.get(service.name)?.directories ?? [];
+    claims.set(service.name, await claimOf(service, directories, signal));
   }
-  return [...names]
-    .map(([name, service]) => ({ file: join(stateDirectory, LOCKS, name), service }))
-    .toSorted((a, b) => (a.file < b.file ? -1 : 1));
+  return claims;
+}
+
+/** What a run over the service keeps others away from. @throws the signal's reason. */
+export async function claimOf(
+  { name, root, redis, directories, models }: ServiceConfig,
+  located: Located['directories'],
+  signal: AbortSignal,
+): Promise<Claim> {
+  const configured = [...directories, ...models];
+  if (configured.length > 0) return await claimDirectories(root, configured, located, signal);
+  const database = redis === undefined ? '' : targetIdentity(redis);
+  return { own: new Set([`${database} ${name}`]), above: new Set() };
 }
 
 /**

@@ -136,14 +136,14 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
   const patience = createPatience({ wait: request.lockWait, observer, signal });
   const token = io.handover?.token;
   const { pid } = surroundings;
-  const locks = await lockHost(targets, { stateDirectory, pid, token, patience, signal });
+  const locks = await lockHost(targets, located, { stateDirectory, pid, token, patience, signal });
   try {
     const services = targets.map(({ name }) => name);
     const begun = io.begin({ startedAt, configFile: config.file, services });
     const run = { cleanupId: begun.cleanupId, startedAt };
     locks.name(run.cleanupId);
     // Somebody may have been waited for.
-    if (request.lockWait > 0) located = await guard();
+    if (request.lockWait > 0) await locks.takeAgain((located = await guard()));
     const detach = async (): Promise<WipeOutcome> => {
       const { cleanupId: id } = run;
       await io.detach({ cleanupId: id, token: locks.holder.token }, locks.handOver);

@@ -89,6 +89,18 @@ function fixedParts(pattern: string): number {
   return special === -1 ? parts.length : special;
 }
 
+/** The directory that a pattern names before its first special part, absolute, and the rest. */
+export function fixedBase(root: string, pattern: string): { base: string; rest: string } {
+  return split(root, pattern, fixedParts(pattern));
+}
+
+function split(root: string, pattern: string, fixed: number): { base: string; rest: string } {
+  const parts = pattern.split('/');
+  const before = parts.slice(0, fixed).map(unescapeGlob);
+  const base = resolve(root, before.length === 1 && before[0] === '' ? '/' : before.join('/'));
+  return { base, rest: parts.slice(fixed).join('/') };
+}
+
 function parse(pattern: string): readonly Segment[] {
   return pattern.split('/').flatMap((part): readonly Segment[] => {
     if (part === '' || part === '.') return [];
@@ -114,10 +126,8 @@ function startFinding(): Found {
 /** @param pattern without braces. @param fixed how many of its parts are followed as they are. */
 async function find(root: string, pattern: string, fixed: number): Promise<Found> {
   const found = startFinding();
-  const parts = pattern.split('/');
-  const before = parts.slice(0, fixed).map(unescapeGlob);
-  const base = resolve(root, before.length === 1 && before[0] === '' ? '/' : before.join('/'));
-  const segments = parse(parts.slice(fixed).join('/'));
+  const { base, rest } = split(root, pattern, fixed);
+  const segments = parse(rest);
   const top = join(base, ...leadingNames(segments));
   const seen = new Set<string>();
   if (segments.length > 0 || (await isDirectory(base))) await enter(base, 0, false);

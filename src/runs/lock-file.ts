@@ -104,7 +104,7 @@ function tidy(lock: HeldLock): void {
 }
 
 /** Of a file that is not linked yet: whoever wrote it is gone, or began to long ago. */
-function isAbandoned(path: string): boolean {
+export function isAbandoned(path: string): boolean {
   const link = readHolder(path);
   if (link === undefined) return false;
   return isNobody(link.holder) ? isStale(link) : !isAlive(link);
@@ -151,7 +151,7 @@ export function lookAtLock(
   return last && { holder: last.holder, isAlive: isAlive(last) };
 }
 
-interface ChainLink {
+export interface ChainLink {
   readonly holder: Holder;
   /** Milliseconds since 1970. */
   readonly renewed: number;
@@ -173,7 +173,7 @@ function successorOf(file: string, holder: Holder): string {
   return `${file}.after-${holder.token}`;
 }
 
-function isAlive(link: ChainLink): boolean {
+export function isAlive(link: ChainLink): boolean {
   return !isNobody(link.holder) && (stillRuns(link.holder) ?? !isStale(link));
 }
 
@@ -189,7 +189,7 @@ function newFileFor(file: string): string {
 }
 
 /** Undefined when there is none. A file that nobody of ours wrote counts as a dead holder's. */
-function readHolder(file: string): ChainLink | undefined {
+export function readHolder(file: string): ChainLink | undefined {
   let found: ReturnType<typeof readOwnFile>;
   try {
     found = readOwnFile(file);
