@@ -457,7 +457,8 @@ describe.skipIf(!requireOrSkip('redis'))('with Redis', () => {
     expect(run.jobs_removed).toBe(5000 - left);
     expect(run.jobs_removed).toBeGreaterThan(0);
     expect(run.report).toMatchObject({ status: 'interrupted', jobs_removed: run.jobs_removed });
-    expect(fileList(at.path('uploads'))).toHaveLength(3);
+    // Files do not wait for Redis.
+    expect(fileList(at.path('uploads'))).toHaveLength(3 - Number(run.files_deleted));
     expect(at.redis.cli('-n', '1', '--scan', '--pattern', 'media-cleanup:*')).toBe('');
   });
 
