@@ -458,7 +458,7 @@ describe.skipIf(!requireOrSkip('redis'))('with Redis', () => {
     expect(run.jobs_removed).toBeGreaterThan(0);
     expect(run.report).toMatchObject({ status: 'interrupted', jobs_removed: run.jobs_removed });
     // Files do not wait for Redis.
-    expect(fileList(at.path('uploads'))).toHaveLength(3 - Number(run.files_deleted));
+    expect(fileList(at.path('uploads'))).toHaveLength(3 - run.files_deleted);
     expect(at.redis.cli('-n', '1', '--scan', '--pattern', 'media-cleanup:*')).toBe('');
   });
 
