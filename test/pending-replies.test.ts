@@ -99,7 +99,7 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis whose replies do not end', () 
     async (signal, code) => {
       for (const from of ['INFO', 'SCAN', 'EXEC']) {
         const { redis, proxy, start } = await scene();
-        redis.cli('RPUSH', 'media', '{}');
+        redis.cli('HSET', 'unacked', 'tag', '[{}, "", "media"]');
         proxy.drip({ from, everyMs: SECOND, everywhere: true });
         const run = start();
         await run.reaches(`the reply to ${from} drips`, proxy.isDripping);

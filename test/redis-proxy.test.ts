@@ -83,13 +83,14 @@ function binding(queue: string): Command {
   return ['SADD', `_kombu.binding.${queue}`, `${queue}\x06\x16\x06\x16${queue}`];
 }
 
-/** Jobs, one in ten with its result, and messages of priority 0 and 9. */
+/** Jobs, one in ten with its result, and messages of priority 0 and 9 with theirs. */
 function fill({ redis }: Scene, { jobs, queued, inFlight: held }: Contents, longer = ''): void {
   const list = (at: number): string => (at % 10 === 0 ? `${QUEUE}\x06\x169` : QUEUE);
   pipeCommands(redis.port, DB, [
     ...times(jobs, (at): Command => ['SET', `job:${longer}${at}`, `{"number": ${at}}`]),
     ...times(jobs / 10, (at): Command => ['SET', `celery-task-meta-${longer}${at}`, '{}']),
     ...times(queued, (at): Command => ['RPUSH', list(at), message(QUEUE, `queued-${at}`)]),
+    ...times(queued, (at): Command => ['SET', `celery-task-meta-queued-${at}`, '{}']),
     ...Array.from({ length: held }, (_, at) => inFlight(QUEUE, `tag-${at}`)).flat(),
   ]);
 }

@@ -2,19 +2,20 @@ import { createCursorCheck } from '../redis/cursor-check.ts';
 import { over } from '../redis/over.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { BrokerKeys } from './keys.ts';
-import { parseUnacked } from './message.ts';
+import { lacksText, parseUnacked } from './message.ts';
+import type { MessageIds } from './queue.ts';
 import { createEntryScan } from './read-messages.ts';
 import { createRouter } from './routes.ts';
 import { ownership, sharedWith } from './scope.ts';
 import type { QueueScope, Shared } from './scope.ts';
 
 /** Messages handed to workers and not acknowledged, of one set of queues. */
-export interface InFlight {
+export interface InFlight extends MessageIds {
   readonly deliveryTags: readonly Buffer[];
-  readonly taskIds: readonly string[];
-  readonly groupIds: readonly string[];
   /** Entries that go back to one of these queues and to one outside the run: not among the others. */
   readonly shared: readonly Shared[];
+  /** Entries too large to be read: whose they are is not known. Not among the others. */
+  readonly unread: number;
 }
 
 /**
@@ -39,19 +40,29 @@ export async function* scanInFlight(
     const taskIds: string[] = [];
     const groupIds = new Set<string>();
     const shared: Shared[] = [];
+    let hidden = 0;
+    let strange = 0;
+    let unread = 0;
     for (let index = 0; index + 1 < flat.length; index += 2) {
-      const entry = parseUnacked(flat[index + 1] as Buffer);
-      if (entry === undefined) continue;
+      const bytes = flat[index + 1] as Buffer;
+      const entry = parseUnacked(bytes);
+      if (entry === undefined) {
+        // What is no entry of kombu goes back to no queue.
+        if (lacksText(bytes)) unread += 1;
+        continue;
+      }
       const goesTo = await router.queuesOf(entry.exchange, entry.routingKey);
       const whose = ownership(goesTo, scope);
       if (whose === 'shared') shared.push(sharedWith(entry.exchange, goesTo, scope));
       if (whose !== 'own') continue;
       deliveryTags.push(flat[index] as Buffer);
+      if (entry.hidesIds) hidden += 1;
+      else if (entry.taskId === undefined) strange += 1;
       if (entry.taskId !== undefined) taskIds.push(entry.taskId);
       if (entry.groupId !== undefined) groupIds.add(entry.groupId);
     }
-    if (deliveryTags.length + shared.length > 0) {
-      yield { deliveryTags, taskIds, groupIds: [...groupIds], shared };
+    if (deliveryTags.length + shared.length + unread > 0) {
+      yield { deliveryTags, taskIds, groupIds: [...groupIds], hidden, strange, shared, unread };
     }
     cursor = next.toString();
     if (cursor !== '0') check(next);

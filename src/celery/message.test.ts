@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseMessage, parseUnacked } from './message.ts';
+import { lacksText, LEFT_OUT, parseMessage, parseUnacked } from './message.ts';
 
 const base64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64');
 const bytes = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
@@ -59,5 +59,39 @@ describe('an entry of unacked', () => {
     expect(parseUnacked(bytes([PROTOCOL_2, '', null]))).toBeUndefined();
     expect(parseUnacked(bytes(PROTOCOL_2))).toBeUndefined();
     expect(parseUnacked(Buffer.from('no JSON'))).toBeUndefined();
+  });
+});
+
+describe('ids that nobody can read are not taken for none', () => {
+  const hides = (value: unknown): boolean => parseMessage(bytes(value))?.hidesIds === true;
+
+  test.each([
+    ['a body that only Python reads', { ...PROTOCOL_1, body: 'gAJ9cQAu' }],
+    ['a body that was left out', { ...PROTOCOL_1, body: LEFT_OUT }],
+    ['an id that was left out', { ...PROTOCOL_2, headers: { id: LEFT_OUT } }],
+    ['a group that was left out', { ...PROTOCOL_2, headers: { id: '1', group: LEFT_OUT } }],
+  ])('%s', (_, message) => {
+    expect(hides(message)).toBe(true);
+    expect(parseUnacked(bytes([message, '', 'q']))?.hidesIds).toBe(true);
+  });
+
+  test.each([
+    ['protocol 2', PROTOCOL_2],
+    ['protocol 2 without its body', { ...PROTOCOL_2, body: LEFT_OUT }],
+    ['protocol 1', PROTOCOL_1],
+    ['protocol 1 without base64', { ...PROTOCOL_1, body: '{"id":"1"}' }],
+    ['a body without an id', { properties: {}, body: base64([1]) }],
+  ])('but %s', (_, message) => {
+    expect(hides(message)).toBe(false);
+  });
+
+  test('an entry of unacked whose exchange or queue was left out is none of theirs', () => {
+    for (const entry of [
+      [PROTOCOL_2, LEFT_OUT, 'q'],
+      [PROTOCOL_2, '', LEFT_OUT],
+    ]) {
+      expect(parseUnacked(bytes(entry))).toBeUndefined();
+      expect(lacksText(bytes(entry))).toBe(true);
+    }
   });
 });

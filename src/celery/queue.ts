@@ -6,7 +6,7 @@ import type { Pace } from '../redis/pace.ts';
 import { scanKeys } from '../redis/scan.ts';
 import { classifyQueueKey } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
-import { parseMessage } from './message.ts';
+import { isLeftOut, parseMessage } from './message.ts';
 import { createMessageReader } from './read-messages.ts';
 import type { MessageReader } from './read-messages.ts';
 import { createRouter } from './routes.ts';
@@ -24,8 +24,8 @@ export interface QueueKeys {
 export interface DoubtfulList {
   readonly key: Buffer;
   readonly queue: string;
-  /** Of a message in the list; nothing is bound to it. */
-  readonly exchange: string;
+  /** Of a message in the list; nothing is bound to it. Undefined: its messages are too large to be read. */
+  readonly exchange: string | undefined;
 }
 
 /**
@@ -86,11 +86,12 @@ async function judgeList(
   broker: RedisConnection,
   list: { readonly key: Buffer; readonly queue: string; readonly name: string },
   router: Router,
-): Promise<'own' | 'other' | { readonly unbound: string }> {
-  let unbound: string | undefined;
+): Promise<'own' | 'other' | { readonly unbound: string | undefined }> {
+  let doubt: { readonly unbound: string | undefined } | undefined;
   const reader = createMessageReader(broker, list.key);
   for (const index of [0, -1]) {
     const bytes = (await permitted(reader.read(index, 1)))?.messages[0];
+    if (bytes !== undefined && isLeftOut(bytes)) doubt ??= { unbound: undefined };
     const message = bytes === undefined ? undefined : parseMessage(bytes);
     if (message?.routingKey === undefined) continue;
     const { exchange = '', routingKey } = message;
@@ -98,15 +99,21 @@ async function judgeList(
     if (routingKey === list.name) return 'other';
     const goesTo = (await permitted(router.queuesOf(exchange, routingKey))) ?? [];
     if (goesTo.includes(list.queue)) return 'own';
-    if (exchange !== '' && (await permitted(router.isBound(exchange))) !== true) unbound = exchange;
+    if (exchange !== '' && (await permitted(router.isBound(exchange))) !== true) {
+      doubt = { unbound: exchange };
+    }
   }
-  return unbound === undefined ? 'other' : { unbound };
+  return doubt ?? 'other';
 }
 
 /** What a batch of messages names. */
 export interface MessageIds {
   readonly taskIds: readonly string[];
   readonly groupIds: readonly string[];
+  /** Messages that may have ids that are not known: whose results theirs are cannot be told. */
+  readonly hidden: number;
+  /** Messages that are none of Celery: no worker can have run them. */
+  readonly strange: number;
 }
 
 /** The number of messages in these lists now. */
@@ -145,7 +152,7 @@ export async function peekQueue(
   key: Buffer,
   count: number,
 ): Promise<MessageIds> {
-  if (String(await broker.send('TYPE', key)) !== 'list') return { taskIds: [], groupIds: [] };
+  if (String(await broker.send('TYPE', key)) !== 'list') return idsOf([]);
   const reader = createMessageReader(broker, key);
   const found: Buffer[] = [];
   while (found.length < count) {
@@ -157,12 +164,15 @@ export async function peekQueue(
 }
 
 function idsOf(messages: readonly Buffer[]): MessageIds {
-  const parsed = messages.map(parseMessage);
+  const whole = messages.filter((message) => !isLeftOut(message));
+  const parsed = whole.map(parseMessage);
   const present = (ids: readonly (string | undefined)[]): readonly string[] =>
     ids.filter((id) => id !== undefined);
   return {
     taskIds: present(parsed.map((message) => message?.taskId)),
     groupIds: [...new Set(present(parsed.map((message) => message?.groupId)))],
+    hidden: messages.length - whole.length + parsed.filter((one) => one?.hidesIds).length,
+    strange: parsed.filter((one) => one?.taskId === undefined && !one?.hidesIds).length,
   };
 }
 
@@ -170,7 +180,7 @@ function idsOf(messages: readonly Buffer[]): MessageIds {
  * Takes every message out of these lists, in batches that are read and cut in one transaction, so
  * that the count is of what went and the task ids are known. A producer that goes on does not keep
  * it here: what comes after twice the first length is left for the next look.
- * @param onBatch gets the ids of the messages just removed.
+ * @param onBatch gets the ids of the messages just removed from a list.
  * @returns the number of messages removed.
  * @throws RedisError, or the signal's reason between two batches.
  */
@@ -178,7 +188,7 @@ export async function purgeQueues(
   broker: RedisConnection,
   keys: readonly Buffer[],
   pace: Pace,
-  onBatch: (ids: MessageIds, purged: number) => Promise<void>,
+  onBatch: (ids: MessageIds, purged: number, key: Buffer) => Promise<void>,
   signal: AbortSignal,
 ): Promise<number> {
   let purged = 0;
@@ -194,7 +204,9 @@ export async function purgeQueues(
       left = batch.left;
       taken += batch.count;
       purged += batch.count;
-      await onBatch(idsOf(batch.messages), purged);
+      const ids = idsOf(batch.messages);
+      const lost = Math.max(0, batch.count - batch.messages.length);
+      await onBatch({ ...ids, hidden: ids.hidden + lost }, purged, key);
       await pace.take(batch.count, signal);
       if (left === 0) break;
       if (batch.count === 0) throw unexpectedReply('LRANGE', [], `the first of ${left} messages`);
@@ -205,7 +217,7 @@ export async function purgeQueues(
 
 interface Batch {
   readonly count: number;
-  /** Without those of which the answer was lost. */
+  /** Where the answer was lost those that stood there just before. */
   readonly messages: readonly Buffer[];
   /** The length of the list after it. */
   readonly left: number;
@@ -213,7 +225,8 @@ interface Batch {
 
 /**
  * Takes up to `size` messages from the head of a list. When the answer is lost, the length tells
- * whether it was done; what a producer adds in that moment is not told from what stayed.
+ * whether it was done; what a producer adds in that moment is not told from what stayed. They are
+ * read before they are taken: nobody can ask for the ids of what is gone.
  */
 async function takeBatch(
   broker: RedisConnection,
@@ -224,6 +237,7 @@ async function takeBatch(
   }: { readonly key: Buffer; readonly reader: MessageReader; readonly size: number },
   before: number,
 ): Promise<Batch> {
+  const { messages: ahead } = await reader.read(0, size);
   let lost = 0;
   let known = before;
   return await over(broker, async (isRepeated, session) => {
@@ -231,7 +245,7 @@ async function takeBatch(
       const now = await broker.send('LLEN', key);
       lost += Math.max(0, Math.min(size, known - now));
       known = now;
-      if (lost > 0) return { count: lost, messages: [], left: now };
+      if (lost > 0) return { count: lost, messages: ahead, left: now };
     }
     const { messages, left } = await reader.take(session, size);
     return { count: messages.length, messages, left };

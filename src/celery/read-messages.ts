@@ -1,6 +1,6 @@
 /**
  * Messages of lists and of the `unacked` hash, by their sizes: a body may have hundreds of megabytes,
- * and nothing of it is wanted. Redis leaves out large bodies itself, by a script; where this user may
+ * and nothing of it is wanted. Redis leaves out large texts itself, by a script; where this user may
  * run none, few messages are read at once.
  */
 import type { RedisConnection, Session } from '../redis/connect.ts';
@@ -8,32 +8,55 @@ import { createByteBatch, LARGEST_REPLY } from '../redis/byte-batch.ts';
 import type { ByteBatch } from '../redis/byte-batch.ts';
 import { RedisError } from '../redis/errors.ts';
 import { unexpectedReply } from '../redis/replies.ts';
+import { LEFT_OUT } from './message.ts';
 
-/** A message of more than this comes without its body; ids are in headers and properties. */
+/** A message of more than this comes without its long texts: the body above all, wherever it stands. */
 const LARGE_MESSAGE = 64 * 1024;
+/** Ids, exchanges and routing keys are shorter. */
+const LONGEST_TEXT = 4 * 1024;
+/** So many quotes and backslashes are looked at in one message: Redis serves nobody else meanwhile. */
+const MOST_STEPS = 200_000;
 
 /**
- * `"body"` with its quotes and a colon is a name wherever it stands: in a text the quotes would be
- * escaped. A body that is no base64 may have escapes and stays. What is still larger than a reply may
- * be comes as an empty text.
+ * A quote after an even number of backslashes ends a text of JSON. What is too large even without its
+ * long texts is left out as a whole.
  */
-const WITHOUT_BODY = `
+const BRIEF = `
+local left_out = [==[${JSON.stringify(LEFT_OUT)}]==]
 local function brief(v)
   if #v <= ${LARGE_MESSAGE} then return v end
-  local _, open = string.find(string.sub(v, 1, ${LARGE_MESSAGE}), '"body"%s*:%s*"')
-  if open then
-    local close = string.find(v, '"', open + 1, true)
-    if close and string.byte(v, close - 1) ~= 92 then
-      v = string.sub(v, 1, open) .. string.sub(v, close)
+  local out, copied, bytes, steps = {}, 1, #v, 0
+  local open = string.find(v, '"', 1, true)
+  while open do
+    local close = open
+    repeat
+      close = string.find(v, '"', close + 1, true)
+      if not close then return left_out end
+      local before = close - 1
+      while string.byte(v, before) == 92 do
+        before = before - 1
+        steps = steps + 1
+        if steps > ${MOST_STEPS} then return left_out end
+      end
+    until (close - before) % 2 == 1
+    if close - open > ${LONGEST_TEXT} then
+      out[#out + 1] = string.sub(v, copied, open - 1)
+      out[#out + 1] = left_out
+      copied = close + 1
+      bytes = bytes - (copied - open) + #left_out
     end
+    steps = steps + 1
+    if steps > ${MOST_STEPS} then return left_out end
+    open = string.find(v, '"', close + 1, true)
   end
-  if #v > ${LARGEST_REPLY} then return '' end
-  return v
+  if bytes > ${LARGEST_REPLY} then return left_out end
+  out[#out + 1] = string.sub(v, copied)
+  return table.concat(out)
 end
 `;
 
 /** Both answer with one text of netstrings (https://cr.yp.to/proto/netstrings.txt). */
-const READ_LIST = `${WITHOUT_BODY}
+const READ_LIST = `${BRIEF}
 local from, most, take = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == 'take'
 local out, bytes, n, step = {}, 0, 0, 1
 while n < most and bytes < ${LARGEST_REPLY} do
@@ -53,7 +76,7 @@ local left = tostring(redis.call('LLEN', KEYS[1]))
 return #left .. ':' .. left .. ',' .. table.concat(out)
 `;
 
-const SCAN_HASH = `${WITHOUT_BODY}
+const SCAN_HASH = `${BRIEF}
 local cursor, most, out, bytes, n, step = ARGV[1], tonumber(ARGV[2]), {}, 0, 0, 4
 repeat
   local page = redis.call('HSCAN', KEYS[1], cursor, 'COUNT', step)
@@ -78,7 +101,7 @@ const MOST_ENTRIES = 200;
 const scriptless = new WeakSet<RedisConnection>();
 
 export interface ReadMessages {
-  /** Without large bodies; an empty one was too large to be read. */
+  /** Without the long texts of large ones (`LEFT_OUT`); see also `isLeftOut`. */
   readonly messages: readonly Buffer[];
   /** Whether more stand behind them. */
   readonly hasMore: boolean;
@@ -149,7 +172,7 @@ export function createMessageReader(broker: RedisConnection, key: Buffer): Messa
 /** Entries of a hash of messages, in turn with their names, from the cursor on. */
 export type HashPage = readonly [next: Buffer, flat: readonly Buffer[]];
 
-/** HSCAN with values without large bodies. @throws RedisError from it. */
+/** HSCAN with messages without their long texts. @throws RedisError from it. */
 export function createEntryScan(
   broker: RedisConnection,
   key: Buffer,

@@ -16,7 +16,12 @@ import { onLink } from './links.ts';
 import { directoryFailure } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
-import { doubtfulLists, leftWarning, sharedMessageFailures } from '../wipe/left-messages.ts';
+import {
+  doubtfulLists,
+  leftWarning,
+  sharedMessageFailures,
+  unreadFailure,
+} from '../wipe/left-messages.ts';
 import { jobKeysOf } from '../resources/survey-service.ts';
 import { obstacleWarnings } from './obstacles.ts';
 import type { DirectoryObstacle } from './obstacles.ts';
@@ -158,15 +163,21 @@ async function countInRedis(
     report,
     async (broker) => {
       let count = 0;
+      let unread = 0;
       const shared: Shared[] = [];
       for await (const batch of scanInFlight(broker, keys.scope, keys.broker, signal)) {
         count += batch.deliveryTags.length;
         for (const id of batch.taskIds) found?.('queue', () => `task ${printable(id)}`);
+        unread += batch.unread;
+        if (batch.unread > 0) found?.('queue', () => 'message too large to be read');
         for (const { exchange } of batch.shared)
           found?.('queue', () => `message of the exchange ${printable(exchange)}`);
         shared.push(...batch.shared);
       }
-      left += shared.length;
+      left += shared.length + unread;
+      if (unread > 0) {
+        warnings.push(leftWarning(unreadFailure(broker.label, keys.broker.unacked, unread)));
+      }
       warnings.push(...sharedMessageFailures(service, broker.label, shared).map(leftWarning));
       return count;
     },

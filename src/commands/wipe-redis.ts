@@ -16,7 +16,8 @@ import { naiveWarning, strangeKeyWarning, undatedWarning } from './warnings.ts';
 import type { OpenService } from './open-services.ts';
 import { DEFAULT_ZONE } from './service-keys.ts';
 import type { StepContext, WipeTally } from './step.ts';
-import { doubtfulLists, sharedMessageFailures } from '../wipe/left-messages.ts';
+import { doubtfulLists, sharedMessageFailures, unreadFailure } from '../wipe/left-messages.ts';
+import { noteUnnamed } from '../wipe/unnamed-messages.ts';
 import { jobKeysOf, subjectOf, surveyService } from '../resources/survey-service.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
@@ -24,6 +25,7 @@ export async function wipeQueue(step: StepContext): Promise<void> {
   const { service, keys, tally, observer, signal } = step;
   const before = tally.queued;
   const name = service.config.name;
+  const unnamed = noteUnnamed(step, service.broker?.label ?? '');
   const done = await onLink(
     service.broker,
     { target: 'Celery', name: 'queue' },
@@ -39,7 +41,9 @@ export async function wipeQueue(step: StepContext): Promise<void> {
         broker,
         found.keys,
         step.pace,
-        async ({ taskIds, groupIds }, purged) => {
+        async (ids, purged, key) => {
+          const { taskIds, groupIds } = ids;
+          unnamed.note(key, ids);
           tally.queued = before + purged;
           observer.progress({ service: name, step: 'queue', done: purged, bytes: 0 });
           for (const id of taskIds) observer.item?.(name, 'queue', `task ${id}`);
@@ -51,6 +55,7 @@ export async function wipeQueue(step: StepContext): Promise<void> {
       return true;
     },
   );
+  unnamed.tell();
   note(tally, 'queue', done);
   if (done !== undefined) {
     const queued = tally.queued - before;
@@ -72,16 +77,20 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
   const ids: string[] = [];
   const before = tally.inFlight;
   const name = service.config.name;
+  const unnamed = noteUnnamed(step, service.broker?.label ?? '');
   const done = await onLink(
     service.broker,
     { target: 'Celery', name: 'in flight' },
     step.report,
     async (broker) => {
       const shared: Shared[] = [];
+      let unread = 0;
       for await (const batch of scanInFlight(broker, keys.scope, keys.broker, signal)) {
         shared.push(...batch.shared);
+        unread += batch.unread;
         if (batch.deliveryTags.length === 0) continue;
         tally.inFlight += await removeInFlight(broker, batch.deliveryTags, keys.broker);
+        unnamed.note(keys.broker.unacked, batch);
         const done = tally.inFlight - before;
         observer.progress({ service: name, step: 'in-flight', done, bytes: 0 });
         for (const id of batch.taskIds) observer.item?.(name, 'in-flight', `task ${id}`);
@@ -90,9 +99,11 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
         await removeResultsOf(step, batch.taskIds, batch.groupIds);
       }
       sharedMessageFailures(service, broker.label, shared).forEach(step.report);
+      if (unread > 0) step.report(unreadFailure(broker.label, keys.broker.unacked, unread));
       return true;
     },
   );
+  unnamed.tell();
   note(tally, 'queue', done);
   if (done !== undefined) {
     const inFlight = tally.inFlight - before;

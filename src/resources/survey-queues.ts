@@ -59,7 +59,7 @@ async function firstInFlight(
 ): Promise<readonly string[]> {
   const first = async (): Promise<readonly string[]> => {
     for await (const { taskIds } of scanInFlight(broker, scopeOf([queue]), keys.broker, signal)) {
-      return taskIds.slice(0, MOST_MESSAGES);
+      if (taskIds.length > 0) return taskIds.slice(0, MOST_MESSAGES);
     }
     return [];
   };

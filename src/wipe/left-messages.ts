@@ -111,11 +111,48 @@ export async function doubtfulLists(
       target: 'Celery',
       item: `${broker.label} (${name})`,
       code: 'EQUEUELIST',
-      reason: `Looks like a list of priorities of the queue ${queue}, and nothing is bound to the exchange ${exchange} of its ${counted(length, 'message')}: left`,
-      hint: `start the workers of ${queue}, which declare the exchange, and run again; if it is another program's: "foreignKeyPrefixes": ${JSON.stringify([name])}`,
+      reason: `Looks like a list of priorities of the queue ${queue}, and ${
+        exchange === undefined
+          ? `its ${counted(length, 'message')} ${length === 1 ? 'is' : 'are'} too large to be read`
+          : `nothing is bound to the exchange ${exchange} of its ${counted(length, 'message')}`
+      }: left`,
+      hint: `${exchange === undefined ? `remove the list if it is one of ${queue}` : `start the workers of ${queue}, which declare the exchange, and run again`}; if it is another program's: "foreignKeyPrefixes": ${JSON.stringify([name])}`,
     });
   }
   return { messages, failures };
+}
+
+/** Removed messages of a list or of `unacked` that may have ids which nobody could read. */
+export function hiddenIdsFailure(
+  { config }: OpenService,
+  label: string,
+  where: Buffer,
+  count: number,
+): Failure {
+  const all = `services.${config.name}.celery: "results": "all"`;
+  return {
+    target: 'Celery',
+    item: `${label} (${printable(where)}: task ids)`,
+    code: 'ETASKIDS',
+    reason: `The ids of ${counted(count, 'removed message')} are not known (too large, or in a body that is no JSON): results of their tasks, groups and chords may be left`,
+    hint: `${all} removes every result of the database with the jobs; groups and chords: redis-cli --scan --pattern '*celery-taskset-meta-*' and '*chord-unlock-*'`,
+  };
+}
+
+/** Entries of `unacked` that are too large to be read: they may go back to one of the queues. */
+export function unreadFailure(label: string, unacked: Buffer, count: number): Failure {
+  return {
+    target: 'Celery',
+    item: `${label} (${printable(unacked)}: unread)`,
+    code: 'EUNREAD',
+    reason: `${counted(count, 'in-flight message')} ${count === 1 ? 'is' : 'are'} too large to be read, so that ${count === 1 ? 'its queue is' : 'their queues are'} not known: left`,
+    hint: `look at large entries with redis-cli HSTRLEN ${printable(unacked)} <delivery tag>, HDEL those of this service, and run again`,
+  };
+}
+
+/** Removed messages that are none of Celery; results are stored by ids, and these name none. */
+export function strangeMessagesWarning(label: string, where: Buffer, count: number): string {
+  return `Celery ${label}: ${counted(count, 'message')} of ${printable(where)} ${count === 1 ? 'is no task of Celery, and names' : 'are no tasks of Celery, and name'} no id: removed; look at what writes there`;
 }
 
 /** For plan and stats, where nothing has failed. */
