@@ -66,3 +66,17 @@ test('everyday patterns match what fast-glob matches', async () => {
   }
   expect(wrong).toEqual([]);
 });
+
+test.each(['*/*', '**/x', '**', '{d*,e}/*', '*/y'])('%s: a signal is heard', async (pattern) => {
+  const folder = testFolder();
+  for (let at = 0; at < 300; at += 1) mkdirSync(join(folder, `d${at}/y`), { recursive: true });
+  for (const after of ['before', 'while it looks'] as const) {
+    const stop = new AbortController();
+    const abort = (): void => {
+      stop.abort(new Error('stopped'));
+    };
+    if (after === 'before') abort();
+    else setImmediate(abort);
+    await expect(matchPattern(folder, pattern, stop.signal), after).rejects.toThrow('stopped');
+  }
+});

@@ -2,6 +2,7 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errorCode, systemCode } from '../errors.ts';
+import { createGiveWay } from '../give-way.ts';
 import { expandBraces } from '../model/braces.ts';
 import { isGlob, isPathPattern, nameTest, unescapeGlob } from '../model/glob.ts';
 
@@ -50,9 +51,14 @@ const MOST_REACHED = 100;
 
 /**
  * Reads only. Names on the disk are matched without backtracking.
- * @param pattern relative to the root, or absolute. @throws SyntaxError where checkPathPattern does.
+ * @param pattern relative to the root, or absolute. @throws SyntaxError where checkPathPattern does,
+ * or the signal's reason.
  */
-export async function matchPattern(root: string, pattern: string): Promise<Matches> {
+export async function matchPattern(
+  root: string,
+  pattern: string,
+  signal?: AbortSignal,
+): Promise<Matches> {
   if (!isPathPattern(pattern)) {
     return { paths: [resolve(root, unescapeGlob(pattern))], links: [], unmatched: [] };
   }
@@ -60,7 +66,7 @@ export async function matchPattern(root: string, pattern: string): Promise<Match
   const all = startFinding();
   const without: string[] = [];
   for (const one of alternatives) {
-    const found = await find(root, one, fixedParts(pattern));
+    const found = await find(root, one, fixedParts(pattern), signal);
     for (const path of found.paths) all.paths.add(path);
     for (const [path, link] of found.links) all.links.set(path, link);
     all.code ??= found.code;
@@ -72,7 +78,7 @@ export async function matchPattern(root: string, pattern: string): Promise<Match
   }
   const unmatched: Unmatched[] = [];
   for (const one of without) {
-    unmatched.push({ pattern: one, ...(await reachedBy(root, one, fixedParts(pattern))) });
+    unmatched.push({ pattern: one, ...(await reachedBy(root, one, fixedParts(pattern), signal)) });
   }
   return {
     paths: [...all.paths].toSorted(),
@@ -124,8 +130,14 @@ function startFinding(): Found {
 }
 
 /** @param pattern without braces. @param fixed how many of its parts are followed as they are. */
-async function find(root: string, pattern: string, fixed: number): Promise<Found> {
+async function find(
+  root: string,
+  pattern: string,
+  fixed: number,
+  signal: AbortSignal | undefined,
+): Promise<Found> {
   const found = startFinding();
+  const giveWay = createGiveWay(signal);
   const { base, rest } = split(root, pattern, fixed);
   const segments = parse(rest);
   const top = join(base, ...leadingNames(segments));
@@ -136,6 +148,7 @@ async function find(root: string, pattern: string, fixed: number): Promise<Found
   async function enter(directory: string, index: number, isLinked: boolean): Promise<void> {
     const segment = segments[index];
     const key = `${index}:${directory}`;
+    signal?.throwIfAborted();
     if (seen.has(key)) return;
     seen.add(key);
     if (segment === undefined || (segment.is === 'any' && isLinked)) {
@@ -154,6 +167,7 @@ async function find(root: string, pattern: string, fixed: number): Promise<Found
     }
     for (const entry of await list(directory)) {
       const path = join(directory, entry.name);
+      await giveWay();
       if (segment.is === 'any') {
         if (!entry.isDirectory()) continue;
         await enter(path, index, isLinked);
@@ -216,12 +230,13 @@ async function reachedBy(
   root: string,
   pattern: string,
   fixed: number,
+  signal: AbortSignal | undefined,
 ): Promise<Omit<Unmatched, 'pattern'>> {
   const parts = pattern.split('/');
   let reached: readonly string[] = [pattern.startsWith('/') ? '/' : root];
   for (let count = pattern.startsWith('/') ? 1 : 0; count < parts.length; count++) {
     const part = parts.slice(0, count + 1).join('/');
-    const { paths } = await find(root, part, Math.min(fixed, count + 1));
+    const { paths } = await find(root, part, Math.min(fixed, count + 1), signal);
     if (paths.size === 0) return { parts: count, reached };
     reached = [...paths].toSorted().slice(0, MOST_REACHED);
   }

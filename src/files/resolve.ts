@@ -67,7 +67,11 @@ export async function locateDirectories(
   const linked: PatternLink[] = [];
   for (const kind of ['files', 'models'] as const) {
     for (const config of kind === 'files' ? service.directories : service.models) {
-      const { paths, links, code, unmatched } = await matchPattern(service.root, config.path);
+      const { paths, links, code, unmatched } = await matchPattern(
+        service.root,
+        config.path,
+        signal,
+      );
       const { path, optional } = config;
       if (code !== undefined) patternProblems.push({ kind, pattern: path, code, optional });
       else patternProblems.push(...unmatched.map((one) => ({ kind, code, optional, ...one })));
