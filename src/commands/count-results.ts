@@ -2,7 +2,7 @@ import { scanInFlight } from '../celery/in-flight.ts';
 import { findQueueKeys, scanQueued } from '../celery/queue.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { keysOfJob } from '../redis/job-id.ts';
-import { countByPrefix, countExisting, scanJobs } from '../redis/jobs.ts';
+import { countByPrefix, countExisting, scanJobs, tellApart } from '../redis/jobs.ts';
 import { startsWith } from '../redis/scan.ts';
 import type { Failure, Kind } from '../report/types.ts';
 import { onLink, resultsLink } from './links.ts';
@@ -53,39 +53,55 @@ async function countOwn(
     }
     return found;
   });
-  const taskIds = kinds.includes('queue') ? await messageTaskIds(look) : [];
-  const ofMessages = await count(look, async (redis) => {
-    const alone = await withoutJob(redis, taskIds, prefixes);
-    return await countExisting(
-      redis,
-      alone.flatMap((id) => resultKeys(Buffer.from(id))),
-    );
+  if (!kinds.includes('queue')) return ofJobs;
+  const isNew = tellApart();
+  let ofMessages: number | undefined = 0;
+  await eachTaskIds(look, async (ids) => {
+    // What failed once fails for the next ones too, and is told once.
+    if (ofMessages === undefined) return;
+    const fresh = ids.filter((id) => isNew(Buffer.from(id)));
+    const found = await onResults(look, async (redis) => {
+      const alone = await withoutJob(redis, fresh, prefixes);
+      return await countExisting(
+        redis,
+        alone.flatMap((id) => resultKeys(Buffer.from(id))),
+      );
+    });
+    ofMessages = found === undefined ? undefined : ofMessages + found;
   });
-  return ofJobs + ofMessages;
+  return ofJobs + (ofMessages ?? 0);
 }
 
 async function count(
-  { service, report }: Look,
+  look: Look,
   work: (redis: RedisConnection) => Promise<number>,
 ): Promise<number> {
-  return (
-    (await onLink(resultsLink(service), { target: 'Redis', name: 'results' }, report, work)) ?? 0
-  );
+  return (await onResults(look, work)) ?? 0;
 }
 
-async function messageTaskIds(look: Look): Promise<readonly string[]> {
+/** Undefined when it failed. */
+async function onResults(
+  { service, report }: Look,
+  work: (redis: RedisConnection) => Promise<number>,
+): Promise<number | undefined> {
+  return await onLink(resultsLink(service), { target: 'Redis', name: 'results' }, report, work);
+}
+
+/** The ids that messages name, in batches: there may be millions. */
+async function eachTaskIds(
+  look: Look,
+  found: (ids: readonly string[]) => Promise<void>,
+): Promise<void> {
   const { service, keys, report, signal } = look;
-  const taskIds = new Set<string>();
   await onLink(service.broker, { target: 'Celery', name: 'queue' }, report, async (broker) => {
-    const found = await findQueueKeys(broker, keys.scope, keys.broker, signal);
-    for await (const batch of scanQueued(broker, found.keys, signal)) {
-      for (const id of batch.taskIds) taskIds.add(id);
+    const lists = await findQueueKeys(broker, keys.scope, keys.broker, signal);
+    for await (const batch of scanQueued(broker, lists.keys, signal)) {
+      await found(batch.taskIds);
     }
     for await (const batch of scanInFlight(broker, keys.scope, keys.broker, signal)) {
-      for (const id of batch.taskIds) taskIds.add(id);
+      await found(batch.taskIds);
     }
   });
-  return [...taskIds];
 }
 
 /** The tasks that no job counts already. */

@@ -75,17 +75,26 @@ export async function countJobs(
   signal: AbortSignal,
   found?: (key: Buffer) => void,
 ): Promise<number> {
-  const seen = new Set<string>();
-  let more = 0;
+  const isNew = tellApart();
+  let count = 0;
   for await (const { keys } of scanJobs(redis, jobs, signal)) {
     for (const key of keys) {
-      const name = nameOf(key);
       found?.(key);
-      if (seen.size < TOLD_APART) seen.add(name);
-      else if (!seen.has(name)) more += 1;
+      if (isNew(key)) count += 1;
     }
   }
-  return seen.size + more;
+  return count;
+}
+
+/** Whether a name comes for the first time; up to 100 000 are remembered, and others are always new. */
+export function tellApart(): (name: Buffer) => boolean {
+  const seen = new Set<string>();
+  return (bytes) => {
+    const name = nameOf(bytes);
+    if (seen.has(name)) return false;
+    if (seen.size < TOLD_APART) seen.add(name);
+    return true;
+  };
 }
 
 const LONGEST_NAME = 64;
