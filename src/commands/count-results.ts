@@ -55,10 +55,10 @@ async function countOwn(
   });
   if (!kinds.includes('queue')) return ofJobs;
   const isNew = tellApart();
-  let ofMessages: number | undefined = 0;
+  const ofMessages = { count: 0, hasFailed: false };
   await eachTaskIds(look, async (ids) => {
     // What failed once fails for the next ones too, and is told once.
-    if (ofMessages === undefined) return;
+    if (ofMessages.hasFailed) return;
     const fresh = ids.filter((id) => isNew(Buffer.from(id)));
     const found = await onResults(look, async (redis) => {
       const alone = await withoutJob(redis, fresh, prefixes);
@@ -67,9 +67,10 @@ async function countOwn(
         alone.flatMap((id) => resultKeys(Buffer.from(id))),
       );
     });
-    ofMessages = found === undefined ? undefined : ofMessages + found;
+    ofMessages.hasFailed = found === undefined;
+    ofMessages.count += found ?? 0;
   });
-  return ofJobs + (ofMessages ?? 0);
+  return ofJobs + ofMessages.count;
 }
 
 async function count(
