@@ -91,15 +91,9 @@ export async function lockRedis(
         held.push({ service: name, redis, lock });
       } catch (error) {
         if (!(error instanceof RedisError)) throw error;
-        if (isConnectionLost(error)) {
-          // Not every step after this one is to wait for it as long again.
-          const step = { target: link.failureTarget, name: 'lock' };
-          service.failures.push(stepFailure(link, step, error));
-          link.connection.close();
-          link.connection = undefined;
-          continue;
-        }
-        notLocked(error);
+        if (isConnectionLost(error)) failWithoutLock(service, link, error);
+        else if (error.code === 'EREPLY') await failWithOddLock(service, link, error, redis, lock);
+        else notLocked(error);
       }
     }
   } catch (error) {
@@ -134,6 +128,25 @@ export function lockOf(service: OpenService): {
 } {
   const key = serviceKeys(service).broker.lock(service.config.name);
   return { link: lockLink(service), key };
+}
+
+/** Not every step after this one is to wait for the connection as long again. */
+function failWithoutLock(service: OpenService, link: Link, error: RedisError): void {
+  service.failures.push(stepFailure(link, { target: link.failureTarget, name: 'lock' }, error));
+  link.connection?.close();
+  link.connection = undefined;
+}
+
+/** The server may have set the lock all the same. */
+async function failWithOddLock(
+  service: OpenService,
+  link: Link,
+  error: RedisError,
+  redis: RedisConnection,
+  lock: RedisLock,
+): Promise<void> {
+  service.failures.push(stepFailure(link, { target: link.failureTarget, name: 'lock' }, error));
+  await attempt(releaseLock(redis, lock));
 }
 
 async function take(

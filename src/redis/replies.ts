@@ -64,6 +64,8 @@ const NUMBER: Decoder<number> = {
   expected: 'a number',
   read: (reply) => (isInteger(reply) ? reply : undefined),
 };
+/** Redis' own types, and those of modules: nine characters (redis.io, modules-api-ref, RedisModule_CreateDataType). */
+const TYPE_WORD = /^(?:none|string|list|set|zset|hash|stream|[\w-]{9})$/;
 const TEXTS = list('a list of texts', isBuffer);
 const PAIRS = list('a list of names and values', isBuffer, (length) => length % 2 === 0);
 
@@ -145,9 +147,9 @@ const DECODERS = {
     (length) => length === 2,
   ),
   TYPE: {
-    expected: 'a word',
+    expected: 'a type',
     read: (reply: unknown): Buffer | undefined =>
-      isBuffer(reply) && /^[\w-]{1,64}$/.test(reply.toString('latin1')) ? reply : undefined,
+      isBuffer(reply) && TYPE_WORD.test(reply.toString('latin1')) ? reply : undefined,
   },
   UNLINK: count(behind(0)),
   UNWATCH: OK,

@@ -51,6 +51,8 @@ export async function runWipe(
   try {
     // Loaded only now, because on a terminal something shows within 100 ms.
     const { wipe } = await import('../commands/wipe.ts');
+    const { refuseOutputsOverInputs } = await import('../wipe/output-files.ts');
+    refuseOutputsOverInputs(request, surroundings);
     const handover = request.background ? await handedOver(terminal) : undefined;
     const state = stateDirectory({
       flag: request.stateDirectory,
