@@ -568,7 +568,10 @@ describe.skipIf(!possible)('a worker that stops answering after its first answer
     expect({ code, cancelled: service.tasks_cancelled, errors: service.errors }).toEqual({
       code: 1,
       cancelled: 0,
-      errors: [expect.stringMatching(/worker@\S+: Answered first and then not/)],
+      errors: [
+        expect.stringMatching(/worker@\S+: Answered first and then not/),
+        expect.stringMatching(/Has not confirmed that it consumes video_downloader_queue again/),
+      ],
     });
     await worker.waitForLog('Terminating long');
   });

@@ -585,8 +585,9 @@ describe.skipIf(!possible)('does not refuse', () => {
     writeFileSync(join(folder, 'victim/precious'), '');
     symlinkSync('../victim', join(folder, 'data/planted'));
     const hash = treeHash(join(folder, 'victim'));
-    const result = await run(['bad', '--yes']);
-    expect(result).toMatchObject({ code: 0 });
+    const { code, stdout, stderr } = await run(['bad', '--yes']);
+    expect(code).toBe(1);
+    expect(stdout + stderr).toContain(join(folder, 'data/planted'));
     expect(treeHash(join(folder, 'victim'))).toBe(hash);
     expect(readdirSync(join(folder, 'data/a'))).toEqual([]);
     unlinkSync(join(folder, 'data/planted'));
