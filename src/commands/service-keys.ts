@@ -3,6 +3,7 @@ import type { BrokerKeys } from '../celery/keys.ts';
 import { createdAt } from '../redis/created-at.ts';
 import { nothingKept } from '../redis/job-age.ts';
 import type { JobAge } from '../redis/job-age.ts';
+import { scopeOf } from '../celery/scope.ts';
 import type { QueueScope } from '../celery/scope.ts';
 import type { ServiceConfig } from '../config/types.ts';
 import { targetIdentity } from '../redis/target.ts';
@@ -59,25 +60,54 @@ function queueScope(
   all: readonly ServiceConfig[],
 ): QueueScope {
   const own = config.celery?.queues ?? [];
-  const beside = (services: readonly ServiceConfig[]): readonly string[] =>
-    services
-      .filter((other) => hasSameBroker(config, other))
-      .flatMap(({ celery }) => celery?.queues ?? []);
-  const before = beside(targets.slice(0, Math.max(0, targets.indexOf(config))));
+  if (config.celery === undefined) return scopeOf(own);
+  const run = besideOnBroker(config, targets);
+  const others = besideOnBroker(config, all).filter((other) => other !== config);
   return {
     own,
-    before: new Set(before),
-    run: new Set([...own, ...beside(targets)]),
-    others: new Set(beside(all.filter((other) => other !== config))),
+    before: new Set(run.slice(0, Math.max(0, run.indexOf(config))).flatMap(queuesOf)),
+    run: new Set([...own, ...run.flatMap(queuesOf)]),
+    others: new Set(others.flatMap(queuesOf)),
   };
 }
 
+function queuesOf({ celery }: ServiceConfig): readonly string[] {
+  return celery?.queues ?? [];
+}
+
+/** Each list of services is sorted by brokers once, however many services ask. */
+const byBroker = new WeakMap<readonly ServiceConfig[], Map<string, ServiceConfig[]>>();
+
+/** Those of the services that name queues of the same database, in their order. */
+function besideOnBroker(
+  config: ServiceConfig,
+  services: readonly ServiceConfig[],
+): readonly ServiceConfig[] {
+  let brokers = byBroker.get(services);
+  if (brokers === undefined) {
+    brokers = new Map();
+    for (const service of services) {
+      const place = brokerOf(service);
+      if (place === undefined) continue;
+      const known = brokers.get(place);
+      if (known === undefined) brokers.set(place, [service]);
+      else known.push(service);
+    }
+    byBroker.set(services, brokers);
+  }
+  return brokers.get(brokerOf(config) ?? '') ?? [];
+}
+
 /** Whether both name queues of one database, with the same beginning of their keys. */
-export function hasSameBroker(one: ServiceConfig, { celery: other }: ServiceConfig): boolean {
-  const { celery } = one;
-  if (celery === undefined || other === undefined) return false;
-  if (celery.globalKeyPrefix !== other.globalKeyPrefix) return false;
-  return targetIdentity(celery.broker) === targetIdentity(other.broker);
+export function hasSameBroker(one: ServiceConfig, other: ServiceConfig): boolean {
+  const place = brokerOf(one);
+  return place !== undefined && place === brokerOf(other);
+}
+
+/** The database of the queues and the beginning of their keys; undefined without Celery. */
+function brokerOf({ celery }: ServiceConfig): string | undefined {
+  if (celery === undefined) return undefined;
+  return `${targetIdentity(celery.broker)}\0${celery.globalKeyPrefix}`;
 }
 
 /** Containers have it unless somebody set another one. */
