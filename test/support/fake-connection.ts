@@ -14,10 +14,13 @@ export interface FakeConnection {
   isEndless(): boolean;
 }
 
-/** @param answer of each command; in a transaction it becomes a part of the reply to EXEC. */
+/**
+ * @param answer of each command; in a transaction it becomes a part of the reply to EXEC.
+ * @param most commands; a purge of a list that never gets shorter sends 502 batches of six.
+ */
 export function fakeConnection(
   answer: (command: string, args: readonly Argument[]) => Value,
-  most = 3_000,
+  most = 5_000,
 ): FakeConnection {
   const sent = new Set<string>();
   let count = 0;
