@@ -2,7 +2,7 @@
  * What is right in itself and wrong together: a wipe of one service must not remove what belongs
  * to another, or to Celery. Only databases that are the same for certain are compared.
  */
-import { matchesKeyPattern } from '../model/key-pattern.ts';
+import { canMatchBeginning, isKeyPattern, matchesKeyPattern } from '../model/key-pattern.ts';
 import type { RedisTarget } from '../redis/target.ts';
 import { targetIdentity } from '../redis/target.ts';
 import { formatPath } from './json-path.ts';
@@ -20,6 +20,13 @@ const CELERY_NAMES = [BINDINGS, 'unacked', 'unacked_index', 'unacked_mutex', RES
 interface Owned extends Located {
   /** The place of the service in the config. */
   readonly index: number;
+}
+
+/** An index key or a pattern of some, with what every name that it matches begins and ends with. */
+interface OwnedIndex extends Owned {
+  readonly start: string;
+  readonly end: string;
+  readonly isPattern: boolean;
 }
 
 /** What all services together have in one database. */
@@ -41,8 +48,9 @@ interface IndexedDatabase {
   readonly fronts: ReadonlySet<string>;
   readonly prefixes: PrefixIndex<Owned>;
   readonly queues: PrefixIndex<Owned>;
-  /** The first service that has each. */
-  readonly indexKeys: ReadonlyMap<string, Owned>;
+  /** By what their names begin with. */
+  readonly indexKeys: PrefixIndex<OwnedIndex>;
+  readonly indexPatterns: PrefixIndex<OwnedIndex>;
 }
 
 /** In steps as many as the services have names: no pair of them is looked at for nothing. */
@@ -119,18 +127,20 @@ function indexed(database: Database): IndexedDatabase {
   const fronts = new Set([...globalPrefixes].flatMap((front) => [front, `${front}_`]));
   const celeryKeys = [...fronts].flatMap((front) => CELERY_NAMES.map((name) => front + name));
   const entry = (value: Owned) => ({ text: value.value, value });
+  const indexes = indexKeys.map((one) => ownedIndex(one, one.index));
+  const indexEntries = indexes.map((value) => ({ text: value.start, value }));
   return {
     users,
     celeryKeys: createPrefixIndex(celeryKeys.map((text) => ({ text, value: undefined }))),
     fronts,
     prefixes: createPrefixIndex(prefixes.map(entry)),
     queues: createPrefixIndex(queues.map(entry)),
-    // Of a key that several have the first entry stays.
-    indexKeys: new Map(indexKeys.toReversed().map((one) => [one.value, one])),
+    indexKeys: createPrefixIndex(indexEntries),
+    indexPatterns: createPrefixIndex(indexEntries.filter(({ value }) => value.isPattern)),
   };
 }
 
-/** An index key must not be Celery's, a queue, or another service's index in the same database. */
+/** An index key must not be Celery's, a queue, or another service's in the same database. */
 function checkIndexKey(
   service: ResolvedService,
   name: Located,
@@ -152,24 +162,85 @@ function checkIndexKey(
     return;
   }
   if (database === undefined) return;
-  const queue = database.queues
-    .matching(literalStart(name.value), matches)
-    .toSorted((a, b) => a.index - b.index)[0];
+  const own = ownedIndex(name, index);
+  const queue = first(database.queues.matching(own.start, matches));
   if (queue !== undefined) {
     problems.add(name.path, `would match the queue ${formatPath(queue.path)}: give another name`);
   }
-  const shared = database.indexKeys.get(name.value);
-  if (shared !== undefined && shared.index < index) {
-    problems.add(
-      name.path,
-      `is the same key as ${formatPath(shared.path)} in the same Redis database: list it under one service only`,
-    );
-  }
+  checkIndexOfJobs(own, database, problems);
+  checkSameIndex(own, database, problems);
 }
 
-/** What every name that a pattern matches begins with. */
-function literalStart(pattern: string): string {
-  return /^[^*?[\\]*/.exec(pattern)?.[0] ?? '';
+/** A wipe of the one would delete jobs of the other, or a wipe of the other this index. */
+function checkIndexOfJobs(
+  own: OwnedIndex,
+  { prefixes }: IndexedDatabase,
+  problems: ProblemCollector,
+): void {
+  const isOther = (other: Owned): boolean => other.index !== own.index;
+  const around = prefixes.beginningOf(own.start, isOther).map(({ value }) => value);
+  const pattern = Buffer.from(own.value);
+  const within = own.isPattern
+    ? prefixes.matching(
+        own.start,
+        (text, other) => isOther(other) && canMatchBeginning(pattern, Buffer.from(text)),
+      )
+    : [];
+  const other = first([...around, ...within]);
+  if (other === undefined) return;
+  const relation = own.isPattern ? 'would match keys that begin with' : 'begins with';
+  problems.add(
+    own.path,
+    `${relation} ${formatPath(other.path)} in the same Redis database, so one wipe would delete the other's keys: ` +
+      'give another name, or give each service its own database',
+  );
+}
+
+/** A pair is told at the later service. */
+function checkSameIndex(
+  own: OwnedIndex,
+  { indexKeys, indexPatterns }: IndexedDatabase,
+  problems: ProblemCollector,
+): void {
+  const overlaps = (other: OwnedIndex): boolean => other.index < own.index && overlap(own, other);
+  const around = indexPatterns.beginningOf(own.start, overlaps).map(({ value }) => value);
+  const within = own.isPattern
+    ? indexKeys.matching(own.start, (_, other) => overlaps(other))
+    : indexKeys.beginningOf(own.start, overlaps).map(({ value }) => value);
+  const all = [...around, ...within];
+  const other = first(all.filter(({ value }) => value === own.value)) ?? first(all);
+  if (other === undefined) return;
+  const relation = other.value === own.value ? 'is the same key as' : 'can be the same key as';
+  problems.add(
+    own.path,
+    `${relation} ${formatPath(other.path)} in the same Redis database: list it under one service only`,
+  );
+}
+
+/** Of two patterns only what they begin and end with is compared. */
+function overlap(one: OwnedIndex, other: OwnedIndex): boolean {
+  if (one.value === other.value) return true;
+  if (one.isPattern && other.isPattern) {
+    return (
+      (one.end.endsWith(other.end) || other.end.endsWith(one.end)) &&
+      canMatchBeginning(Buffer.from(one.value), Buffer.from(other.start)) &&
+      canMatchBeginning(Buffer.from(other.value), Buffer.from(one.start))
+    );
+  }
+  if (!one.isPattern && !other.isPattern) return false;
+  const [pattern, name] = one.isPattern ? [one, other] : [other, one];
+  return matchesKeyPattern(Buffer.from(pattern.value), Buffer.from(name.value));
+}
+
+function first<T extends Owned>(entries: readonly T[]): T | undefined {
+  return entries.toSorted((a, b) => a.index - b.index)[0];
+}
+
+function ownedIndex({ path, value }: Located, index: number): OwnedIndex {
+  const isPattern = isKeyPattern(value);
+  const start = /^[^*?[\\]*/.exec(value)?.[0] ?? '';
+  const end = /[^*?[\]\\]*$/.exec(value)?.[0] ?? '';
+  return { path, value, index, isPattern, start, end };
 }
 
 function checkCeleryNames(

@@ -2,11 +2,11 @@
 export interface PrefixIndex<T> {
   /** Those that begin with the text, it included; the first ones of many. */
   beginningWith(text: string): readonly Entry<T>[];
-  /** Those that are the beginning of the text, it included; the first ones of many. */
-  beginningOf(text: string): readonly Entry<T>[];
+  /** Those that are the beginning of the text, it included, and match; the first ones of many. */
+  beginningOf(text: string, matches?: (value: T) => boolean): readonly Entry<T>[];
   equal(text: string): readonly Entry<T>[];
   /** The values of those that begin with the text and match; the first ones of many. */
-  matching(text: string, matches: (text: string) => boolean): readonly T[];
+  matching(text: string, matches: (text: string, value: T) => boolean): readonly T[];
 }
 
 export interface Entry<T> {
@@ -30,23 +30,27 @@ export function createPrefixIndex<T>(entries: readonly Entry<T>[]): PrefixIndex<
     }
     return low;
   };
-  const take = (text: string, matches: (other: string) => boolean): Entry<T>[] => {
+  const take = (
+    text: string,
+    belongs: (other: string) => boolean,
+    matches: (value: T) => boolean = () => true,
+  ): Entry<T>[] => {
     const found: Entry<T>[] = [];
     for (let at = from(text); found.length < MOST_FOUND; at += 1) {
       const entry = sorted[at];
-      if (entry === undefined || !matches(entry.text)) break;
-      found.push(entry);
+      if (entry === undefined || !belongs(entry.text)) break;
+      if (matches(entry.value)) found.push(entry);
     }
     return found;
   };
   return {
     beginningWith: (text) => take(text, (other) => other.startsWith(text)),
-    beginningOf(text) {
+    beginningOf(text, matches) {
       const found: Entry<T>[] = [];
       for (const length of lengths) {
         if (length > text.length || found.length >= MOST_FOUND) break;
         const start = text.slice(0, length);
-        found.push(...take(start, (other) => other === start));
+        found.push(...take(start, (other) => other === start, matches));
       }
       return found.slice(0, MOST_FOUND);
     },
@@ -56,7 +60,7 @@ export function createPrefixIndex<T>(entries: readonly Entry<T>[]): PrefixIndex<
       for (let at = from(text); found.length < MOST_FOUND; at += 1) {
         const entry = sorted[at];
         if (entry?.text.startsWith(text) !== true) break;
-        if (matches(entry.text)) found.push(entry.value);
+        if (matches(entry.text, entry.value)) found.push(entry.value);
       }
       return found;
     },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isKeyPattern, matchesKeyPattern, scanPattern } from './key-pattern.ts';
+import { canMatchBeginning, isKeyPattern, matchesKeyPattern, scanPattern } from './key-pattern.ts';
 
 const matches = (pattern: string, key: string): boolean =>
   matchesKeyPattern(Buffer.from(pattern), Buffer.from(key));
@@ -59,4 +59,21 @@ test.each([
   ['a[*]b*', 'a*'],
 ])('Redis is asked for %s with %s', (pattern, asked) => {
   expect(scanPattern(Buffer.from(pattern)).toString()).toBe(asked);
+});
+
+test.each([
+  ['a:*', 'a:b:', true],
+  ['a:*', 'a', true],
+  ['a:*', 'b:', false],
+  ['*:list', 'b:', true],
+  ['a*c', 'ab:', true],
+  ['[ab]:x', 'b:', true],
+  ['[^ab]:x', 'b:', false],
+  ['?:x', 'b:y', false],
+  ['a:', 'a:b', false],
+  ['a\\*', 'a*', true],
+  ['a\\*', 'ab', false],
+  ['**', 'a', true],
+])('%s can match what begins with %s: %s', (pattern, beginning, can) => {
+  expect(canMatchBeginning(Buffer.from(pattern), Buffer.from(beginning))).toBe(can);
 });

@@ -43,6 +43,34 @@ export function matchesKeyPattern(pattern: Buffer, key: Buffer): boolean {
   return at === pattern.length;
 }
 
+/**
+ * Whether a key that begins so can match. Takes at most pattern length × text length steps.
+ */
+export function canMatchBeginning(pattern: Buffer, beginning: Buffer): boolean {
+  /** Where the pattern can stand after the bytes so far: each place can go on to a whole match. */
+  let places = afterStars(pattern, [0]);
+  for (const byte of beginning) {
+    const next = [...places].flatMap((at) => {
+      if (pattern[at] === STAR) return [at];
+      const after = at < pattern.length ? matchOne(pattern, at, byte) : -1;
+      return after >= 0 ? [after] : [];
+    });
+    if (next.length === 0) return false;
+    places = afterStars(pattern, next);
+  }
+  return true;
+}
+
+/** The places, and those that are reached by letting stars match nothing. */
+function afterStars(pattern: Buffer, places: readonly number[]): ReadonlySet<number> {
+  const all = new Set<number>();
+  for (let at of places) {
+    while (pattern[at] === STAR && !all.has(at)) all.add(at++);
+    all.add(at);
+  }
+  return all;
+}
+
 /** Whether a text is a pattern and not a plain name. */
 export function isKeyPattern(text: string): boolean {
   return /[*?[\\]/.test(text);
