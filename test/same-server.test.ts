@@ -19,6 +19,10 @@ describe.skipIf(!requireOrSkip('redis'))('one Redis by two addresses', () => {
   let redis: TestRedis;
   let other: TestRedis;
   let replica: TestRedis;
+  /** Replicas that have not had anything of their primary yet: of the primary, and of the first. */
+  let late: TestRedis;
+  let later: TestRedis;
+  let orphan: TestRedis;
   let proxy: Proxy;
   let second: Proxy;
   let stack: OwnStack;
@@ -26,6 +30,8 @@ describe.skipIf(!requireOrSkip('redis'))('one Redis by two addresses', () => {
 
   beforeAll(async () => {
     folders = [createFolder(), createFolder(), createFolder()];
+    const unsynced = [createFolder(), createFolder(), createFolder()] as const;
+    folders = [...folders, ...unsynced];
     const [folder = '', otherFolder = '', replicaFolder = ''] = folders.map(({ path }) => path);
     socket = join(folder, 'also.sock');
     redis = await startRedis(folder, { config: [`unixsocket ${socket}`, ...NO_INFO] });
@@ -36,11 +42,19 @@ describe.skipIf(!requireOrSkip('redis'))('one Redis by two addresses', () => {
     proxy = await startProxy(redis.port);
     second = await startProxy(redis.port);
     await inSync(redis, [replica]);
+    redis.cli('CONFIG', 'SET', 'repl-diskless-sync', 'yes');
+    redis.cli('CONFIG', 'SET', 'repl-diskless-sync-delay', '36000');
+    const startReplica = async (folder: Folder, port: number): Promise<TestRedis> =>
+      await startRedis(folder.path, { config: [`replicaof 127.0.0.1 ${port}`] });
+    late = await startReplica(unsynced[0], redis.port);
+    later = await startReplica(unsynced[1], late.port);
+    orphan = await startReplica(unsynced[2], await freePort());
   });
 
   afterAll(async () => {
     await Promise.all([proxy.stop(), second.stop()]);
-    await Promise.all([redis, other, replica].map(async (one) => await one.stop()));
+    const servers = [redis, other, replica, late, later, orphan];
+    await Promise.all(servers.map(async (one) => await one.stop()));
     for (const folder of folders) folder.remove();
   });
 
@@ -81,6 +95,18 @@ describe.skipIf(!requireOrSkip('redis'))('one Redis by two addresses', () => {
       { keyPrefix: 'y:', celery: { queues: ['job:queue'] } },
       'would match the queue',
     ],
+    [
+      "an index over the other's jobs",
+      { keyPrefix: 'x:', indexKeys: ['job:b*'] },
+      { keyPrefix: 'job:' },
+      'would match keys that begin with services.b.keyPrefix',
+    ],
+    [
+      "an index below the other's prefix",
+      { keyPrefix: 'job:' },
+      { keyPrefix: 'y:', indexKeys: ['job:b:1'] },
+      'begins with services.a.keyPrefix',
+    ],
   ];
 
   /** A target beside a service that is none, and the other way round; both; and a dry run. */
@@ -108,6 +134,8 @@ describe.skipIf(!requireOrSkip('redis'))('one Redis by two addresses', () => {
     ['two proxies', () => [proxy.url(0), second.url(0)]],
     ['a socket', () => [redis.url(0), `unix://${socket}?db=0`]],
     ['a replica of it', () => [redis.url(0), replica.url(0)]],
+    ['a replica that is not in sync yet', () => [redis.url(0), late.url(0)]],
+    ['a replica of such a replica', () => [redis.url(0), later.url(0)]],
     ['a user that may not INFO', () => [url('quiet'), proxy.url(0)]],
     ['the other may not INFO', () => [proxy.url(0), url('quiet')]],
   ] as const)('%s', async (_, urls) => {
@@ -161,6 +189,10 @@ describe.skipIf(!requireOrSkip('redis'))('one Redis by two addresses', () => {
     const unreachable = await stack.run(['a', '-y', '--json']);
     expect(unreachable.stdout).toContain('could not be judged whether');
     expect(redis.cli('EXISTS', 'celery-task-meta-foreign')).toBe('0');
+
+    services(SAME[1] as object, SAME[2] as object, [redis.url(0), orphan.url(0)]);
+    const lost = await stack.run(['a', '-n', '--json']);
+    expect(lost.stdout).toContain('is a replica without a link to 127.0.0.1:');
 
     services(SAME[1] as object, SAME[2] as object, [other.url(0), url('quiet')]);
     const dry = await stack.run(['a', '-n', '--json']);

@@ -10,27 +10,45 @@ const NONCE_MS = 10_000;
 /** The names of our locks begin so: a user who may lock may write this key too. */
 const NONCE = 'media-cleanup:lock:nonce-';
 
+export interface ServerIds {
+  /** Undefined when a server does not tell, or this user may not ask. */
+  readonly ids: readonly string[] | undefined;
+  /** The primary of a replica that has no link to it now: it will have that one's data. */
+  readonly awaits: { readonly host: string; readonly port: number } | undefined;
+}
+
 /**
  * The `run_id` of each primary, and the `master_replid` that it shares with its replicas: the same
- * data. Undefined when one of them does not tell, or this user may not ask.
+ * data. A replica has the latter from its first synchronization on.
  * @throws RedisError when nobody answers.
  */
-export async function readServerIds(
-  redis: RedisConnection,
-): Promise<readonly string[] | undefined> {
+export async function readServerIds(redis: RedisConnection): Promise<ServerIds> {
   return await over(redis, async (_, { nodes }) => {
-    const ids = await Promise.all(nodes.map(idsOf));
-    return ids.length === 0 || ids.some((one) => one.length === 0) ? undefined : ids.flat();
+    const all = await Promise.all(nodes.map(idsOf));
+    const isSilent = all.length === 0 || all.some(({ ids }) => ids.length === 0);
+    return {
+      ids: isSilent ? undefined : all.flatMap(({ ids }) => ids),
+      awaits: all.find(({ awaits }) => awaits !== undefined)?.awaits,
+    };
   });
 }
 
-/** Empty where INFO is not permitted or not known. */
-async function idsOf(node: RedisNode): Promise<readonly string[]> {
+/** No ids where INFO is not permitted or not known. */
+async function idsOf(
+  node: RedisNode,
+): Promise<{ readonly ids: readonly string[]; readonly awaits: ServerIds['awaits'] }> {
   try {
     const fields = infoFields(String(await node.send('INFO')));
-    return [fields['run_id'], fields['master_replid']].filter(isId);
+    const { role, master_host: host, master_port: port, master_link_status: link } = fields;
+    const isWaiting = role === 'slave' && link !== 'up' && host !== undefined;
+    return {
+      ids: [fields['run_id'], fields['master_replid']].filter(isId),
+      awaits: isWaiting ? { host, port: Number(port) } : undefined,
+    };
   } catch (error) {
-    if (error instanceof RedisError && /^(NOPERM|ERR)$/.test(error.code)) return [];
+    if (error instanceof RedisError && /^(NOPERM|ERR)$/.test(error.code)) {
+      return { ids: [], awaits: undefined };
+    }
     throw error;
   }
 }

@@ -15,6 +15,9 @@ import { holdSameKeys, readServerIds } from '../redis/server-ids.ts';
 import { targetIdentity, targetLabel } from '../redis/target.ts';
 import type { RedisTarget } from '../redis/target.ts';
 
+/** Replicas of replicas: more than that in a row are a circle. */
+const MOST_HOPS = 8;
+
 /** A database that this run works on. */
 export interface OpenDatabase {
   readonly target: RedisTarget;
@@ -44,7 +47,7 @@ interface Database {
   connection: RedisConnection | undefined;
   /** Undefined: not told. */
   ids: readonly string[] | undefined;
-  /** Why it is not connected. */
+  /** Why what it says tells nothing: it is not connected, or a replica without its primary. */
   reason: string | undefined;
 }
 
@@ -167,10 +170,47 @@ function createClasses(): Classes {
 async function askIds(database: Database, signal: AbortSignal): Promise<void> {
   try {
     database.connection ??= await connectRedis(database.target, signal);
-    database.ids = await readServerIds(database.connection);
+    const { ids, awaits } = await readServerIds(database.connection);
+    database.ids = ids;
+    if (awaits === undefined) return;
+    try {
+      database.ids = await idsOfPrimary(database.target, awaits, MOST_HOPS, signal);
+    } catch (error) {
+      if (!(error instanceof RedisError)) throw error;
+      database.ids = undefined;
+      const primary = database.connection.replicaOf ?? 'its primary';
+      database.reason = `is a replica without a link to ${primary}, of which no id can be read (${error.message})`;
+    }
   } catch (error) {
     if (!(error instanceof RedisError)) throw error;
-    database.reason = error.message;
+    database.reason = `does not answer (${error.message})`;
+  }
+}
+
+/**
+ * The ids of the primary that a replica has no link to, by the replica's own credentials.
+ * @throws RedisError when it does not answer or does not name itself.
+ */
+async function idsOfPrimary(
+  replica: RedisTarget,
+  address: { readonly host: string; readonly port: number },
+  hops: number,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { credentials, tls } = replica;
+  const db = numberOf(replica);
+  const connection = await connectRedis({ kind: 'server', address, db, credentials, tls }, signal);
+  try {
+    const { ids, awaits } = await readServerIds(connection);
+    if (awaits !== undefined && hops > 1) {
+      return await idsOfPrimary(replica, awaits, hops - 1, signal);
+    }
+    if (ids === undefined || awaits !== undefined) {
+      throw new RedisError('EREPLICA', 'Its primary does not name itself', '');
+    }
+    return ids;
+  } finally {
+    connection.close();
   }
 }
 
@@ -181,14 +221,17 @@ async function compareByKey(
   mayWrite: boolean,
 ): Promise<boolean | string> {
   for (const { reason, target } of [own, other]) {
-    if (reason !== undefined) return `${targetLabel(target)} does not answer (${reason})`;
+    if (reason !== undefined) return `${targetLabel(target)} ${reason}`;
   }
   const [first, second] = [own.connection, other.connection];
   const silent = own.ids === undefined ? own : other;
   const refused = `${targetLabel(silent.target)} does not name itself (INFO)`;
   if (!mayWrite || first === undefined || second === undefined) return refused;
   try {
-    return await holdSameKeys(first, second);
+    const isSame = await holdSameKeys(first, second);
+    // A key need not have reached a replica.
+    const isReplica = first.replicaOf !== undefined || second.replicaOf !== undefined;
+    return !isSame && isReplica ? refused : isSame;
   } catch (error) {
     if (!(error instanceof RedisError)) throw error;
     return `${refused}, and a key to know it by could not be used: ${error.message}`;
