@@ -4,8 +4,7 @@ import type { Shared } from '../celery/scope.ts';
 import { errorCode } from '../errors.ts';
 import { ownPath } from '../files/aside.ts';
 import { inspectDirectory } from '../files/inspect.ts';
-import { knowDirectory, withDirectory } from '../files/known-directory.ts';
-import type { KnownDirectory } from '../files/known-directory.ts';
+import { knowIfThere, withDirectory } from '../files/known-directory.ts';
 import { countJobs } from '../redis/jobs.ts';
 import { notConfiguredKinds, unknownFileKinds } from '../resources/coverage.ts';
 import { collectFailures } from '../report/failures.ts';
@@ -204,15 +203,15 @@ async function countDirectories(
 ): Promise<DirectoryCensus[]> {
   const census: DirectoryCensus[] = [];
   for (const { located, known, boundaries, pending, asides } of service.directories) {
-    const { name, path, kind, state } = located;
+    const { name, path, configuredPath, kind, state } = located;
     const empty = { name, path, kind, files: 0, bytes: 0, subdirectories: 0, inodes: 0 };
-    // Missing at the start, and made since.
-    const now = known ?? (state.is === 'missing' ? knowIfThere(path) : undefined);
-    if (now === undefined) {
-      census.push(empty);
-      continue;
-    }
     try {
+      // Missing at the start, and made since.
+      const now = known ?? (state.is === 'missing' ? knowIfThere(path, configuredPath) : undefined);
+      if (now === undefined) {
+        census.push(empty);
+        continue;
+      }
       const contents = await withDirectory(now, signal, async (top) =>
         inspectDirectory(top, {
           boundaries,
@@ -257,13 +256,4 @@ async function countDirectories(
     }
   }
   return census;
-}
-
-function knowIfThere(path: string): KnownDirectory | undefined {
-  try {
-    return knowDirectory(path);
-  } catch (error) {
-    if (errorCode(error) === undefined) throw error;
-    return undefined;
-  }
 }

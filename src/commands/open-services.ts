@@ -5,6 +5,7 @@ import { createGiveWay } from '../give-way.ts';
 import { createMountsBelow, readMounts } from '../files/mounts.ts';
 import { knowDirectory } from '../files/known-directory.ts';
 import type { KnownDirectory } from '../files/known-directory.ts';
+import { tryRealPath } from '../files/real-path.ts';
 import type { LocatedDirectory, PatternLink, PatternProblem } from '../files/resolve.ts';
 import type { Asides } from '../files/aside.ts';
 import { boundariesOf } from '../files/rules.ts';
@@ -156,6 +157,7 @@ export function directoryFailure(
 ): Failure {
   const hint = systemHint(code);
   const place = lies === undefined ? [] : [`it lies in ${directory.name}/${printable(lies)} now`];
+  if (code === 'EREDIRECTED') place.push(whereItLeads(directory.configuredPath));
   return {
     target: directory.name,
     item,
@@ -165,6 +167,12 @@ export function directoryFailure(
   };
 }
 
+function whereItLeads(path: string): string {
+  const now = tryRealPath(path);
+  const where = now === undefined ? 'nowhere' : `to ${printable(now)}`;
+  return `${printable(path)} leads ${where} now`;
+}
+
 /** @param failures grows when it cannot be opened. */
 export function openDirectory(
   located: LocatedDirectory,
@@ -172,7 +180,7 @@ export function openDirectory(
   failures: Failure[],
   mountsBelow = createMountsBelow(readMounts()),
 ): OpenedDirectory {
-  const { state, path, kind } = located;
+  const { state, path, configuredPath, kind } = located;
   const { marker, keep } = located.config;
   const mounts = mountsBelow(path);
   const rules: Rules = { marker, keep, mounts, before, whole: kind === 'models' };
@@ -188,7 +196,14 @@ export function openDirectory(
     return { located, known: undefined, rules, boundaries, pending, asides };
   }
   try {
-    return { located, known: knowDirectory(path), rules, boundaries, pending, asides };
+    return {
+      located,
+      known: knowDirectory(path, configuredPath),
+      rules,
+      boundaries,
+      pending,
+      asides,
+    };
   } catch (error) {
     failures.push(directoryFailure(located, '.', systemCode(error)));
     return { located, known: undefined, rules, boundaries, pending, asides };

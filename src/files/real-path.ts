@@ -3,10 +3,15 @@ import { basename, dirname, join } from 'node:path';
 
 /** Every link resolved; the path itself where that cannot be done. */
 export function realPath(path: string): string {
+  return tryRealPath(path) ?? path;
+}
+
+/** Every link resolved; undefined where that cannot be done. */
+export function tryRealPath(path: string): string | undefined {
   try {
     return realpathSync.native(path);
   } catch {
-    return path;
+    return undefined;
   }
 }
 

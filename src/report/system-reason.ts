@@ -58,6 +58,11 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
     reason: 'Moved or replaced while it was being looked at',
     hint: 'what is there now was not touched: see who moves it, then run again',
   },
+  // Our own: files/known-directory.ts.
+  EREDIRECTED: {
+    reason: 'A link in its path leads to another place than when the run began',
+    hint: 'what is there now was not touched: see who changes the link, then run again',
+  },
   ENAMETOOLONG: { reason: 'File name too long', hint: '' },
   ENETUNREACH: { reason: 'Network is unreachable', hint: 'check the network' },
   ENFILE: {

@@ -26,12 +26,15 @@ export async function takeNewDirectories(step: StepContext, kinds: readonly Kind
   ]);
   const isNew = ({ kind, path }: { readonly kind: Kind; readonly path: string }): boolean =>
     kinds.includes(kind) && !named.has(path) && !named.has(printable(path));
+  // A plain path that leads elsewhere by now is named when its directory is opened the next time.
+  const isNewMatch = (directory: LocatedDirectory): boolean =>
+    isPathPattern(directory.config.path) && isNew(directory);
   const found = await locateDirectories(config, signal);
-  if (found.directories.some(isNew)) {
+  if (found.directories.some(isNewMatch)) {
     // With those of all services, since a new one may lie in another service's directory.
     const { located, refused } = await service.judgeAgain();
     for (const directory of located.get(config.name)?.directories ?? []) {
-      if (!isNew(directory)) continue;
+      if (!isNewMatch(directory)) continue;
       const refusal = refused.find(
         (one) => one.service === config.name && one.path === directory.path,
       );
