@@ -76,14 +76,18 @@ function service(name: string, { prefixes, indexKeys = [], db = 0 }: Names): Res
 }
 
 /** The paths of two services that something is said of, with the first words of each. */
-function said(a: Names, b: Names): readonly string[] {
+function said(a: Names, b: Names, isHeldBack = false): readonly string[] {
   const lines: string[] = [];
-  crossCheck([service('a', a), service('b', b)], {
-    add: (path, message) => void lines.push(`${path.slice(1).join('.')} ${message}`),
-    markBroken: () => undefined,
-    isBroken: () => false,
-    list: () => [],
-  });
+  crossCheck(
+    [service('a', a), service('b', b)],
+    {
+      add: (path, message) => void lines.push(`${path.slice(1).join('.')} ${message}`),
+      markBroken: () => undefined,
+      isBroken: () => false,
+      list: () => [],
+    },
+    { isHeldBack },
+  );
   return lines.map((line) => line.replace(/ (in the same Redis|the same Redis).*/, ''));
 }
 
@@ -109,6 +113,13 @@ test.each([
   );
   expect(said(indexed(...indexKeys), { ...JOBS, db: 1 })).toEqual([]);
 });
+
+test.each(['j*', '*:list', '[ij]ob:x'])(
+  'the wipe of %s leaves out the jobs of another service by the same address',
+  (pattern) => {
+    expect(said(indexed(pattern), JOBS, true)).toEqual([]);
+  },
+);
 
 test.each([
   ['the same name', 'l:jobs', 'l:jobs', 'is the same key as'],

@@ -53,8 +53,16 @@ interface IndexedDatabase {
   readonly indexPatterns: PrefixIndex<OwnedIndex>;
 }
 
-/** In steps as many as the services have names: no pair of them is looked at for nothing. */
-export function crossCheck(services: readonly ResolvedService[], problems: ProblemCollector): void {
+/**
+ * In steps as many as the services have names: no pair of them is looked at for nothing.
+ * @param options `isHeldBack`: a pattern of index keys does not reach the keys of another service's
+ *   prefix, since the wipe leaves them out; so it is where both name the database by one address.
+ */
+export function crossCheck(
+  services: readonly ResolvedService[],
+  problems: ProblemCollector,
+  { isHeldBack }: { readonly isHeldBack: boolean } = { isHeldBack: true },
+): void {
   const databases = new Map(
     [...databasesOf(services)].map(([identity, database]) => [identity, indexed(database)]),
   );
@@ -74,7 +82,12 @@ export function crossCheck(services: readonly ResolvedService[], problems: Probl
     }
     if (broker !== undefined) checkSameQueue(service, index, broker, problems);
     checkForeignPrefixes(service, problems);
-    for (const name of service.indexKeys) checkIndexKey(service, name, index, jobs, problems);
+    for (const name of service.indexKeys) {
+      const own = checkIndexKey(service, name, index, jobs, problems);
+      if (own === undefined || jobs === undefined) continue;
+      checkIndexOfJobs(own, jobs, isHeldBack, problems);
+      checkSameIndex(own, jobs, problems);
+    }
     checkAllResults(service, index, own, services, problems);
   }
 }
@@ -147,7 +160,7 @@ function checkIndexKey(
   index: number,
   database: IndexedDatabase | undefined,
   problems: ProblemCollector,
-): void {
+): OwnedIndex | undefined {
   const pattern = Buffer.from(name.value);
   const matches = (key: string): boolean => matchesKeyPattern(pattern, Buffer.from(key));
   const fronts = new Set(['', service.globalKeyPrefix]);
@@ -159,33 +172,34 @@ function checkIndexKey(
       name.path,
       "would match Celery's own keys (_kombu.binding.*, unacked*, celery-task-meta-*): give more of the name",
     );
-    return;
+    return undefined;
   }
-  if (database === undefined) return;
+  if (database === undefined) return undefined;
   const own = ownedIndex(name, index);
   const queue = first(database.queues.matching(own.start, matches));
   if (queue !== undefined) {
     problems.add(name.path, `would match the queue ${formatPath(queue.path)}: give another name`);
   }
-  checkIndexOfJobs(own, database, problems);
-  checkSameIndex(own, database, problems);
+  return own;
 }
 
 /** A wipe of the one would delete jobs of the other, or a wipe of the other this index. */
 function checkIndexOfJobs(
   own: OwnedIndex,
   { prefixes }: IndexedDatabase,
+  isHeldBack: boolean,
   problems: ProblemCollector,
 ): void {
   const isOther = (other: Owned): boolean => other.index !== own.index;
   const around = prefixes.beginningOf(own.start, isOther).map(({ value }) => value);
   const pattern = Buffer.from(own.value);
-  const within = own.isPattern
-    ? prefixes.matching(
-        own.start,
-        (text, other) => isOther(other) && canMatchBeginning(pattern, Buffer.from(text)),
-      )
-    : [];
+  const within =
+    own.isPattern && !isHeldBack
+      ? prefixes.matching(
+          own.start,
+          (text, other) => isOther(other) && canMatchBeginning(pattern, Buffer.from(text)),
+        )
+      : [];
   const other = first([...around, ...within]);
   if (other === undefined) return;
   const relation = own.isPattern ? 'would match keys that begin with' : 'begins with';

@@ -311,6 +311,7 @@ function checkMerged(
       return { ...service, config };
     }),
     { add, markBroken: () => undefined, isBroken: () => false, list: () => [] },
+    { isHeldBack: false },
   );
 }
 
