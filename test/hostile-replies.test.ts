@@ -182,7 +182,7 @@ describe.skipIf(!requireOrSkip('redis'))('odd replies', () => {
     const answers = {
       SCAN: [text, 'SCAN answered a text of 5 bytes where a cursor and a list were expected'],
       HSCAN: [encodeReply(null), 'HSCAN answered nothing where a cursor and a list were expected'],
-      TYPE: [encodeReply([]), 'TYPE answered a list of 0 where a word was expected'],
+      TYPE: [encodeReply([]), 'TYPE answered a list of 0 where a type was expected'],
       LLEN: [text, 'LLEN answered a text of 5 bytes where a count was expected'],
       EXEC: [encodeReply(4), 'EXEC answered the number 4 where a list of 3 was expected'],
     } as const;
