@@ -1,9 +1,10 @@
-import { statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Outputs } from '../commands/request.ts';
 import { findConfigFile } from '../config/find.ts';
 import type { Environment } from '../config/find.ts';
 import { CannotStart } from '../errors.ts';
+import { userId } from '../files/process-wide.ts';
 import { realPlace } from '../files/real-path.ts';
 
 interface NamedFile {
@@ -39,7 +40,7 @@ export function refuseOutputsOverInputs(
     ['--report-file', reportFile],
     ['--metrics-file', metricsFile],
   ] as const) {
-    if (path === undefined || isStream(at(path))) continue;
+    if (path === undefined || isStream(at(path)) || isStrangersLink(at(path))) continue;
     const identity = identityOf(at(path));
     const other = known.get(identity);
     if (other !== undefined) {
@@ -63,6 +64,12 @@ function configFile(flag: string | undefined, cwd: string, env: Environment): st
 function isStream(path: string): boolean {
   const found = orNothing(() => statSync(path));
   return found !== undefined && !found.isFile();
+}
+
+/** Is not followed when the output is opened, and is no reason to refuse a run. */
+function isStrangersLink(path: string): boolean {
+  const found = orNothing(() => lstatSync(path));
+  return found?.isSymbolicLink() === true && found.uid !== 0 && found.uid !== userId();
 }
 
 /** What is not there is known by its path with links resolved. */
