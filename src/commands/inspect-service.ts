@@ -15,6 +15,7 @@ import { onLink } from './links.ts';
 import { directoryFailure } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
+import type { ServiceKeys } from './service-keys.ts';
 import {
   doubtfulLists,
   leftWarning,
@@ -133,60 +134,74 @@ async function countInRedis(
   if (!kinds.includes('queue') || keys.queues.length === 0) {
     return { jobs: jobs ?? 0, jobsKept, tasks: { queued: 0, inFlight: 0 }, unknown };
   }
-  let left = 0;
-  const queued = await onLink(
-    service.broker,
-    { target: 'Celery', name: 'queue' },
-    report,
-    async (broker) => {
-      const lists = await findQueueKeys(broker, keys.scope, keys.broker, signal);
-      for (const { key, type } of lists.strange) {
-        warnings.push(strangeKeyWarning(broker.label, key, type));
-      }
-      const doubtful = await doubtfulLists(service, broker, lists.doubtful);
-      left += doubtful.messages;
-      warnings.push(...doubtful.failures.map(leftWarning));
-      if (doubtful.messages > 0) {
-        for (const { key } of lists.doubtful) found?.('queue', () => `list ${printable(key)}`);
-      }
-      const count = await countQueued(broker, lists.keys);
-      if (count > 0) {
-        for (const key of lists.keys) found?.('queue', () => `queue ${printable(key)}`);
-      }
-      return count;
-    },
-  );
-  const inFlight = await onLink(
-    service.broker,
-    { target: 'Celery', name: 'in flight' },
-    report,
-    async (broker) => {
-      let count = 0;
-      let unread = 0;
-      const shared: Shared[] = [];
-      for await (const batch of scanInFlight(broker, keys.scope, keys.broker, signal)) {
-        count += batch.deliveryTags.length;
-        for (const id of batch.taskIds) found?.('queue', () => `task ${printable(id)}`);
-        unread += batch.unread;
-        if (batch.unread > 0) found?.('queue', () => 'message too large to be read');
-        for (const { exchange } of batch.shared)
-          found?.('queue', () => `message of the exchange ${printable(exchange)}`);
-        shared.push(...batch.shared);
-      }
-      left += shared.length + unread;
-      if (unread > 0) {
-        warnings.push(leftWarning(unreadFailure(broker.label, keys.broker.unacked, unread)));
-      }
-      warnings.push(...sharedMessageFailures(service, broker.label, shared).map(leftWarning));
-      return count;
-    },
-  );
+  const look = { service, keys, report, warnings, signal, found };
+  const queued = await countQueue(look);
+  const inFlight = await countInFlight(look);
+  const left = (queued?.left ?? 0) + (inFlight?.left ?? 0);
+  const tasks = { queued: queued?.count ?? 0, inFlight: inFlight?.count ?? 0 };
   return {
     jobs: jobs ?? 0,
     jobsKept,
-    tasks: { queued: queued ?? 0, inFlight: inFlight ?? 0, ...(left > 0 ? { left } : {}) },
+    tasks: { ...tasks, ...(left > 0 ? { left } : {}) },
     unknown: queued === undefined || inFlight === undefined ? [...unknown, 'queue'] : unknown,
   };
+}
+
+interface QueueLook {
+  readonly service: OpenService;
+  readonly keys: ServiceKeys;
+  readonly report: (failure: Failure) => void;
+  readonly warnings: string[];
+  readonly signal: AbortSignal;
+  readonly found: InspectOptions['found'];
+}
+
+/** Messages that the wipe removes, and messages that it leaves; undefined: Redis could not be asked. */
+type MessageCounts = { readonly count: number; readonly left: number } | undefined;
+
+async function countQueue(look: QueueLook): Promise<MessageCounts> {
+  const { service, keys, report, warnings, signal, found } = look;
+  const step = { target: 'Celery', name: 'queue' } as const;
+  return await onLink(service.broker, step, report, async (broker) => {
+    const lists = await findQueueKeys(broker, keys.scope, keys.broker, signal);
+    for (const { key, type } of lists.strange) {
+      warnings.push(strangeKeyWarning(broker.label, key, type));
+    }
+    const doubtful = await doubtfulLists(service, broker, lists.doubtful);
+    warnings.push(...doubtful.failures.map(leftWarning));
+    if (doubtful.messages > 0) {
+      for (const { key } of lists.doubtful) found?.('queue', () => `list ${printable(key)}`);
+    }
+    const count = await countQueued(broker, lists.keys);
+    if (count > 0) {
+      for (const key of lists.keys) found?.('queue', () => `queue ${printable(key)}`);
+    }
+    return { count, left: doubtful.messages };
+  });
+}
+
+async function countInFlight(look: QueueLook): Promise<MessageCounts> {
+  const { service, keys, report, warnings, signal, found } = look;
+  const step = { target: 'Celery', name: 'in flight' } as const;
+  return await onLink(service.broker, step, report, async (broker) => {
+    let count = 0;
+    let unread = 0;
+    const shared: Shared[] = [];
+    for await (const batch of scanInFlight(broker, keys.scope, keys.broker, signal)) {
+      count += batch.deliveryTags.length;
+      for (const id of batch.taskIds) found?.('queue', () => `task ${printable(id)}`);
+      unread += batch.unread;
+      if (batch.unread > 0) found?.('queue', () => 'message too large to be read');
+      for (const { exchange } of batch.shared)
+        found?.('queue', () => `message of the exchange ${printable(exchange)}`);
+      shared.push(...batch.shared);
+    }
+    if (unread > 0) {
+      warnings.push(leftWarning(unreadFailure(broker.label, keys.broker.unacked, unread)));
+    }
+    warnings.push(...sharedMessageFailures(service, broker.label, shared).map(leftWarning));
+    return { count, left: shared.length + unread };
+  });
 }
 
 const MOST_OBSTACLES = 1000;

@@ -122,16 +122,7 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
   let located = await guard();
   if (request.dryRun) {
     warnAll(doubts, observer);
-    const run = { cleanupId: cleanupId(startedAt), startedAt };
-    return await withServices(config, targets, located, request, io, run, async (services) => {
-      const plan = await planWipe(request, config.file, services, io);
-      const { kinds, olderThan, cancelRunning } = request;
-      const report = plannedReport(
-        { ...run, kinds, olderThan, cancelRunning, finishedAt: new Date() },
-        plan.services,
-      );
-      return { is: 'report', report, plan };
-    });
+    return await planOnly(config, targets, located, request, io, startedAt);
   }
   const patience = createPatience({ wait: request.lockWait, observer, signal });
   const token = io.handover?.token;
@@ -166,21 +157,9 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
         }
         const outcome = await wipeAll(opened, request, io, plan?.services);
         const lost = [...redisLocks.lost, ...(locks.isLost() ? ['this host'] : [])];
-        const report: WipeReport = {
-          ...run,
-          ...outcome,
-          kinds: request.kinds,
-          olderThan: request.olderThan,
-          status: signal.aborted ? 'interrupted' : finishedStatus(outcome.services),
-          dryRun: false,
-          finishedAt: new Date(),
-          warnings: [...problems, ...lostWarnings(lost), ...stoppedWarnings(signal)],
-        };
-        observer.log({
-          level: report.status === 'completed' ? 'INFO' : 'WARNING',
-          step: 'end',
-          message: reportMessage(report),
-        });
+        const warnings = [...problems, ...lostWarnings(lost), ...stoppedWarnings(signal)];
+        const report = finishedReport(run, outcome, request, { warnings, signal });
+        tellEnd(report, observer);
         return { is: 'report', report, plan };
       } finally {
         await redisLocks.release();
@@ -189,6 +168,52 @@ export async function wipe(request: WipeRequest, io: WipeIo): Promise<WipeOutcom
   } finally {
     locks.release();
   }
+}
+
+function finishedReport(
+  run: Pick<WipeReport, 'cleanupId' | 'startedAt'>,
+  outcome: Pick<WipeReport, 'services' | 'fileSystems' | 'redisServers'>,
+  { kinds, olderThan }: WipeRequest,
+  end: { readonly warnings: readonly string[]; readonly signal: AbortSignal },
+): WipeReport {
+  return {
+    ...run,
+    ...outcome,
+    kinds,
+    olderThan,
+    status: end.signal.aborted ? 'interrupted' : finishedStatus(outcome.services),
+    dryRun: false,
+    finishedAt: new Date(),
+    warnings: end.warnings,
+  };
+}
+
+function tellEnd(report: WipeReport, observer: Observer): void {
+  observer.log({
+    level: report.status === 'completed' ? 'INFO' : 'WARNING',
+    step: 'end',
+    message: reportMessage(report),
+  });
+}
+
+async function planOnly(
+  config: Config,
+  targets: readonly ServiceConfig[],
+  located: ReadonlyMap<string, Located>,
+  request: WipeRequest,
+  io: WipeIo,
+  startedAt: Date,
+): Promise<WipeOutcome> {
+  const run = { cleanupId: cleanupId(startedAt), startedAt };
+  return await withServices(config, targets, located, request, io, run, async (services) => {
+    const plan = await planWipe(request, config.file, services, io);
+    const { kinds, olderThan, cancelRunning } = request;
+    const report = plannedReport(
+      { ...run, kinds, olderThan, cancelRunning, finishedAt: new Date() },
+      plan.services,
+    );
+    return { is: 'report', report, plan };
+  });
 }
 
 function warnAll(messages: readonly string[], observer: Observer): void {
