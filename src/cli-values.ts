@@ -63,7 +63,7 @@ const DURATIONS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** A hundred years: an instant that lies so far back is still a Date, and nobody means more. */
+/** A hundred years: `now` less this duration is still a valid Date, and no operator needs more. */
 const MOST_DAYS = 36_500;
 
 /** Whole milliseconds of `500ms`, `40s`, `10m`, `1.5h`, `7d`, `1h30m`; and of `0`. */

@@ -164,7 +164,7 @@ function isPriority(text: string): boolean {
   return /^\d{1,3}$/.test(text) && Number(text) <= 255;
 }
 
-/** Stands for the queues that a message may go to and that cannot be told; nobody's own. */
+/** Stands for queues that a message may go to and that are not known; no service owns it. */
 export const UNKNOWN_QUEUE = '?';
 
 /** A member of `_kombu.binding.<exchange>`: routing key, pattern, queue (kombu's `_queue_bind`). */
@@ -278,7 +278,7 @@ function isStrange({ routingKey, pattern }: Binding): boolean {
   return pattern !== patternOfKey(routingKey) || topicTest(routingKey) === undefined;
 }
 
-/** The pattern in Redis is never run: anybody may have written it. */
+/** The pattern in Redis is never run: any client of Redis may have written it. */
 function matchesPattern(binding: Binding, routingKey: string): boolean {
   if (binding.pattern === '' || isStrange(binding)) return false;
   return topicTest(binding.routingKey)?.(routingKey) === true;

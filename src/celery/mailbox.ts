@@ -77,7 +77,7 @@ export async function openMailbox(
   let uncertain: readonly Buffer[] = [];
 
   const receive = async (): Promise<number> => {
-    // The oldest: anybody who may write to Redis may push any number of replies.
+    // The oldest replies: any client of Redis may push any number of them.
     const all = await broker.send('LRANGE', list, -REPLIES_A_READ, -1);
     if (all.length === 0) return 0;
     const messages = all.filter((message) => !uncertain.some((known) => known.equals(message)));

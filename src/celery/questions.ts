@@ -78,7 +78,7 @@ export function createQuestions(): Questions {
       } else {
         question.answered += 1;
       }
-      // Of a reply too many the content counts as well: it may be the true one. Nobody waits for more.
+      // A reply too many may be the true one, so its content counts; the mailbox does not wait for it.
       note(question, reply.worker, reply.value);
       return !isSurplus;
     },

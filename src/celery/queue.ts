@@ -73,14 +73,14 @@ export async function findQueueKeys(
   return { keys: [...keys.values()], strange, doubtful };
 }
 
-/** Who may not read the bindings goes by kombu's own separator. */
+/** A user without permission to read the bindings gets kombu's own separator. */
 async function separatorsIn(router: Router): Promise<readonly string[]> {
   return (await permitted(router.separators())) ?? [];
 }
 
 /**
  * Whose a list is that only looks like one of the queue's priorities, by the message at each end.
- * A list without a message of kombu is nobody's queue.
+ * A list without a message of kombu is no queue.
  */
 async function judgeList(
   broker: RedisConnection,
@@ -226,7 +226,7 @@ interface Batch {
 /**
  * Takes up to `size` messages from the head of a list. When the answer is lost, the length tells
  * whether it was done; what a producer adds in that moment is not told from what stayed. They are
- * read before they are taken: nobody can ask for the ids of what is gone.
+ * read before they are taken: the ids of removed messages cannot be read any more.
  */
 async function takeBatch(
   broker: RedisConnection,

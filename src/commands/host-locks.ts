@@ -43,7 +43,7 @@ export interface HostLocks {
   takeAgain(located: ReadonlyMap<string, Located>): Promise<void>;
   /** Makes another process the holder. */
   handOver(pid: number): void;
-  /** It is somebody else's by now. */
+  /** Another run holds the lock by now. */
   isLost(): boolean;
   release(): void;
 }

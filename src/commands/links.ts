@@ -17,7 +17,7 @@ export interface Link {
   readonly failureTarget: 'Redis' | 'Celery';
   readonly label: string;
   connection: RedisConnection | undefined;
-  /** A connection of its own for the service's lock; undefined where nobody locks. */
+  /** A connection of its own for the service's lock; undefined where the run takes no lock. */
   locks: Promise<RedisConnection | RedisError> | undefined;
   /** ACL patterns of the keys that a step works on. */
   readonly patterns: (step: string) => readonly string[];
@@ -67,7 +67,7 @@ export async function connectService(
   // Behind the other one, so that where clients are limited it is not the wipe that is refused.
   if (isLocked && locked?.connection !== undefined) {
     locked.locks = connectLocks(locked, signal);
-    // An abort is told to whoever waits for it.
+    // The caller that awaits the promise gets the abort.
     locked.locks.catch(() => undefined);
   }
   return links;

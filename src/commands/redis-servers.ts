@@ -27,7 +27,7 @@ export interface Measuring {
   readonly servers: Promise<MeasuredServers>;
 }
 
-/** Who may not be asked is no error: it is about figures. */
+/** A server that refuses the command is no error here: the reply is for figures only. */
 export function measureServers(steps: readonly StepContext[]): Measuring {
   const links = steps.flatMap((step) =>
     [...new Set([step.service.redis, step.service.broker])]
@@ -37,7 +37,7 @@ export function measureServers(steps: readonly StepContext[]): Measuring {
   );
   const asked = links.map(async ({ link }) => quietly(link, readServerState));
   const servers = Promise.all(asked).then((states) => byServer(links, states));
-  // Thrown to whoever awaits it, which an interrupted run does not.
+  // The caller that awaits the promise gets the error; an interrupted run does not await it.
   servers.catch(() => undefined);
   return {
     async done(step) {

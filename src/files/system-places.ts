@@ -73,7 +73,7 @@ export function createSystemPlaces(
   };
   const trees = indexOf(SYSTEM_TREES);
   const places = indexOf([...SYSTEM_PLACES, ...SYSTEM_TREES]);
-  // Where somebody lives in `/` there is no home to lose.
+  // A user whose home is `/` has no home directory to protect.
   const ofUsers = indexOf(homes.filter((home) => home !== '/'));
   const parents = indexOf(PARENTS_OF_HOMES);
   return {

@@ -72,7 +72,7 @@ function firstDirectories(path: string): readonly string[] {
       directory.closeSync();
     }
   } catch {
-    // What cannot be read is reported by whoever wants to empty it.
+    // A directory that cannot be read is reported when it is emptied.
   }
   return names;
 }

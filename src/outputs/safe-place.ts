@@ -45,7 +45,7 @@ export interface Place {
 /** Why one must not go on; undefined: one may. */
 type Judge = (above: Stats, found: Stats, path: string) => string | undefined;
 
-// Linux, open(2): who may enter a directory need not be able to read it.
+// Linux, open(2): O_PATH needs no permission to read the directory.
 const O_PATH = 0o10000000;
 const MAX_LINKS = 40;
 
@@ -232,7 +232,7 @@ const trap: Judge = (above, found) => {
   // It is entered, and what is in it is judged then.
   if (found.isDirectory()) return undefined;
   const reason = 'another user may have put it there';
-  // A second name of a link or a file of ours is one that anybody could give it.
+  // Any user may have made a hard link to a link or a file of ours.
   if (found.nlink > 1) return reason;
   if (isOurs(found.uid)) return undefined;
   if (found.isSymbolicLink()) return reason;

@@ -1,7 +1,7 @@
 /** No command should move more: Redis serves nobody else meanwhile. */
 export const LARGEST_REPLY = 2 ** 20;
 
-/** How many values a command may ask for where nobody tells their sizes before. */
+/** How many values a command may ask for where their sizes are not known before. */
 export interface ByteBatch {
   size(): number;
   /** What the last command read; nothing read tells nothing. */

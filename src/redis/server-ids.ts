@@ -20,7 +20,7 @@ export interface ServerIds {
 /**
  * The `run_id` of each primary, and the `master_replid` that it shares with its replicas: the same
  * data. A replica has the latter from its first synchronization on.
- * @throws RedisError when nobody answers.
+ * @throws RedisError when no server answers.
  */
 export async function readServerIds(redis: RedisConnection): Promise<ServerIds> {
   return await over(redis, async (_, { nodes }) => {
@@ -53,7 +53,7 @@ async function idsOf(
   }
 }
 
-/** Forty hexadecimal digits; those of who has none are zeros. */
+/** Forty hexadecimal digits; a server without a replication id answers zeros. */
 function isId(text: string | undefined): text is string {
   return text !== undefined && /^[0-9a-f]{16,}$/i.test(text) && !/^0+$/.test(text);
 }

@@ -88,7 +88,7 @@ async function refusable<T>(reply: Promise<T>): Promise<T | undefined> {
 /**
  * Names the processes that are the primaries now; another one may not know what went. Undefined when
  * this user may not ask.
- * @throws RedisError when nobody answers.
+ * @throws RedisError when no server answers.
  */
 export async function serverIdentity(redis: RedisConnection): Promise<string | undefined> {
   return await over(redis, async (_, session) => identityOf(session.nodes));

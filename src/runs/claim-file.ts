@@ -18,15 +18,15 @@ import type { HeldLock, Holder } from './lock-file.ts';
 import { readOwnFile, removeFile } from './own-file.ts';
 
 /**
- * What the runs of this host keep others away from: one file for each run, with its holder and its
- * claim. Who wants one reads those of the others while it holds the lock file `taking.lock`, so that
- * of two runs that want the same only one gets it, and nobody waits with a part of its claim. The
- * claim of a dead run is removed then.
+ * Directories that each run of this host keeps other runs away from: one file for each run, with its
+ * holder and its claim. A run that takes a claim holds the lock file `taking.lock` while it reads the
+ * claims of the others, so that of two runs with the same directory only one gets it, and no run waits
+ * with a part of its claim. The claim of a dead run is removed then.
  */
 
 export type ClaimAttempt =
   | { readonly is: 'held'; readonly lock: HeldLock }
-  /** `service` is the one of ours that the other run is at. */
+  /** `service`: our service whose directory or database the other run works on. */
   | { readonly is: 'locked'; readonly by: Holder; readonly service: string };
 
 /** In JSON. */
@@ -40,11 +40,11 @@ export interface ForeignClaim {
 
 const TAKING = 'taking.lock';
 const POLL_MS = 10;
-/** Who compares claims is done in milliseconds. */
+/** Comparing claims takes a run milliseconds. */
 const LONGEST_TAKING_MS = 10_000;
 
 /**
- * Takes the claims of all services, or none. Who has the token already takes others in their place.
+ * Takes the claims of all services, or none. A run with the same token replaces its earlier claims.
  * @param directory of the claims. @throws the system error, or the signal's reason.
  */
 export async function takeClaims(
@@ -99,7 +99,7 @@ function takeNow(
   };
 }
 
-/** Of another holder with this token, who hands it over, the time stays. */
+/** A run that takes over from a holder with this token keeps the time of the first. */
 function writeClaim(file: string, wanted: Holder & StoredClaim): HeldLock {
   const earlier = readHolder(file)?.holder;
   const holder =

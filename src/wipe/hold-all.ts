@@ -50,7 +50,7 @@ export function holdAll(
   const end = (): void => {
     progress.isOver = true;
   };
-  // Thrown to whoever awaits it.
+  // The caller that awaits the promise gets the error.
   all.then(end, end);
   const isSettled = (crew: Crew): boolean => endedAt.has(crew) || isStuck(crew);
   const isQuietFor = (crew: Crew): boolean => {

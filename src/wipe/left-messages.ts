@@ -122,7 +122,7 @@ export async function doubtfulLists(
   return { messages, failures };
 }
 
-/** Removed messages of a list or of `unacked` that may have ids which nobody could read. */
+/** Removed messages of a list or of `unacked` whose ids could not be read. */
 export function hiddenIdsFailure(
   { config }: OpenService,
   label: string,

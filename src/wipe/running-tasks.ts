@@ -69,7 +69,7 @@ async function askAgain(crew: Crew, link: Link, broker: RedisConnection): Promis
   const names = step.keys.broker;
   const db = databaseOf(link.target);
   if (look?.mailbox === undefined || look.enquiry === undefined) {
-    // Known before: nobody listens, or nobody may be asked.
+    // Known before: no worker listens, or this user may not ask the workers.
     if (look?.trouble !== undefined) return;
     if (look !== undefined && (await countListeners(broker, names, db)) === 0) return;
     crew.look = await lookAtWorkers(broker, names, db, step.signal);

@@ -81,7 +81,7 @@ const UNFINISHED = /"status": ?"(?:PENDING|RECEIVED|STARTED|RETRY|PROGRESS)"/;
 /** Celery writes the status first. */
 const STATUS_BYTES = 200;
 
-/** A task with a final result does not run: somebody else's result must not be taken for its. */
+/** A task with a final result does not run: the result may be another service's, and stays. */
 async function hasEnded(
   { step }: Crew,
   redis: RedisConnection | undefined,

@@ -5,7 +5,7 @@ import { hiddenIdsFailure, strangeMessagesWarning } from './left-messages.ts';
 /** Counts removed messages whose ids are not known, by the key that held them. */
 export interface UnnamedMessages {
   readonly note: (where: Buffer, ids: Pick<MessageIds, 'hidden' | 'strange'>) => void;
-  /** Without their ids nobody knows which results are theirs: then the service is not verified. */
+  /** Without the ids the results of these messages are not known: the service is not verified. */
   readonly tell: () => void;
 }
 
