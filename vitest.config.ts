@@ -9,8 +9,7 @@ const report = process.env['TEST_REPORT_FILE'];
 export default defineConfig({
   test: {
     pool: 'forks',
-    // Tests wait for servers, workers and clocks half of their time.
-    maxWorkers: 3,
+    maxWorkers: 2,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       { extends: true, test: { name: 'logic', include: ['src/**/*.test.ts'] } },
