@@ -1,7 +1,7 @@
 /** Real Celery workers and messages, from the distribution's packages. */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findPython } from '../setup/needs.ts';
@@ -35,6 +35,16 @@ export interface CeleryApp {
   readonly savesRevoked?: boolean;
   /** `sleep` writes `<job id>.out` there when it ends. */
   readonly outputDirectory?: string;
+  /** A line `start <id>` and `end <id>` for each task that a worker runs. */
+  readonly runsFile?: string;
+  /** More of `broker_transport_options`: `{ sep: ':' }`. */
+  readonly transport?: Readonly<Record<string, unknown>>;
+  /** More of Celery's settings: `{ task_compression: 'gzip' }`. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Folders of Python packages before the system's: another version of Celery. */
+  readonly packages?: readonly string[];
+  /** Folders of shared libraries that those need. */
+  readonly libraries?: readonly string[];
 }
 
 export interface Job {
@@ -55,7 +65,7 @@ export interface Job {
 
 export interface WorkerOptions {
   /** Default `prefork`. */
-  readonly pool?: 'prefork' | 'solo' | 'threads';
+  readonly pool?: 'prefork' | 'solo' | 'threads' | 'gevent';
   /** Default 1. */
   readonly concurrency?: number;
   /** Default: all of the app. */
@@ -199,11 +209,14 @@ function environment(app: CeleryApp): Record<string, string> {
     remoteControl: app.remoteControl ?? true,
     pickle: app.pickle ?? false,
     savesRevoked: app.savesRevoked ?? false,
+    runsFile: app.runsFile ?? null,
+    settings: app.settings ?? {},
     resultTransport: prefix,
     transport: {
       ...prefix,
       ...(app.prioritySteps === undefined ? {} : { priority_steps: app.prioritySteps }),
       ...(app.visibilityTimeout === undefined ? {} : { visibility_timeout: app.visibilityTimeout }),
+      ...app.transport,
     },
   };
   return {
@@ -211,7 +224,8 @@ function environment(app: CeleryApp): Record<string, string> {
     HOME: workingDirectory(app),
     TMPDIR: workingDirectory(app),
     LANG: 'C.UTF-8',
-    PYTHONPATH: MODULES,
+    PYTHONPATH: [MODULES, ...(app.packages ?? [])].join(delimiter),
+    ...(app.libraries === undefined ? {} : { LD_LIBRARY_PATH: app.libraries.join(delimiter) }),
     // The app lies in the checkout, which tests leave as it was.
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONUNBUFFERED: '1',

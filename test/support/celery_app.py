@@ -25,6 +25,7 @@ app.conf.update(
     result_backend_transport_options=options["resultTransport"],
     worker_enable_remote_control=options["remoteControl"],
 )
+app.conf.update(options["settings"])
 if options["pickle"]:
     app.conf.update(task_serializer="pickle", accept_content=["pickle", "json"])
 
@@ -41,19 +42,29 @@ def write_file(job_id):
             file.write("finished " + job_id + "\n")
 
 
+def note_run(what, task_id):
+    if options["runsFile"] is not None:
+        with open(options["runsFile"], "a") as file:
+            file.write(what + " " + task_id + "\n")
+
+
 @app.task(name="quick", bind=True)
 def quick(self, prefix=options["keyPrefix"]):
+    note_run("start", self.request.id)
     save_job(self.request.id, prefix, "completed")
+    note_run("end", self.request.id)
     return "quick " + self.request.id
 
 
 @app.task(name="sleep", bind=True)
 def sleep(self, seconds, prefix=options["keyPrefix"]):
     """Writes its job, its file and its result at the end, as if no wipe had happened meanwhile."""
+    note_run("start", self.request.id)
     save_job(self.request.id, prefix, "processing")
     time.sleep(seconds)
     save_job(self.request.id, prefix, "completed")
     write_file(self.request.id)
+    note_run("end", self.request.id)
     return "slept " + self.request.id
 
 

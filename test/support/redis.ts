@@ -12,6 +12,8 @@ import type { KeyPair } from './certificates.ts';
 import { ended, hasEnded, killAtExit } from './processes.ts';
 
 export interface RedisOptions {
+  /** Default `redis-server`: of another version, or Valkey's. */
+  readonly program?: string;
   readonly password?: string;
   /** Lines of an ACL file: `user reader on >secret ~* +@read`. */
   readonly acl?: readonly string[];
@@ -78,7 +80,10 @@ export async function startRedis(folder: string, options: RedisOptions = {}): Pr
   const socketPath = options.socket === true ? join(directory, 'redis.sock') : undefined;
   for (let attempt = 1; ; attempt++) {
     const port = socketPath === undefined ? (options.port ?? (await freePort())) : 0;
-    const { child, output } = launch(configuration(directory, port, socketPath, options));
+    const { child, output } = launch(
+      configuration(directory, port, socketPath, options),
+      options.program,
+    );
     if (await answers(child, () => dial(port, socketPath, options.tls), options.startTimeout))
       return handle(child, port, socketPath, options);
     child.kill('SIGKILL');
@@ -131,8 +136,11 @@ function configuration(
   ].join('\n');
 }
 
-function launch(config: string): { child: ChildProcess; output: () => string } {
-  const child = spawn('redis-server', ['-'], { detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+function launch(
+  config: string,
+  program = 'redis-server',
+): { child: ChildProcess; output: () => string } {
+  const child = spawn(program, ['-'], { detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
   killAtExit(child);
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
