@@ -76,6 +76,7 @@ const CORE = ['files', 'redis', 'celery'];
 describe('imports', () => {
   test('are found at all', () => {
     expect(files.find(({ name }) => name === 'config/types.ts')?.imports).toEqual([
+      'model/broker-settings.ts',
       'redis/target.ts',
     ]);
   });

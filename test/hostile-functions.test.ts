@@ -29,7 +29,7 @@ import { nearlyRight, oddReply, type Value } from './support/odd-replies.ts';
 /** Odd replies to each command; its decoder alone gets 10,000 in replies.test.ts. */
 const REPLIES = Number(process.env['TEST_ODD_REPLIES'] ?? 1_000);
 const SIGNAL = new AbortController().signal;
-const NAMES = brokerKeys('');
+const NAMES = brokerKeys({ globalKeyPrefix: '' });
 const bytes = (text: string): Buffer => Buffer.from(text);
 const KEYS = ['job:1', 'job:2', 'job:3'].map(bytes);
 const JOB = bytes('{"id":"1","status":"done","created_at":"2020-01-01T00:00:00Z"}');

@@ -9,7 +9,6 @@ import {
   SEPARATOR,
   separatorBefore,
   separatorOfMailbox,
-  workerOfMailbox,
 } from './keys.ts';
 
 describe('the key of a queue', () => {
@@ -47,12 +46,12 @@ describe('keys that stay whatever a prefix matches', () => {
     ['app:unacked', '', false],
     ['job:unacked', '', false],
   ])('%s with the global prefix %j: %s', (key, prefix, stays) => {
-    expect(isProtectedKey(Buffer.from(key), prefix)).toBe(stays);
+    expect(isProtectedKey(Buffer.from(key), { globalKeyPrefix: prefix })).toBe(stays);
   });
 });
 
 test('a global key prefix stands before every name', () => {
-  const keys = brokerKeys('app:');
+  const keys = brokerKeys({ globalKeyPrefix: 'app:' });
   expect(keys.unacked.toString()).toBe('app:unacked');
   expect(keys.unackedIndex.toString()).toBe('app:unacked_index');
   expect(keys.binding('x').toString()).toBe('app:_kombu.binding.x');
@@ -64,7 +63,7 @@ test.each([
   ['app:', ['app:celery-task-meta-\xff', 'celery-task-meta-\xff']],
   ['app', ['app_celery-task-meta-\xff', 'celery-task-meta-\xff']],
 ])('the results of a task with the global prefix %j', (prefix, names) => {
-  const { results, resultsOf } = brokerKeys(prefix);
+  const { results, resultsOf } = brokerKeys({ globalKeyPrefix: prefix });
   const found = resultsOf(Buffer.from([0xff])).map((key) => key.toString('latin1'));
   expect(found).toEqual(names);
   expect(`${results.toString()}\xff`).toBe(names[0]);
@@ -130,20 +129,45 @@ test.each([
   ['', '/3.celery.pidbox', 'oid.reply.celery.pidbox'],
   ['app:', 'app:/3.celery.pidbox', 'app:oid.reply.celery.pidbox'],
 ])('remote control with the global prefix %j', (prefix, mailbox, replies) => {
-  const names = brokerKeys(prefix);
+  const names = brokerKeys({ globalKeyPrefix: prefix });
   expect(names.mailbox(3).toString()).toBe(mailbox);
   expect(names.replies('oid').toString()).toBe(replies);
 });
 
+test.each([
+  [{}, '/3.celery.pidbox', 'reply.celery.pidbox'],
+  [{ fanoutPrefix: false }, 'celery.pidbox', 'reply.celery.pidbox'],
+  [{ fanoutPrefix: 'x{db}.' }, 'x3.celery.pidbox', 'reply.celery.pidbox'],
+  [{ fanoutPrefix: 'same.' }, 'same.celery.pidbox', 'reply.celery.pidbox'],
+  [{ controlExchange: 'mine' }, '/3.mine.pidbox', 'reply.mine.pidbox'],
+] as const)('remote control with %j', (settings, mailbox, replyExchange) => {
+  const names = brokerKeys({ globalKeyPrefix: '', ...settings });
+  expect(names.mailbox(3).toString()).toBe(mailbox);
+  expect(names.replyExchange).toBe(replyExchange);
+  expect(names.replies('oid').toString()).toBe(`oid.${replyExchange}`);
+});
+
+test("an app's own names of the in-flight messages stay as kombu's do", () => {
+  const settings = { globalKeyPrefix: 'a:', unackedKey: 'job:taken', unackedIndexKey: 'job:index' };
+  const names = brokerKeys(settings);
+  expect(names.unacked.toString()).toBe('a:job:taken');
+  expect(names.unackedIndex.toString()).toBe('a:job:index');
+  for (const key of ['a:job:taken', 'a:job:index', 'a:unacked', 'unacked']) {
+    expect(isProtectedKey(Buffer.from(key), settings)).toBe(true);
+  }
+});
+
 test('the keys of a group, and of the chord that it is the header of', () => {
-  const found = brokerKeys('')
+  const found = brokerKeys({ globalKeyPrefix: '' })
     .groupKeysOf('g')
     .map((key) => key.toString());
   expect(found).toEqual([
     ...['', '.j', '.t', '.s'].map((part) => `celery-taskset-meta-g${part}`),
     ...['', '.j', '.t', '.s'].map((part) => `chord-unlock-g${part}`),
   ]);
-  expect(brokerKeys('app').groupKeysOf('g').map(String)).toContain('app_chord-unlock-g.j');
+  expect(brokerKeys({ globalKeyPrefix: 'app' }).groupKeysOf('g').map(String)).toContain(
+    'app_chord-unlock-g.j',
+  );
 });
 
 test.each([
@@ -152,11 +176,15 @@ test.each([
   ['celeryev.1234', undefined, false],
   ['video', undefined, true],
 ])('the queue %s', (queue, worker, carriesTasks) => {
-  expect(workerOfMailbox(queue)).toBe(worker);
+  expect(brokerKeys({ globalKeyPrefix: '' }).workerOf(queue)).toBe(worker);
   expect(isTaskQueue(queue)).toBe(carriesTasks);
 });
 
 test('our own note is never taken for a job', () => {
-  expect(isProtectedKey(Buffer.from('media-cleanup:held-consumers'), '')).toBe(true);
-  expect(isProtectedKey(Buffer.from('app:media-cleanup:held-consumers'), 'app:')).toBe(true);
+  expect(isProtectedKey(Buffer.from('media-cleanup:held-consumers'), { globalKeyPrefix: '' })).toBe(
+    true,
+  );
+  expect(
+    isProtectedKey(Buffer.from('app:media-cleanup:held-consumers'), { globalKeyPrefix: 'app:' }),
+  ).toBe(true);
 });

@@ -3,6 +3,7 @@
  * Sources: kombu/transport/redis.py (`Channel`, `_q_for_pri`, `QoS`), celery/backends/base.py
  * (`KeyValueStoreBackend`), as told in the Celery 5.6 and kombu 5.6 sources.
  */
+import type { BrokerSettings } from '../model/broker-settings.ts';
 import { startsWith } from '../redis/scan.ts';
 import { patternOfKey, topicTest } from './topic.ts';
 
@@ -14,15 +15,27 @@ const GROUP = 'celery-taskset-meta-';
 const CHORD = 'chord-unlock-';
 /** What the result backend sets behind a group's id: parts, counter, size (celery/backends/redis.py). */
 const GROUP_PARTS = ['', '.j', '.t', '.s'];
-const PIDBOX = '.celery.pidbox';
+/** Behind the name of the control exchange (kombu/pidbox.py `Mailbox.exchange_fmt`). */
+const PIDBOX = '.pidbox';
+/** Celery's defaults of its settings and kombu's of its transport options. */
+const CONTROL_EXCHANGE = 'celery';
+/** `event_exchange`. */
+const EVENTS = 'celeryev';
+const FANOUT_PREFIX = '/{db}.';
+const UNACKED = 'unacked';
+const UNACKED_INDEX = 'unacked_index';
 /** Ours: see hold.ts. */
 const HELD = 'media-cleanup:held-consumers';
 /** Ours: see redis/lock.ts; the service's name follows. */
 const LOCK = 'media-cleanup:lock:';
 
 export interface BrokerKeys {
+  /** What the names were made of. */
+  readonly settings: BrokerSettings;
   readonly unacked: Buffer;
   readonly unackedIndex: Buffer;
+  /** The separator of the settings, or kombu's own. */
+  readonly separator: string;
   /** Routing table of an exchange. Never deleted: without it new messages are dropped silently. */
   readonly binding: (exchange: string) => Buffer;
   /** What the keys of all routing tables begin with. */
@@ -38,18 +51,29 @@ export interface BrokerKeys {
   readonly results: Buffer;
   /** Every key that may hold the state of a group or of a chord's header. */
   readonly groupKeysOf: (groupId: string) => readonly Buffer[];
+  /** The exchange of remote control, to which the workers' mailboxes are bound. */
+  readonly controlExchange: string;
+  /** The exchange of the replies. */
+  readonly replyExchange: string;
   /** The channel that every worker of the database listens on (kombu's `keyprefix_fanout`). */
   readonly mailbox: (db: number) => Buffer;
-  /** The list that replies to `oid` come in (kombu/pidbox.py `Mailbox.get_reply_queue`). */
+  /** The queue that replies to `oid` come in (kombu/pidbox.py `Mailbox.get_reply_queue`). */
+  readonly replyQueue: (oid: string) => string;
+  /** Its list. */
   readonly replies: (oid: string) => Buffer;
+  /** The worker whose mailbox a queue of the control exchange is; undefined for other queues. */
+  readonly workerOf: (queue: string) => string | undefined;
   /** Where a hold is noted, so that the next run can end it. */
   readonly held: Buffer;
   /** Who wipes a service at this moment, on whatever host. */
   readonly lock: (service: string) => string;
 }
 
-/** @param globalKeyPrefix the transport option `global_keyprefix`, or ''. */
-export function brokerKeys(globalKeyPrefix: string): BrokerKeys {
+export function brokerKeys(settings: BrokerSettings): BrokerKeys {
+  const { globalKeyPrefix, separator = SEPARATOR, fanoutPrefix = FANOUT_PREFIX } = settings;
+  const controlExchange = (settings.controlExchange ?? CONTROL_EXCHANGE) + PIDBOX;
+  const replyExchange = `reply.${controlExchange}`;
+  const replyQueue = (oid: string): string => `${oid}.${replyExchange}`;
   const key = (text: string): Buffer => Buffer.from(globalKeyPrefix + text);
   // The result backend sets a prefix apart with "_" (`_add_global_keyprefix`); before Celery 5.3,
   // and where only the broker has the option, results have no prefix at all.
@@ -60,8 +84,12 @@ export function brokerKeys(globalKeyPrefix: string): BrokerKeys {
     globalKeyPrefix === '' ? [name] : [`${globalKeyPrefix}${apart}${name}`, name],
   );
   return {
-    unacked: key('unacked'),
-    unackedIndex: key('unacked_index'),
+    settings,
+    separator,
+    controlExchange,
+    replyExchange,
+    unacked: key(settings.unackedKey ?? UNACKED),
+    unackedIndex: key(settings.unackedIndexKey ?? UNACKED_INDEX),
     binding: (exchange) => key(`_kombu.binding.${exchange}`),
     bindings: key('_kombu.binding.'),
     queue: (name) => key(name),
@@ -71,33 +99,42 @@ export function brokerKeys(globalKeyPrefix: string): BrokerKeys {
     results,
     groupKeysOf: (groupId) =>
       groups.flatMap((start) => GROUP_PARTS.map((part) => Buffer.from(start + groupId + part))),
-    mailbox: (db) => key(`/${db}${PIDBOX}`),
-    replies: (oid) => key(`${oid}.reply${PIDBOX}`),
+    mailbox: (db) =>
+      key((fanoutPrefix || '').replaceAll('{db}', () => String(db)) + controlExchange),
+    replyQueue,
+    replies: (oid) => key(replyQueue(oid)),
+    workerOf: (queue) =>
+      queue.endsWith(`.${controlExchange}`) && !queue.endsWith(`.${replyExchange}`)
+        ? queue.slice(0, -controlExchange.length - 1)
+        : undefined,
     held: key(HELD),
     lock: (service) => globalKeyPrefix + LOCK + service,
   };
 }
 
-/** The worker whose mailbox a queue of the pidbox exchange is; undefined for other queues. */
-export function workerOfMailbox(queue: string): string | undefined {
-  return queue.endsWith(PIDBOX) && !queue.endsWith(`.reply${PIDBOX}`)
-    ? queue.slice(0, -PIDBOX.length)
-    : undefined;
+/** Whether a key is a list of replies to remote control, of whatever control exchange. */
+export function isReplyList(key: Buffer): boolean {
+  return /\.reply\.[^]+\.pidbox/.test(key.toString('latin1'));
+}
+
+/** Whether an exchange carries tasks, and not remote control, its replies or events. */
+export function isTaskExchange(exchange: string): boolean {
+  return !exchange.endsWith(PIDBOX) && exchange !== EVENTS;
 }
 
 /** Whether a queue carries tasks, and not remote control or events (celery/events/receiver.py). */
 export function isTaskQueue(queue: string): boolean {
-  return !queue.endsWith(PIDBOX) && !queue.startsWith('celeryev.');
+  return !queue.endsWith(PIDBOX) && !queue.startsWith(`${EVENTS}.`);
 }
 
 /** Whether a run keeps others away by it. */
-export function isLockKey(key: Buffer, globalKeyPrefix: string): boolean {
+export function isLockKey(key: Buffer, { globalKeyPrefix }: BrokerSettings): boolean {
   return [globalKeyPrefix, ''].some((start) => startsWith(key, Buffer.from(start + LOCK)));
 }
 
 /** What kombu and we need to go on working, whatever a prefix matches. */
-export function isProtectedKey(key: Buffer, globalKeyPrefix: string): boolean {
-  return protectedNames(globalKeyPrefix).some((name) => isNamed(key, name));
+export function isProtectedKey(key: Buffer, settings: BrokerSettings): boolean {
+  return protectedNames(settings).some((name) => isNamed(key, name));
 }
 
 /**
@@ -106,9 +143,9 @@ export function isProtectedKey(key: Buffer, globalKeyPrefix: string): boolean {
  */
 export function protectionWithin(
   prefix: Buffer,
-  globalKeyPrefix: string,
+  settings: BrokerSettings,
 ): ((key: Buffer) => boolean) | undefined {
-  const near = protectedNames(globalKeyPrefix).filter(
+  const near = protectedNames(settings).filter(
     ({ name }) => startsWith(name, prefix) || startsWith(prefix, name),
   );
   return near.length === 0 ? undefined : (key) => near.some((name) => isNamed(key, name));
@@ -120,11 +157,16 @@ interface ProtectedName {
   readonly isBeginning: boolean;
 }
 
-function protectedNames(globalKeyPrefix: string): readonly ProtectedName[] {
+function protectedNames({
+  globalKeyPrefix,
+  unackedKey = UNACKED,
+  unackedIndexKey = UNACKED_INDEX,
+}: BrokerSettings): readonly ProtectedName[] {
+  const unacked = new Set([UNACKED, UNACKED_INDEX, 'unacked_mutex', unackedKey, unackedIndexKey]);
   return [globalKeyPrefix, ''].flatMap((start) => [
     { name: Buffer.from(`${start}_kombu.binding.`), isBeginning: true },
     { name: Buffer.from(start + LOCK), isBeginning: true },
-    ...['unacked', 'unacked_index', 'unacked_mutex', HELD].map((name) => ({
+    ...[...unacked, HELD].map((name) => ({
       name: Buffer.from(start + name),
       isBeginning: false,
     })),

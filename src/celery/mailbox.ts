@@ -4,7 +4,7 @@ import { CLIENT_NAME } from '../redis/client.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import { over } from '../redis/over.ts';
-import { parseBinding, SEPARATOR } from './keys.ts';
+import { parseBinding } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
 import { encodeControl } from './pidbox.ts';
 import { createQuestions, startQuestion } from './questions.ts';
@@ -58,7 +58,8 @@ export async function countListeners(
   names: BrokerKeys,
   db: number,
 ): Promise<number> {
-  const message = encodeControl({ method: 'ping', args: {}, to: undefined, reply: undefined });
+  const ping = { method: 'ping', args: {}, to: undefined, reply: undefined };
+  const message = encodeControl({ exchange: names.controlExchange, ...ping });
   return await over(broker, async () => broker.send('PUBLISH', names.mailbox(db), message));
 }
 
@@ -71,7 +72,7 @@ export async function openMailbox(
   const oid = `${CLIENT_NAME}-${Date.now()}-${randomUUID()}`;
   const list = names.replies(oid);
   const questions = createQuestions();
-  await broker.send('SADD', names.binding(REPLY_EXCHANGE), bindingOf(oid));
+  await broker.send('SADD', names.binding(names.replyExchange), bindingOf(names, oid));
 
   // Read, and taken away by a command whose answer was lost: perhaps still there.
   let uncertain: readonly Buffer[] = [];
@@ -104,7 +105,8 @@ export async function openMailbox(
         // Answers to one that was asked twice are told apart.
         const ticket = randomUUID();
         questions.ask(ticket, question);
-        const message = encodeControl({ method, args, to, reply: { oid, ticket } });
+        const reply = { exchange: names.replyExchange, routingKey: oid, ticket };
+        const message = encodeControl({ exchange: names.controlExchange, method, args, to, reply });
         try {
           return await broker.send('PUBLISH', names.mailbox(db), message);
         } catch (error) {
@@ -151,7 +153,7 @@ const LEFT_OVER_MS = 24 * 3_600_000;
  * over. @throws RedisError.
  */
 export async function removeLeftovers(broker: RedisConnection, names: BrokerKeys): Promise<void> {
-  const members = await broker.send('SMEMBERS', names.binding(REPLY_EXCHANGE));
+  const members = await broker.send('SMEMBERS', names.binding(names.replyExchange));
   const oids = members.map((member) => parseBinding(member)?.routingKey ?? '');
   const others = oids.filter((oid) => OURS.test(oid) && !oid.startsWith(CLIENT_NAME));
   if (others.length === 0) return;
@@ -177,14 +179,12 @@ export async function removeReplyList(
 ): Promise<void> {
   // Who may not tidy up leaves an empty name behind, and has done its work all the same.
   await Promise.all([
-    permitted(broker.send('SREM', names.binding(REPLY_EXCHANGE), bindingOf(oid))),
+    permitted(broker.send('SREM', names.binding(names.replyExchange), bindingOf(names, oid))),
     permitted(broker.unlink([names.replies(oid)])),
   ]);
 }
 
-const REPLY_EXCHANGE = 'reply.celery.pidbox';
-
 /** Routing key, no pattern, queue: kombu routes a reply only where it finds this. */
-function bindingOf(oid: string): string {
-  return [oid, '', `${oid}.reply.celery.pidbox`].join(SEPARATOR);
+function bindingOf(names: BrokerKeys, oid: string): string {
+  return [oid, '', names.replyQueue(oid)].join(names.separator);
 }

@@ -9,10 +9,11 @@ interface Envelope {
 
 test('a message of remote control, as kombu writes it, that never expires', () => {
   const text = encodeControl({
+    exchange: 'celery.pidbox',
     method: 'cancel_consumer',
     args: { queue: 'video' },
     to: ['worker@host'],
-    reply: { oid: 'oid', ticket: 'ticket' },
+    reply: { exchange: 'reply.celery.pidbox', routingKey: 'oid', ticket: 'ticket' },
   });
   const envelope = JSON.parse(text) as Envelope;
   expect(JSON.parse(Buffer.from(envelope.body, 'base64').toString())).toEqual({
@@ -29,7 +30,9 @@ test('a message of remote control, as kombu writes it, that never expires', () =
 });
 
 test('without a reply nobody is asked for one', () => {
-  const text = encodeControl({ method: 'ping', args: {}, to: undefined, reply: undefined });
+  const text = encodeControl({
+    ...{ exchange: 'celery.pidbox', method: 'ping', args: {}, to: undefined, reply: undefined },
+  });
   const body = Buffer.from((JSON.parse(text) as Envelope).body, 'base64').toString();
   expect(JSON.parse(body)).toEqual({
     ...{ method: 'ping', arguments: {}, destination: null, pattern: null, matcher: null },

@@ -6,19 +6,22 @@ import { randomUUID } from 'node:crypto';
 import { asRecord, asText, parseJson } from './message.ts';
 
 export interface ControlMessage {
+  /** `celery.pidbox`, unless the app has another control exchange. */
+  readonly exchange: string;
   readonly method: string;
   readonly args: Readonly<Record<string, unknown>>;
   /** Names of workers; undefined: every one that listens. */
   readonly to: readonly string[] | undefined;
   /** Where the reply goes; undefined: no reply. */
-  readonly reply: { readonly oid: string; readonly ticket: string } | undefined;
+  readonly reply:
+    { readonly exchange: string; readonly routingKey: string; readonly ticket: string } | undefined;
 }
 
 /**
  * What PUBLISH sends. It never expires: a worker that is busy reads it when its task has ended, and
  * a clock that is wrong does not make it deaf.
  */
-export function encodeControl({ method, args, to, reply }: ControlMessage): string {
+export function encodeControl({ exchange, method, args, to, reply }: ControlMessage): string {
   const body = {
     method,
     arguments: args,
@@ -29,7 +32,7 @@ export function encodeControl({ method, args, to, reply }: ControlMessage): stri
       ? {}
       : {
           ticket: reply.ticket,
-          reply_to: { exchange: 'reply.celery.pidbox', routing_key: reply.oid },
+          reply_to: { exchange: reply.exchange, routing_key: reply.routingKey },
         }),
   };
   return JSON.stringify({
@@ -39,7 +42,7 @@ export function encodeControl({ method, args, to, reply }: ControlMessage): stri
     headers: { clock: 1 },
     properties: {
       delivery_mode: 2,
-      delivery_info: { exchange: 'celery.pidbox', routing_key: '' },
+      delivery_info: { exchange, routing_key: '' },
       priority: 0,
       body_encoding: 'base64',
       delivery_tag: randomUUID(),

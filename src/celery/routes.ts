@@ -1,13 +1,13 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import { scanKeys } from '../redis/scan.ts';
 import {
+  isTaskExchange,
   isTaskQueue,
   parseBinding,
   queuesOf,
   SEPARATOR,
   separatorBefore,
   separatorOfMailbox,
-  workerOfMailbox,
 } from './keys.ts';
 import type { Binding, BrokerKeys } from './keys.ts';
 
@@ -74,7 +74,7 @@ async function readSeparators(
   queues: readonly string[],
 ): Promise<readonly string[]> {
   const tables = await Promise.all([
-    readMembers(broker, names.binding('celery.pidbox')),
+    readMembers(broker, names.binding(names.controlExchange)),
     // Exchanges are called like their queue unless an app says otherwise.
     ...queues.map(async (queue) => readMembers(broker, names.binding(queue))),
   ]);
@@ -109,9 +109,6 @@ export async function declaredQueues(
   return queues;
 }
 
-/** kombu's own exchanges: remote control, its replies, events. */
-const OWN_EXCHANGES = new Set(['celery.pidbox', 'reply.celery.pidbox', 'celeryev']);
-
 /**
  * Every name in this database that may be a task queue's: the declared queues, and the exchanges, which
  * are called like their queue unless an app says otherwise. Scans the keyspace.
@@ -124,7 +121,7 @@ export async function possibleQueues(
 ): Promise<ReadonlySet<string>> {
   const queues = new Set<string>();
   for await (const { key, name } of exchanges(broker, names, signal)) {
-    if (OWN_EXCHANGES.has(name)) continue;
+    if (!isTaskExchange(name)) continue;
     queues.add(name);
     await addTaskQueues(queues, broker, key);
   }
@@ -162,8 +159,8 @@ export async function declaredWorkers(
   broker: RedisConnection,
   names: BrokerKeys,
 ): Promise<readonly string[]> {
-  const bindings = await readBindings(broker, names.binding('celery.pidbox'));
-  return bindings.map(({ queue }) => workerOfMailbox(queue)).filter((name) => name !== undefined);
+  const bindings = await readBindings(broker, names.binding(names.controlExchange));
+  return bindings.map(({ queue }) => names.workerOf(queue)).filter((name) => name !== undefined);
 }
 
 async function readBindings(broker: RedisConnection, key: Buffer): Promise<readonly Binding[]> {

@@ -21,7 +21,7 @@ export function keyPatterns(keys: ServiceKeys, step: string): readonly string[] 
     case 'in flight':
       return [exactly(broker.unacked), exactly(broker.unackedIndex), patternFor(broker.bindings)];
     case 'workers':
-      return [exactly(broker.held), patternFor(broker.bindings), '*.reply.celery.pidbox'];
+      return [exactly(broker.held), patternFor(broker.bindings), `*.${broker.replyExchange}`];
     case 'lock':
       return [lockPattern(keys)];
     default:

@@ -38,16 +38,16 @@ export function serviceKeys({
   readonly targets?: readonly ServiceConfig[];
   readonly all?: readonly ServiceConfig[];
 }): ServiceKeys {
-  const globalKeyPrefix = config.celery?.globalKeyPrefix ?? '';
+  const settings = config.celery ?? { globalKeyPrefix: '' };
   return {
     jobs: {
       prefixes: config.keyPrefixes,
-      protectedWith: (prefix) => protectionWithin(prefix, globalKeyPrefix),
+      protectedWith: (prefix) => protectionWithin(prefix, settings),
       age: before === undefined ? undefined : jobAge(before, config.timeZone ?? DEFAULT_ZONE),
     },
-    broker: brokerKeys(globalKeyPrefix),
-    isProtected: (key) => isProtectedKey(key, globalKeyPrefix),
-    isLock: (key) => isLockKey(key, globalKeyPrefix),
+    broker: brokerKeys(settings),
+    isProtected: (key) => isProtectedKey(key, settings),
+    isLock: (key) => isLockKey(key, settings),
     queues: config.celery?.queues ?? [],
     scope: queueScope(config, targets, all),
     results: config.celery?.results ?? 'own',

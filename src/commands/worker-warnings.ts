@@ -1,5 +1,6 @@
 import type { Hold } from '../celery/hold.ts';
 import type { WorkerTask } from '../celery/workers.ts';
+import { printable } from '../report/printable.ts';
 import { localTime } from '../report/log-line.ts';
 import { counted, grouped } from '../report/text.ts';
 import type { Failure, Workers } from '../report/types.ts';
@@ -16,7 +17,8 @@ const WRITES_AGAIN = 'its job, result and file are written again when it ends';
 
 export function cannotAskWarning(link: Link, keys: ServiceKeys, trouble: string): string {
   const channel = keys.broker.mailbox(databaseOf(link.target)).toString();
-  return `Celery: the workers on ${link.label} could not be asked or stopped (${trouble}): if a task runs now, ${WRITES_AGAIN}; stop the workers, or allow it: ACL SETUSER … +publish &${channel} and write access to _kombu.binding.reply.celery.pidbox and *.reply.celery.pidbox`;
+  const bindings = printable(keys.broker.binding(keys.broker.replyExchange));
+  return `Celery: the workers on ${link.label} could not be asked or stopped (${trouble}): if a task runs now, ${WRITES_AGAIN}; stop the workers, or allow it: ACL SETUSER … +publish &${channel} and write access to ${bindings} and *.${keys.broker.replyExchange}`;
 }
 
 /** @param consumers those that do not listen. */

@@ -34,6 +34,8 @@ interface Database {
   /** That have their jobs or their broker here, by their place in the config; two are enough. */
   readonly users: number[];
   readonly globalPrefixes: Set<string>;
+  /** Keys that services say to be Celery's own, behind their global prefix. */
+  readonly ownNames: Set<string>;
   readonly prefixes: Owned[];
   readonly queues: Owned[];
   readonly indexKeys: Owned[];
@@ -101,6 +103,7 @@ function databasesOf(services: readonly ResolvedService[]): ReadonlyMap<string, 
     const made = {
       users: [],
       globalPrefixes: new Set(['']),
+      ownNames: new Set<string>(),
       prefixes: [],
       queues: [],
       indexKeys: [],
@@ -125,7 +128,8 @@ function databasesOf(services: readonly ResolvedService[]): ReadonlyMap<string, 
       for (const one of service.indexKeys) indexKeys.push({ ...one, index });
     }
     if (celery?.broker !== undefined) {
-      const { queues } = at(celery.broker);
+      const { queues, ownNames } = at(celery.broker);
+      for (const name of ownNamesOf(service)) ownNames.add(name);
       for (const { path, value } of service.queues) {
         queues.push({ path, value: front + value, index });
       }
@@ -135,10 +139,11 @@ function databasesOf(services: readonly ResolvedService[]): ReadonlyMap<string, 
 }
 
 function indexed(database: Database): IndexedDatabase {
-  const { users, globalPrefixes, prefixes, queues, indexKeys } = database;
+  const { users, globalPrefixes, ownNames, prefixes, queues, indexKeys } = database;
   // Celery sets a global prefix apart from its results with a `_` (`_add_global_keyprefix`).
   const fronts = new Set([...globalPrefixes].flatMap((front) => [front, `${front}_`]));
   const celeryKeys = [...fronts].flatMap((front) => CELERY_NAMES.map((name) => front + name));
+  celeryKeys.push(...ownNames);
   const entry = (value: Owned) => ({ text: value.value, value });
   const indexes = indexKeys.map((one) => ownedIndex(one, one.index));
   const indexEntries = indexes.map((value) => ({ text: value.start, value }));
@@ -153,6 +158,12 @@ function indexed(database: Database): IndexedDatabase {
   };
 }
 
+/** `unackedKey` and `unackedIndexKey` with the global prefix. */
+function ownNamesOf({ config: { celery } }: ResolvedService): readonly string[] {
+  const names = [celery?.unackedKey, celery?.unackedIndexKey].filter((name) => name !== undefined);
+  return names.map((name) => (celery?.globalKeyPrefix ?? '') + name);
+}
+
 /** An index key must not be Celery's, a queue, or another service's in the same database. */
 function checkIndexKey(
   service: ResolvedService,
@@ -164,9 +175,10 @@ function checkIndexKey(
   const pattern = Buffer.from(name.value);
   const matches = (key: string): boolean => matchesKeyPattern(pattern, Buffer.from(key));
   const fronts = new Set(['', service.globalKeyPrefix]);
-  const isCelery = [...fronts].some((front) =>
-    CELERY_NAMES.some((key) => matches(front + key) || matches(`${front}${key}x`)),
-  );
+  const isCelery =
+    [...fronts].some((front) =>
+      CELERY_NAMES.some((key) => matches(front + key) || matches(`${front}${key}x`)),
+    ) || ownNamesOf(service).some(matches);
   if (isCelery) {
     problems.add(
       name.path,

@@ -1,4 +1,5 @@
 /** Key prefixes and queue names, each for itself; how they fit together is in cross-check.ts. */
+import type { BrokerSettings } from '../model/broker-settings.ts';
 import { formatPath } from './json-path.ts';
 import type { JsonPath } from './json-path.ts';
 import type { ProblemCollector } from './problems.ts';
@@ -124,6 +125,38 @@ export function resolveQueues(
     reportDuplicate(queues, index, problems);
   }
   return queues;
+}
+
+const OWN_NAMES = [
+  ['separator', 'give the separator, or remove it'],
+  ['unackedKey', "give the hash's name, or remove it"],
+  ['unackedIndexKey', "give the sorted set's name, or remove it"],
+  ['controlExchange', "give the exchange's name, or remove it"],
+] as const;
+
+/** What an app sets otherwise than Celery does. */
+export function resolveBrokerSettings(
+  draft: CeleryDraft,
+  path: JsonPath,
+  problems: ProblemCollector,
+): BrokerSettings {
+  const { separator, unackedKey, unackedIndexKey, fanoutPrefix, controlExchange } = draft;
+  for (const [name, remedy] of OWN_NAMES) {
+    if (draft[name] === '') problems.add([...path, name], `must not be empty: ${remedy}`);
+  }
+  if (fanoutPrefix === '') {
+    problems.add([...path, 'fanoutPrefix'], 'must not be empty: for no prefix write false');
+  }
+  if (unackedKey !== undefined && unackedKey === (unackedIndexKey ?? 'unacked_index')) {
+    problems.add(
+      [...path, 'unackedKey'],
+      'is the name of the index too: give the name of the hash',
+    );
+  }
+  return {
+    globalKeyPrefix: draft.globalKeyPrefix ?? '',
+    ...{ separator, unackedKey, unackedIndexKey, fanoutPrefix, controlExchange },
+  };
 }
 
 function reportDuplicate(

@@ -4,6 +4,7 @@ import type { JsonPath } from './json-path.ts';
 import type { ProblemCollector } from './problems.ts';
 import { pathProblem, resolveDirectories } from './resolve-directories.ts';
 import {
+  resolveBrokerSettings,
   resolveForeignPrefixes,
   resolveIndexKeys,
   resolvePrefixes,
@@ -124,7 +125,7 @@ function resolveCelery(
     queues: queues.map((queue) => queue.value),
     broker,
     results: celery.results ?? 'own',
-    globalKeyPrefix: celery.globalKeyPrefix ?? '',
+    ...resolveBrokerSettings(celery, path, problems),
   };
 }
 

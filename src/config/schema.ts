@@ -69,6 +69,20 @@ export const celerySchema = z
       .meta({ default: '' })
       .describe("Celery's `global_keyprefix`; default: none")
       .optional(),
+    separator: text(
+      "kombu's transport option `sep`; default: as what the workers wrote to Redis shows",
+    ).optional(),
+    unackedKey: text("kombu's transport option `unacked_key`; default: unacked").optional(),
+    unackedIndexKey: text(
+      "kombu's transport option `unacked_index_key`; default: unacked_index",
+    ).optional(),
+    fanoutPrefix: z
+      .union([z.literal(false), text('Prefix')])
+      .describe(
+        "kombu's transport option `fanout_prefix`: text in which {db} stands for the database's number, or false; default: where workers listen",
+      )
+      .optional(),
+    controlExchange: text("Celery's `control_exchange`; default: where workers listen").optional(),
   })
   .describe("The service's Celery queues and results");
 

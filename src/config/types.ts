@@ -1,3 +1,4 @@
+import type { BrokerSettings } from '../model/broker-settings.ts';
 import type { RedisTarget } from '../redis/target.ts';
 
 /** A checked configuration: variables expanded, URLs parsed, `root` absolute, defaults filled in. */
@@ -32,12 +33,11 @@ export interface ServiceConfig {
   readonly models: readonly DirectoryConfig[];
 }
 
-export interface CeleryConfig {
+/** The app's own settings (see `BrokerSettings`); undefined: Celery's default, or what Redis shows. */
+export interface CeleryConfig extends BrokerSettings {
   readonly queues: readonly string[];
   readonly broker: RedisTarget;
   readonly results: 'own' | 'all' | 'none';
-  /** Empty when none. */
-  readonly globalKeyPrefix: string;
 }
 
 export interface DirectoryConfig {

@@ -16,6 +16,9 @@ export function chooseBranch(path: JsonPath, value: unknown): number | string {
   if (last === 'keyPrefix' || last === 'foreignKeyPrefixes' || last === 'indexKeys') {
     return Array.isArray(value) ? 1 : 'must be a string or an array of strings';
   }
+  if (last === 'fanoutPrefix') {
+    return 'must be the text that `fanout_prefix` is set to, such as "/{db}.", or false';
+  }
   return isObject(value)
     ? 1
     : 'must be a path (string) or an object { "path", "mustBeMounted", "marker", "keep", "optional" }';

@@ -624,6 +624,46 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     ['services.a.celery.globalKeyPrefix: must be a string, not null (1:131)'],
   ],
   [
+    'empty names of the app',
+    changed({
+      celery: {
+        queues: ['q'],
+        separator: '',
+        unackedKey: '',
+        fanoutPrefix: '',
+        controlExchange: '',
+      },
+    }),
+    [
+      'services.a.celery.separator: must not be empty: give the separator, or remove it (1:125)',
+      "services.a.celery.unackedKey: must not be empty: give the hash's name, or remove it (1:141)",
+      'services.a.celery.fanoutPrefix: must not be empty: for no prefix write false (1:159)',
+      "services.a.celery.controlExchange: must not be empty: give the exchange's name, or remove it (1:180)",
+    ],
+  ],
+  [
+    'a fanout prefix that is true',
+    changed({ celery: { queues: ['q'], fanoutPrefix: true } }),
+    [
+      'services.a.celery.fanoutPrefix: must be the text that `fanout_prefix` is set to, such as "/{db}.", or false (1:128)',
+    ],
+  ],
+  [
+    'one name for in-flight messages and their index',
+    changed({ celery: { queues: ['q'], unackedKey: 'taken', unackedIndexKey: 'taken' } }),
+    [
+      'services.a.celery.unackedKey: is the name of the index too: give the name of the hash (1:126)',
+    ],
+  ],
+  [
+    "a prefix of the app's own name of in-flight messages",
+    changed({
+      keyPrefix: 'a:job:',
+      celery: { queues: ['q'], globalKeyPrefix: 'a:', unackedKey: 'job:taken' },
+    }),
+    [`services.a.keyPrefix: ${CELERY_KEYS} (1:81)`],
+  ],
+  [
     'an empty root',
     changed({ root: '' }),
     ['services.a.root: must not be empty: give the path of a directory (1:141)'],

@@ -143,7 +143,7 @@ async function lookAtDatabase(
   mayWrite: boolean,
   signal: AbortSignal,
 ): Promise<DatabaseLook> {
-  const names = brokerKeys('');
+  const names = brokerKeys({ globalKeyPrefix: '' });
   const db = 'db' in target ? target.db : 0;
   const asking = mayWrite ? askWorkers(redis, names, db, signal) : [];
   const reading = async () => {

@@ -1,4 +1,5 @@
 /** Whether keys that begin alike look like the jobs of a service. Reads names, types and small values. */
+import { isReplyList } from '../celery/keys.ts';
 import type { BrokerKeys } from '../celery/keys.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
@@ -37,11 +38,7 @@ export async function findJobFamilies(
   signal: AbortSignal,
 ): Promise<JobFamilies> {
   const own = census.families.filter(({ samples, prefix }) => {
-    const texts = samples.map((sample) => sample.toString('latin1'));
-    return (
-      !CELERY.test(prefix.toString('latin1')) &&
-      !texts.some((text) => text.includes('.reply.celery.pidbox'))
-    );
+    return !CELERY.test(prefix.toString('latin1')) && !samples.some(isReplyList);
   });
   const found = new Map<string, { readonly count: number; readonly jobs: readonly SampledJob[] }>();
   for (const family of own.slice(0, MOST_LOOKED_AT)) {

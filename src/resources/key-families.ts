@@ -1,5 +1,5 @@
 /** Keys of a database that begin alike, and whose they are by their names alone. */
-import { classifyQueueKey } from '../celery/keys.ts';
+import { classifyQueueKey, isReplyList } from '../celery/keys.ts';
 import type { BrokerKeys } from '../celery/keys.ts';
 import type { ServiceConfig } from '../config/types.ts';
 import { matchesKeyPattern } from '../model/key-pattern.ts';
@@ -90,7 +90,7 @@ export function createOwners(
     patterns.some((pattern) => matchesKeyPattern(pattern, key));
   const ofKey = (key: Buffer): string | undefined => {
     if (begins(key, foreign)) return 'foreign';
-    if (keys.isProtected(key) || key.includes('.reply.celery.pidbox')) return 'Celery';
+    if (keys.isProtected(key) || isReplyList(key)) return 'Celery';
     if (begins(key, [keys.broker.results, ...CELERY])) return 'Celery';
     if (queues.some((queue) => isQueueList(key, queue))) return 'queue';
     // Before one's own: in another database than the configured one a neighbour may have the same.

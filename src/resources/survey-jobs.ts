@@ -191,7 +191,7 @@ async function countKnown(
     broker.unackedIndex,
     broker.held,
     Buffer.from(broker.lock(config.name)),
-    ...['celery', 'celery.pidbox', 'reply.celery.pidbox', 'celeryev', ...queues].map(
+    ...['celery', broker.controlExchange, broker.replyExchange, 'celeryev', ...queues].map(
       broker.binding,
     ),
     ...queues.map(broker.queue),

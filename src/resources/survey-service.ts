@@ -178,7 +178,7 @@ async function someTaskIds(
   const own = service.config.celery?.broker;
   if (celery === undefined || own === undefined) return [];
   if (targetIdentity(celery.broker) !== targetIdentity(own)) return [];
-  const names = brokerKeys(celery.globalKeyPrefix);
+  const names = brokerKeys(celery);
   const ids = await onLink(
     service.broker,
     { target: 'Celery', name: 'queue' },
