@@ -1,6 +1,6 @@
 /** Real Celery workers and messages, from the distribution's packages. */
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +33,7 @@ export interface CeleryApp {
   readonly pickle?: boolean;
   /** A handler of `task_revoked` saves the job again, as services do that note it as failed. */
   readonly savesRevoked?: boolean;
-  /** `sleep` writes `<job id>.out` there when it ends. */
+  /** `sleep` and `wait` write `<job id>.out` there when they end. */
   readonly outputDirectory?: string;
   /** A line `start <id>` and `end <id>` for each task that a worker runs. */
   readonly runsFile?: string;
@@ -51,8 +51,8 @@ export interface Job {
   /** Job and task at the same time. */
   readonly id: string;
   /** Default `quick`. */
-  readonly task?: 'quick' | 'sleep';
-  /** `sleep` takes the seconds. */
+  readonly task?: 'quick' | 'sleep' | 'wait';
+  /** `sleep` takes the seconds; `wait` goes on until `release`. */
   readonly args?: readonly unknown[];
   readonly queue?: string;
   readonly priority?: number;
@@ -113,6 +113,11 @@ export function enqueue(app: CeleryApp, jobs: readonly Job[]): void {
   });
 }
 
+/** Lets a task `wait` end: when the test is done with it, however slow the machine is. */
+export function release(app: CeleryApp, id: string): void {
+  writeFileSync(join(workingDirectory(app), `release-${id}`), '');
+}
+
 /** Runs Python with the app as `app`, for what `enqueue` does not know; its output. */
 export function runPython(app: CeleryApp, script: string): string {
   return execFileSync(findPython().path, ['-c', `from celery_app import *\n${script}`], {
@@ -164,7 +169,7 @@ function start(app: CeleryApp, [program = '', ...args]: readonly string[]): Work
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
   child.on('error', (error) => (log += error.message));
 
-  const waitForLog = async (text: string, timeout = 30_000): Promise<void> => {
+  const waitForLog = async (text: string, timeout = 60_000): Promise<void> => {
     const end = Date.now() + timeout;
     while (!log.includes(text)) {
       if (hasEnded(child) || Date.now() > end) {

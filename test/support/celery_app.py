@@ -68,6 +68,17 @@ def sleep(self, seconds, prefix=options["keyPrefix"]):
     return "slept " + self.request.id
 
 
+@app.task(name="wait", bind=True)
+def wait(self, prefix=options["keyPrefix"]):
+    """As `sleep`, until `release` in celery.ts lets it end."""
+    save_job(self.request.id, prefix, "processing")
+    while not os.path.exists("release-" + self.request.id):
+        time.sleep(0.02)
+    save_job(self.request.id, prefix, "completed")
+    write_file(self.request.id)
+    return "waited " + self.request.id
+
+
 @task_revoked.connect
 def note_revoked(sender=None, request=None, **kwargs):
     if options["savesRevoked"]:

@@ -25,7 +25,7 @@ export interface ConfineOptions {
   readonly mounts?: readonly Mount[];
   /** Shell text run as root inside, in the folder, after the mounts: to fill a tmpfs. */
   readonly prepare?: string;
-  /** Milliseconds until SIGKILL; default 30 000. */
+  /** Milliseconds until SIGKILL; default 60 000. */
   readonly timeout?: number;
 }
 
@@ -87,7 +87,7 @@ export function startConfined(
   const kill = (signal: NodeJS.Signals): void => {
     if (child.pid !== undefined && !hasEnded(child)) process.kill(child.pid, signal);
   };
-  const timer = setTimeout(() => killGroup(child.pid), options.timeout ?? 30_000);
+  const timer = setTimeout(() => killGroup(child.pid), options.timeout ?? 60_000);
   const result = new Promise<Result>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {

@@ -25,7 +25,7 @@ export interface RedisOptions {
   readonly socket?: boolean;
   /** Speak TLS on the port, and nothing else on any. */
   readonly tls?: ServerTls;
-  /** Milliseconds until it must answer, for one that loads much data; default 10 000. */
+  /** Milliseconds until it must answer, for one that loads much data; default 30 000. */
   readonly startTimeout?: number;
   /** Further lines of redis.conf. */
   readonly config?: readonly string[];
@@ -155,7 +155,7 @@ function launch(
 async function answers(
   child: ChildProcess,
   dialled: () => Socket,
-  startTimeout = 10_000,
+  startTimeout = 30_000,
 ): Promise<boolean> {
   const end = Date.now() + startTimeout;
   while (Date.now() < end && child.pid !== undefined && !hasEnded(child)) {
@@ -209,7 +209,7 @@ function handle(
       env,
       input,
       stdio: ['pipe', 'pipe', 'pipe'],
-      timeout: 20_000,
+      timeout: 60_000,
       maxBuffer: 2 ** 28,
     });
     return output.toString().replace(/\n$/, '');

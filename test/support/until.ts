@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function until(
   what: string,
   condition: () => boolean,
-  { within = 20_000, every = 10 }: { readonly within?: number; readonly every?: number } = {},
+  { within = 60_000, every = 10 }: { readonly within?: number; readonly every?: number } = {},
 ): Promise<void> {
   for (const end = Date.now() + within; !condition();) {
     if (Date.now() > end) throw new Error(`not within ${within / 1000} s: ${what}`);

@@ -2,9 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { startWorker, type CeleryApp, type Worker, type WorkerOptions } from './celery.ts';
+import type { Result } from './confine.ts';
 import { liveStack, type LiveStack } from './live-stack.ts';
 import { redisCounts } from './redis-census.ts';
 import { celeryApp, directoryOf, SERVICES, type ServiceName } from './stack.ts';
+import { startTool, type ToolOptions } from './tool.ts';
 import { entryList } from './witness.ts';
 
 export const VIDEO = 'video-downloader';
@@ -18,7 +20,7 @@ export interface VideoStack extends LiveStack {
   worker(options?: WorkerOptions): Promise<Worker>;
   /** Everything of the service that is there, by redis-cli and find: empty after a wipe. */
   left(): object;
-  /** Polls until it says so. @throws Error after `timeout` ms, 20 000 by default. */
+  /** Polls until it says so. @throws Error after `timeout` ms, 60 000 by default. */
   until(what: string, condition: () => boolean, timeout?: number): Promise<void>;
 }
 
@@ -58,7 +60,7 @@ export const NOTHING_LEFT = { jobs: 0, results: 0, queued: 0, inFlight: 0, files
 export async function until(
   what: string,
   condition: () => boolean,
-  timeout = 20_000,
+  timeout = 60_000,
 ): Promise<void> {
   const end = Date.now() + timeout;
   while (!condition()) {
@@ -100,12 +102,37 @@ export interface WorkerRun {
 export async function wipeVideo(
   stack: LiveStack,
   args: readonly string[] = [],
-  options: Parameters<LiveStack['run']>[1] = {},
+  options: Partial<ToolOptions> = {},
 ): Promise<WorkerRun> {
-  const result = await stack.run([VIDEO, '--yes', '--json', ...args], {
-    timeout: 90_000,
+  return await startWipeVideo(stack, args, options).result;
+}
+
+/** As `wipeVideo`, for a test that does something meanwhile. */
+export function startWipeVideo(
+  stack: LiveStack,
+  args: readonly string[] = [],
+  options: Partial<ToolOptions> = {},
+): StartedVideoWipe {
+  const run = startTool([VIDEO, '--yes', '--json', ...args], {
+    ...{ folder: stack.folder, env: stack.env, timeout: 90_000 },
     ...options,
   });
+  run.endInput();
+  const result = run.result.then(readRun);
+  // A failure shows where the result is awaited.
+  result.catch(() => undefined);
+  return { result, stderr: run.stderr, kill: run.kill };
+}
+
+export interface StartedVideoWipe {
+  /** Fails when there is no JSON on stdout. */
+  readonly result: Promise<WorkerRun>;
+  /** What it has said so far. */
+  stderr(): string;
+  kill(signal: NodeJS.Signals): void;
+}
+
+function readRun(result: Result): WorkerRun {
   if (result.stdout === '') throw new Error(`no report:\n${result.stderr}`);
   const report = JSON.parse(result.stdout) as WorkerReport;
   return { ...result, report, service: report.services[VIDEO] };
