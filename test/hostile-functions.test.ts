@@ -137,7 +137,12 @@ const FUNCTIONS: Readonly<Record<string, Ask>> = {
   countExisting: async (redis) => countExisting(redis, KEYS),
   removeJobs: async (redis) =>
     removeJobs(
-      ...([redis, jobs, { starts: [NAMES.results], failed: () => undefined }, FULL_PACE] as const),
+      ...([
+        redis,
+        jobs,
+        { starts: [NAMES.results], failed: () => undefined, forbidden: () => undefined },
+        FULL_PACE,
+      ] as const),
       () => undefined,
       SIGNAL,
     ),
@@ -156,7 +161,7 @@ const FUNCTIONS: Readonly<Record<string, Ask>> = {
   purgeQueues: async (redis) =>
     purgeQueues(redis, KEYS.slice(0, 1), FULL_PACE, async () => Promise.resolve(), SIGNAL),
   scanInFlight: async (redis) => all(scanInFlight(redis, scopeOf(['queue']), NAMES, SIGNAL)),
-  removeInFlight: async (redis) => removeInFlight(redis, KEYS, NAMES),
+  removeInFlight: async (redis) => removeInFlight(redis, KEYS, NAMES, () => undefined),
   noteHolds: async (redis) => noteHolds(redis, NAMES, [{ worker: 'w', queue: 'q' }], 'oid'),
   readHolds: async (redis) => readHolds(redis, NAMES),
   forgetHolds: async (redis) => forgetHolds(redis, NAMES, [{ worker: 'w', queue: 'q' }]),
@@ -187,8 +192,8 @@ const lookAtAll: Ask = async (redis) => {
   const { mailbox } = await lookAtWorkers(redis, NAMES, 1, SIGNAL);
   await mailbox?.close();
 };
-/** Sent by a cluster, by doctor and after the question alone: see replies.test.ts. */
-const ELSEWHERE = ['CLUSTER', 'EXEC', 'PING', 'PTTL'];
+/** Sent by a cluster, by doctor, after the question, and instead of others alone: see replies.test.ts. */
+const ELSEWHERE = ['CLUSTER', 'DEL', 'EXEC', 'LPOP', 'PING', 'PTTL'];
 
 interface Caller {
   readonly name: string;

@@ -222,8 +222,15 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a Redis user', () => {
       expect(filesLeft()).toEqual([]);
     });
 
-    test('who may not UNLINK: messages and files go', async () => {
-      const outcome = await wipeAs([...ALL, '-unlink']);
+    test('who may not UNLINK may DEL: all goes', async () => {
+      const { code, report } = await wipeAs([...ALL, '-unlink']);
+      expect(report).toMatchObject({ status: 'completed', errors: [], verified: true });
+      expect(code).toBe(0);
+      expect(leftOf(stack, VIDEO)).toEqual(NOTHING_LEFT);
+    });
+
+    test('who may neither UNLINK nor DEL: messages and files go', async () => {
+      const outcome = await wipeAs([...ALL, '-unlink', '-del']);
       expectRemedy(outcome, '+unlink', 'video_job:*');
       expectRemedy(outcome, '+unlink', 'celery-task-meta-*');
       expectNoRepetition(outcome);

@@ -1,5 +1,8 @@
 import { createCursorCheck } from '../redis/cursor-check.ts';
+import { isRefused } from '../redis/errors.ts';
+import type { RedisError } from '../redis/errors.ts';
 import { over } from '../redis/over.ts';
+import { refusesTransaction } from '../redis/wire.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { BrokerKeys } from './keys.ts';
 import { lacksText, parseUnacked } from './message.ts';
@@ -70,8 +73,10 @@ export async function* scanInFlight(
 }
 
 /**
- * Removes entries from `unacked` together with their tags in `unacked_index`, atomically, so that
- * no worker restores one of them: kombu pushes nothing back when the hash field is gone (`restore_by_tag`).
+ * Removes entries from `unacked`, and their tags from `unacked_index`, so that no worker restores one of
+ * them: kombu pushes nothing back when the hash field is gone (`restore_by_tag`). In one transaction, or
+ * where Redis refuses that, the index last: a tag alone brings nothing back.
+ * @param indexRefused gets the refusal when this user may not touch the index; the entries are gone then.
  * @returns the number of messages that Redis removed; when the answer is lost, all of them count:
  *   they were there, and are gone after the second time.
  * @throws RedisError.
@@ -80,12 +85,24 @@ export async function removeInFlight(
   broker: RedisConnection,
   deliveryTags: readonly Buffer[],
   names: BrokerKeys,
+  indexRefused: (refusal: RedisError) => void,
 ): Promise<number> {
-  return await over(broker, async (isRepeated) => {
-    const [, removed] = await broker.transaction([
-      ['ZREM', names.unackedIndex, ...deliveryTags],
-      ['HDEL', names.unacked, ...deliveryTags],
-    ]);
+  const ofHash = ['HDEL', names.unacked, ...deliveryTags] as const;
+  const ofIndex = ['ZREM', names.unackedIndex, ...deliveryTags] as const;
+  return await over(broker, async (isRepeated, session) => {
+    try {
+      const [removed] = await broker.transaction([ofHash, ofIndex]);
+      return isRepeated ? deliveryTags.length : removed;
+    } catch (error) {
+      if (!refusesTransaction(error)) throw error;
+    }
+    const removed = await session.send(...ofHash);
+    try {
+      await session.send(...ofIndex);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      indexRefused(error);
+    }
     return isRepeated ? deliveryTags.length : removed;
   });
 }

@@ -1,5 +1,6 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
+import { typeOf } from '../redis/key-type.ts';
 import { over } from '../redis/over.ts';
 import { unexpectedReply } from '../redis/replies.ts';
 import type { Pace } from '../redis/pace.ts';
@@ -55,9 +56,9 @@ export async function findQueueKeys(
         const kind = classifyQueueKey(key.subarray(prefix.length), separators);
         if (kind === 'other') continue;
         if (key.length > prefix.length && queues.has(key.toString('latin1'))) continue;
-        const asked = broker.send('TYPE', key);
+        const asked = typeOf(broker, key);
         // What only begins like the queue may be somebody else's, and none of our business.
-        const type = String((await (kind === 'certain' ? asked : permitted(asked))) ?? 'none');
+        const type = (await (kind === 'certain' ? asked : permitted(asked))) ?? 'none';
         if (type === 'none') continue;
         if (type === 'list') {
           const list = { key, queue, name: names.nameOf(key) };
@@ -152,7 +153,7 @@ export async function peekQueue(
   key: Buffer,
   count: number,
 ): Promise<MessageIds> {
-  if (String(await broker.send('TYPE', key)) !== 'list') return idsOf([]);
+  if ((await typeOf(broker, key)) !== 'list') return idsOf([]);
   const reader = createMessageReader(broker, key);
   const found: Buffer[] = [];
   while (found.length < count) {

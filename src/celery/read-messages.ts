@@ -8,6 +8,7 @@ import { createByteBatch, LARGEST_REPLY } from '../redis/byte-batch.ts';
 import type { ByteBatch } from '../redis/byte-batch.ts';
 import { RedisError } from '../redis/errors.ts';
 import { unexpectedReply } from '../redis/replies.ts';
+import { refusesTransaction } from '../redis/wire.ts';
 import { LEFT_OUT } from './message.ts';
 
 /** A message of more than this comes without its long texts: the body above all, wherever it stands. */
@@ -118,7 +119,7 @@ export interface MessageReader {
   /** Some messages from `start` on; the list stays as it is. @throws RedisError. */
   read(start: number, most?: number): Promise<ReadMessages>;
   /**
-   * Takes some messages from the head, atomically; on a session, since it must not be sent twice
+   * Takes some messages from the head, each one read and removed in one step; on a session, since it must not be sent twice
    * unseen. @throws RedisError.
    */
   take(session: Session, most: number): Promise<TakenMessages>;
@@ -158,15 +159,32 @@ export function createMessageReader(broker: RedisConnection, key: Buffer): Messa
       const taken = await scripted(session.send, 0, most, 'take');
       if (taken !== undefined) return taken;
       const size = Math.min(most, batch.size());
-      const [messages, , left] = await broker.transaction([
-        ['LRANGE', key, 0, size - 1],
-        ['LTRIM', key, size, -1],
-        ['LLEN', key],
-      ]);
-      noteMessages(batch, messages);
-      return { messages, left };
+      const read = await readAndCut(broker, session, key, size);
+      noteMessages(batch, read.messages);
+      return read;
     },
   };
+}
+
+async function readAndCut(
+  broker: RedisConnection,
+  { send }: Session,
+  key: Buffer,
+  size: number,
+): Promise<TakenMessages> {
+  try {
+    const [messages, , left] = await broker.transaction([
+      ['LRANGE', key, 0, size - 1],
+      ['LTRIM', key, size, -1],
+      ['LLEN', key],
+    ]);
+    return { messages, left };
+  } catch (error) {
+    if (!refusesTransaction(error)) throw error;
+  }
+  // Each is told and gone in one command; LPOP of several is new in Redis 6.2.
+  const popped = await Promise.all(Array.from({ length: size }, async () => send('LPOP', key)));
+  return { messages: popped.filter((one) => one !== null), left: await send('LLEN', key) };
 }
 
 /** Entries of a hash of messages, in turn with their names, from the cursor on. */
@@ -217,7 +235,7 @@ async function evaluate(
 }
 
 /** `ERR` is what a Redis without the command says, and one whose script failed. */
-const REFUSED = new Set(['NOPERM', 'ERR']);
+const REFUSED = new Set(['NOPERM', 'ENOCOMMAND', 'ERR']);
 
 /** @throws RedisError EREPLY when it is something else. */
 export function parseNetstrings(reply: unknown): readonly Buffer[] {

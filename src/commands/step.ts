@@ -5,6 +5,7 @@ import type { Observer } from '../report/observer.ts';
 import { createLinkLedger } from '../files/link-ledger.ts';
 import type { FileWorkers } from '../files/file-workers.ts';
 import type { LinkLedger } from '../files/link-ledger.ts';
+import type { RedisError } from '../redis/errors.ts';
 import { FULL_PACE } from '../redis/pace.ts';
 import type { Pace } from '../redis/pace.ts';
 import { NOTHING_LEFT } from '../report/types.ts';
@@ -32,6 +33,8 @@ export interface WipeTally {
   missesJobs: boolean;
   /** Results of its jobs or tasks could not be removed. */
   leavesResults: boolean;
+  /** What the keys of results begin with that this user may not touch, as latin1, and the refusal. */
+  readonly forbiddenResults: Map<string, RedisError>;
   /** Kinds that could not be looked at, or not completely. */
   readonly unknown: Set<Kind>;
   /** Some ids of jobs that went, and what the service's prefixes matched. */
@@ -107,6 +110,7 @@ export function startTally(service: OpenService): WipeTally {
     indexKeys: 0,
     missesJobs: false,
     leavesResults: false,
+    forbiddenResults: new Map(),
     unknown: new Set(unknownAtStart(service)),
     sample: createJobSample(service.config),
     isDoubtful: false,

@@ -18,6 +18,7 @@ import { countIndexes } from '../resources/survey-service.ts';
 import { removeResultsOf } from './wipe-redis.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
+import { lookForForbidden } from '../wipe/forbidden-results.ts';
 import { takeNewDirectories } from '../wipe/new-directories.ts';
 import { wipeService } from './wipe-service.ts';
 
@@ -58,6 +59,7 @@ export async function proveService(
     await refreshCrew(crew);
     // A task that was killed late leaves its result late.
     await removeResultsOf(step, [...tally.cancelled]);
+    await lookForForbidden(step);
     const look = await lookAgain(step, kinds);
     const dirty =
       remainingCount(look.remaining) + look.results + look.indexKeys + look.directories > 0;

@@ -2,21 +2,21 @@ import { MOST_REMEMBERED } from '../celery/cancel.ts';
 import { removeInFlight, scanInFlight } from '../celery/in-flight.ts';
 import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
 import type { Shared } from '../celery/scope.ts';
-import type { RedisConnection } from '../redis/connect.ts';
+import type { OnForbidden, RedisConnection } from '../redis/connect.ts';
 import { nothingKept } from '../redis/job-age.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
 import { findingFailure, findingText } from '../report/finding-text.ts';
 import { printable } from '../report/printable.ts';
 import { wipeIndexKeys } from '../resources/index-keys.ts';
 import { counted, grouped } from '../report/text.ts';
-import type { Failure, Kind } from '../report/types.ts';
+import type { Kind } from '../report/types.ts';
 import { onLink, resultsLink, stepFailure } from './links.ts';
 import { logRemoved } from './step-log.ts';
 import { naiveWarning, strangeKeyWarning, undatedWarning } from './warnings.ts';
-import type { OpenService } from './open-services.ts';
 import { DEFAULT_ZONE } from './service-keys.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import { doubtfulLists, sharedMessageFailures, unreadFailure } from '../wipe/left-messages.ts';
+import { noteForbidden, resultsFailure } from '../wipe/forbidden-results.ts';
 import { noteUnnamed } from '../wipe/unnamed-messages.ts';
 import { jobKeysOf, subjectOf, surveyService } from '../resources/survey-service.ts';
 
@@ -89,7 +89,15 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
         shared.push(...batch.shared);
         unread += batch.unread;
         if (batch.deliveryTags.length === 0) continue;
-        tally.inFlight += await removeInFlight(broker, batch.deliveryTags, keys.broker);
+        tally.inFlight += await removeInFlight(
+          broker,
+          batch.deliveryTags,
+          keys.broker,
+          (refusal) => {
+            const failed = { target: 'Celery', name: 'in flight' } as const;
+            step.report(stepFailure(service.broker, failed, refusal));
+          },
+        );
         unnamed.note(keys.broker.unacked, batch);
         const done = tally.inFlight - before;
         observer.progress({ service: name, step: 'in-flight', done, bytes: 0 });
@@ -114,17 +122,6 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
   return ids;
 }
 
-/** By the time that the remedy is there, the jobs that tell whose results those are have gone. */
-function resultsFailure({ redis, config }: OpenService, error: unknown): Failure {
-  const failure = stepFailure(redis, { target: 'Redis', name: 'results' }, error);
-  if (failure.hint === '' || config.celery === undefined) return failure;
-  const all = `services.${config.name}.celery: "results": "all"`;
-  return {
-    ...failure,
-    hint: `${failure.hint}; the jobs of these results are gone, so then ${all}`,
-  };
-}
-
 /** Removes the job keys and their results; loud when the prefix seems to be wrong. */
 export async function wipeJobs(step: StepContext): Promise<void> {
   const { service, keys, tally, observer, signal } = step;
@@ -145,6 +142,9 @@ export async function wipeJobs(step: StepContext): Promise<void> {
               failed(error) {
                 tally.leavesResults = true;
                 step.report(resultsFailure(service, error));
+              },
+              forbidden: (refused, refusal) => {
+                noteForbidden(step, refused, refusal);
               },
             },
         step.pace,
@@ -276,12 +276,15 @@ export async function removeResultsOf(
     { target: 'Redis', name: 'results' },
     step.report,
     async (redis) => {
-      await redis.unlink(groupIds.flatMap(keys.broker.groupKeysOf));
+      const forbidden: OnForbidden = (refused, refusal) => {
+        noteForbidden(step, refused, refusal);
+      };
+      await redis.unlink(groupIds.flatMap(keys.broker.groupKeysOf), forbidden);
       let results = 0;
       for (let start = 0; start < taskIds.length; start += IDS_A_COMMAND) {
         const batch = taskIds.slice(start, start + IDS_A_COMMAND);
         const own = batch.flatMap((id) => keys.broker.resultsOf(Buffer.from(id)));
-        results += await redis.unlink(own);
+        results += await redis.unlink(own, forbidden);
       }
       return results;
     },

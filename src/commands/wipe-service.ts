@@ -105,7 +105,8 @@ export function serviceReport(
     modelsDeleted: removed.models,
     bytesFreed: tally.directories.reduce((total, one) => total + one.bytesFreed, 0),
     bytesHeldOpen: tally.directories.reduce((total, one) => total + one.bytesHeldOpen, 0),
-    verified: verdict.verified && !tally.isDoubtful,
+    // Beside an error nothing is: what it is about was not done, or not seen.
+    verified: verdict.verified && !tally.isDoubtful && tally.failures.list().total === 0,
     remaining: verdict.remaining,
     notBegun: notBegun(tally, kinds),
     failures: tally.failures.list(),

@@ -12,7 +12,7 @@ import { pendingReplies, untilStopped } from './stop-waiting.ts';
 import type { PendingReplies } from './stop-waiting.ts';
 import type { Address, Credentials, RedisTarget, TlsOptions } from './target.ts';
 import { createWire } from './wire.ts';
-import type { RawWire, Wire } from './wire.ts';
+import type { RawWire, RefusedCommands, Wire } from './wire.ts';
 
 /** What all connections of this process are called in CLIENT LIST. */
 export const CLIENT_NAME = `media-cleanup-${randomBytes(4).toString('hex')}`;
@@ -39,9 +39,14 @@ export interface Opened {
 /**
  * Connects once, authenticates and selects the database, each step checked by its reply: ioredis goes
  * on in database 0 when its own SELECT fails, and prints to the console when AUTH is not needed.
+ * @param refused commands that are known to be refused; grows.
  * @throws RedisError within 5 s, or the signal's reason.
  */
-export async function openClient(target: RedisTarget, signal: AbortSignal): Promise<Opened> {
+export async function openClient(
+  target: RedisTarget,
+  signal: AbortSignal,
+  refused?: RefusedCommands,
+): Promise<Opened> {
   const secrets = secretsOf(target);
   const warnings: string[] = [];
   let client: Client | undefined;
@@ -83,7 +88,8 @@ export async function openClient(target: RedisTarget, signal: AbortSignal): Prom
       created.disconnect();
     });
     created.once('end', replies.close);
-    const wireTo = (node: Client): Wire => createWire(rawWire(node, Command, replies), toError);
+    const wireTo = (node: Client): Wire =>
+      createWire(rawWire(node, Command, replies), toError, refused);
     const { oldest } = replies;
     return { client: created, wire: wireTo(created), wireTo, oldest, warnings, replicaOf };
   } catch (error) {

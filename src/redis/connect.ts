@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import { keyBatches } from './byte-batch.ts';
 import { openClient } from './client.ts';
+import { eachAllowed, eachAlone } from './each-allowed.ts';
 import { givenUp, isOutage, RedisError } from './errors.ts';
 import { infoFields } from './info.ts';
 import { over } from './over.ts';
@@ -12,7 +13,7 @@ import type { SentinelView } from './sentinels.ts';
 import { targetLabel } from './target.ts';
 import type { RedisTarget } from './target.ts';
 import type { UnlinkPayload } from './unlink-payload.ts';
-import type { CommandLine, RepliesTo, Send, Wire } from './wire.ts';
+import type { CommandLine, RefusedCommands, RepliesTo, Send, Wire } from './wire.ts';
 
 /** One server, asked directly: no redirection, and nothing is sent a second time. */
 export interface RedisNode {
@@ -67,10 +68,19 @@ export interface RedisConnection {
   readonly send: Send;
   /** All in one MULTI/EXEC, never sent twice; in a cluster one after the other. */
   transaction<const T extends readonly CommandLine[]>(commands: T): Promise<RepliesTo<T>>;
-  /** UNLINK; the number of keys that Redis says it removed: fewer than went, after an outage. */
-  unlink(keys: readonly Buffer[]): Promise<number>;
-  /** EXISTS; the number of these keys that are there. */
-  exists(keys: readonly Buffer[]): Promise<number>;
+  /**
+   * UNLINK; the number of keys that Redis says it removed: fewer than went, after an outage. A forbidden
+   * key takes no other with it.
+   * @param forbidden gets such keys; undefined: their refusal is thrown when the others have gone.
+   */
+  unlink(keys: readonly Buffer[], forbidden?: OnForbidden): Promise<number>;
+  /**
+   * EXISTS; the number of these keys that are there, as far as this user may look.
+   * @param forbidden gets the other keys; undefined: their refusal is thrown when none was found.
+   */
+  exists(keys: readonly Buffer[], forbidden?: OnForbidden): Promise<number>;
+  /** Commands that were refused as such until now: renamed, or not permitted to this user. */
+  readonly refused: ReadonlyMap<string, RedisError>;
   /** For one piece of work; its time for outages is its own. */
   startRetries(): Retries;
   /**
@@ -85,6 +95,9 @@ export interface RedisConnection {
   close(): void;
 }
 
+/** Keys of a command that this user may not touch, and what Redis said of the first. */
+export type OnForbidden = (keys: readonly Buffer[], refusal: RedisError) => void;
+
 /** Sentinels and clusters need seconds to agree on another primary, a server to load its data. */
 const OUTAGE_MS = { server: 12_000, sentinel: 30_000, cluster: 30_000 } as const;
 /** One that breaks again and again gets nowhere, whatever progress there is in between. */
@@ -93,7 +106,7 @@ const FIRST_PAUSE_MS = 40;
 const LONGEST_PAUSE_MS = 1_000;
 const FAILOVER_POLL_MS = 200;
 /** What would do something twice: its caller must know what to do when the answer is lost. */
-const NOT_TWICE = new Set<CommandName>(['PUBLISH', 'LTRIM', 'EXEC']);
+const NOT_TWICE = new Set<CommandName>(['PUBLISH', 'LPOP', 'LTRIM', 'EXEC']);
 /** So many single commands are on their way to a cluster at once. */
 const AT_ONCE = 1_000;
 
@@ -102,7 +115,8 @@ export async function connectRedis(
   target: RedisTarget,
   signal: AbortSignal,
 ): Promise<RedisConnection> {
-  let opened = await openClient(target, signal);
+  const refused: RefusedCommands = new Map();
+  let opened = await openClient(target, signal, refused);
   let generation = 0;
   let isClosed = false;
   let reconnecting: Promise<void> | undefined;
@@ -158,7 +172,7 @@ export async function connectRedis(
       }
       try {
         opened.client.disconnect();
-        const fresh = await openClient(target, signal);
+        const fresh = await openClient(target, signal, refused);
         // A sentinel may still name the primary that was.
         if (target.kind === 'sentinel' && fresh.replicaOf !== undefined) {
           fresh.client.disconnect();
@@ -248,24 +262,22 @@ export async function connectRedis(
   const overKeys = async (
     command: 'UNLINK' | 'EXISTS',
     keys: readonly Buffer[],
+    forbidden: OnForbidden | undefined,
   ): Promise<number> => {
-    if (keys.length === 0) return 0;
+    const ask = async (some: readonly Buffer[]): Promise<number> =>
+      repeated(async (session) => session.send(command, ...some));
     let sum = 0;
-    if (!isCluster) {
-      for (const batch of keyBatches(keys)) {
-        sum += await repeated(async (session) => session.send(command, ...batch));
-      }
-      return sum;
+    let refusal: RedisError | undefined;
+    for (const batch of keyBatches(keys, isCluster ? AT_ONCE : undefined)) {
+      // In a cluster a command over several keys must stay in one slot.
+      const done = await (isCluster ? eachAlone(batch, ask) : eachAllowed(batch, ask));
+      sum += done.sum;
+      if (done.refusal === undefined) continue;
+      refusal ??= done.refusal;
+      forbidden?.(done.refused, done.refusal);
     }
-    for (let start = 0; start < keys.length; start += AT_ONCE) {
-      const counts = await Promise.all(
-        keys
-          .slice(start, start + AT_ONCE)
-          // A command over several keys must stay in one slot.
-          .map(async (key) => repeated(async (session) => session.send(command, key))),
-      );
-      sum += counts.reduce((total, count) => total + count, 0);
-    }
+    const isTold = forbidden !== undefined || (command === 'EXISTS' && sum > 0);
+    if (refusal !== undefined && !isTold) throw refusal;
     return sum;
   };
 
@@ -287,8 +299,9 @@ export async function connectRedis(
       for (const [command, ...args] of commands) replies.push(await send(command, ...args));
       return replies as unknown as RepliesTo<typeof commands>;
     },
-    unlink: async (keys) => overKeys('UNLINK', keys),
-    exists: async (keys) => overKeys('EXISTS', keys),
+    unlink: async (keys, forbidden) => overKeys('UNLINK', keys, forbidden),
+    exists: async (keys, forbidden) => overKeys('EXISTS', keys, forbidden),
+    refused,
     startRetries,
     confirmPrimary,
     owes: () => (reconnecting === undefined ? opened.oldest() : performance.now() - lostAt),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RedisError, toRedisError } from './errors.ts';
+import { RedisError, refusesCommand, refusesKey, toRedisError } from './errors.ts';
 
 test.each([
   ['ERR max number of clients reached', 'MAXCLIENTS'],
@@ -9,6 +9,8 @@ test.each([
   ["NOPERM this user has no permissions to run the 'scan' command", 'NOPERM'],
   ["Socket timeout. Expecting data, but didn't receive any in 4000ms.", 'ETIMEDOUT'],
   ['SOMETHING new', 'SOMETHING'],
+  ["OOM command not allowed when used memory > 'maxmemory'.", 'OOM'],
+  ['NOREPLICAS Not enough good replicas to write.', 'NOREPLICAS'],
 ])('%s is %s', (message, code) => {
   expect(toRedisError(new Error(message), []).code).toBe(code);
 });
@@ -52,4 +54,31 @@ test.each([
 test('an error that does not hold it is told', () => {
   const { message } = toRedisError(new Error('ERR no access for you'), [PASSWORD, 'ab']);
   expect(message).toBe('ERR no access for you');
+});
+
+test.each([
+  "ERR unknown command 'SCAN', with args beginning with: '0' ",
+  'ERR unknown command `SCAN`, with args beginning with: `0`, ',
+  "ERR unknown command 'SCAN'",
+  'ERR Command is not available: SCAN. See https://example.org/',
+  'ERR command is not supported',
+])('%s: the server lacks the command', (message) => {
+  const error = toRedisError(new Error(message), [], 'SCAN');
+  expect(error).toMatchObject({ code: 'ENOCOMMAND', command: 'SCAN' });
+  expect(error.message).toBe('This server has no command SCAN');
+  expect(refusesCommand(error)).toBe(true);
+});
+
+test.each([
+  ["NOPERM this user has no permissions to run the 'scan' command", 'command'],
+  ["NOPERM User alice has no permissions to run the 'scan' command", 'command'],
+  ['NOPERM this user has no permissions to access one of the keys used as arguments', 'key'],
+  ['NOPERM No permissions to access a key', 'key'],
+  ['NOPERM this user has no permissions to access one of the channels used as arguments', ''],
+  ['NOPERM No permissions to access a channel', ''],
+  ['WRONGTYPE Operation against a key holding the wrong kind of value', ''],
+])('%s refuses the %s', (message, refused) => {
+  const error = toRedisError(new Error(message), [], 'SCAN');
+  expect(refusesCommand(error)).toBe(refused === 'command');
+  expect(refusesKey(error)).toBe(refused === 'key');
 });

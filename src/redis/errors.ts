@@ -140,6 +140,18 @@ const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, 
   [/LOADING/, 'LOADING', 'Redis is still loading its data', 'run again in a moment'],
   [/READONLY/, 'READONLY', 'This Redis is a read-only replica', 'name its primary in the config'],
   [
+    /OOM command not allowed/,
+    'OOM',
+    'Redis is full (maxmemory) and stores nothing more',
+    'raise `maxmemory`, or remove what is not needed',
+  ],
+  [
+    /NOREPLICAS/,
+    'NOREPLICAS',
+    'Redis refuses writes because too few replicas are connected',
+    'start the replicas, or see `min-replicas-to-write`',
+  ],
+  [
     /MISCONF/,
     'MISCONF',
     'Redis refuses writes because it cannot save to disk',
@@ -236,12 +248,25 @@ export function toRedisError(
       { command: /the '([^']+)' command/.exec(permission)?.[1] ?? command },
     );
   }
+  const unknown = UNKNOWN_COMMAND.exec(errorMessage(error));
+  if (unknown !== null && command !== undefined) {
+    return new RedisError(
+      'ENOCOMMAND',
+      `This server has no command ${command.toUpperCase()}`,
+      'look for rename-command in its redis.conf, or use a server that has the command',
+      { command },
+    );
+  }
   for (const [pattern, code, reason, hint] of KNOWN) {
     if (pattern.test(text)) return new RedisError(code, reason, hint);
   }
   const code = errorCode(error) ?? /^([A-Z][A-Z0-9_]+) /.exec(text)?.[1] ?? 'ERR';
   return new RedisError(code, redact(errorMessage(error), secrets), '');
 }
+
+/** Of Redis, where `rename-command` took it away, and of hosted servers and proxies. */
+const UNKNOWN_COMMAND =
+  /^(?:EXECABORT .*: )?ERR (?:unknown (?:sub)?command|command is not (?:available|allowed|supported)|unsupported command)/i;
 
 /** Of these a password's own characters are recognized, however it is quoted or encoded. */
 const RUN = /[a-z0-9]{4,}/gi;
@@ -300,12 +325,37 @@ function base64Forms(bytes: Buffer): readonly string[] {
   });
 }
 
-/** What is asked for as a courtesy: undefined when this user may not. @throws what else goes wrong. */
+/** The command itself is refused, whatever its keys are: renamed, or not permitted to this user. */
+export function refusesCommand(error: unknown): error is RedisError {
+  if (!(error instanceof RedisError)) return false;
+  return (
+    error.code === 'ENOCOMMAND' || (error.code === 'NOPERM' && NAMES_COMMAND.test(error.message))
+  );
+}
+
+/** One of the keys of a command is not for this user; others of the same command may be. */
+export function refusesKey(error: unknown): error is RedisError {
+  return error instanceof RedisError && error.code === 'NOPERM' && NAMES_KEY.test(error.message);
+}
+
+/** As Redis 6 to 8 and Valkey write them (`getAclErrorMessage` in acl.c). */
+const NAMES_COMMAND = /the '[^']+' command/;
+const NAMES_KEY = /one of the keys|access a key/i;
+
+/**
+ * What is asked for as a courtesy: undefined when this user may not, or the server has no such command.
+ * @throws what else goes wrong.
+ */
 export async function permitted<T>(reply: Promise<T>): Promise<T | undefined> {
   try {
     return await reply;
   } catch (error) {
-    if (error instanceof RedisError && error.code === 'NOPERM') return undefined;
+    if (isRefused(error)) return undefined;
     throw error;
   }
+}
+
+/** This user may not, or the server has no such command: asking again is of no use. */
+export function isRefused(error: unknown): error is RedisError {
+  return error instanceof RedisError && (error.code === 'NOPERM' || error.code === 'ENOCOMMAND');
 }

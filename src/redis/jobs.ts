@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { RedisConnection } from './connect.ts';
+import type { OnForbidden, RedisConnection } from './connect.ts';
+import type { RedisError } from './errors.ts';
 import { chooseByAge } from './job-age.ts';
 import type { JobAge } from './job-age.ts';
 import { idStarts } from './job-id.ts';
@@ -128,10 +129,13 @@ export interface JobResults {
   readonly starts: readonly Buffer[];
   /** Called once; the jobs go on without their results. */
   readonly failed: (error: unknown) => void;
+  /** Gets results that this user may not touch. */
+  readonly forbidden: OnForbidden;
 }
 
 /**
- * Removes the jobs, and for each of them its results (its task id is the job id).
+ * Removes the jobs, and for each of them its results (its task id is the job id). A job that this user may
+ * not touch is refused when the others have gone.
  * @throws RedisError, or the signal's reason between two batches; `onProgress` has the counts so far.
  */
 export async function removeJobs(
@@ -144,6 +148,7 @@ export async function removeJobs(
 ): Promise<RemovedJobs> {
   let removed: RemovedJobs = { jobs: 0, results: 0 };
   let working = results;
+  let refusal: RedisError | undefined;
   const { age } = jobs;
   for (const { prefix, isOwn } of familiesOf(jobs)) {
     await sweep(redis, {
@@ -157,6 +162,10 @@ export async function removeJobs(
         working?.failed(error);
         working = undefined;
       },
+      forbidden(_, error) {
+        refusal ??= error;
+      },
+      companionsForbidden: (keys, error) => working?.forbidden(keys, error),
       onSwept(swept) {
         removed = {
           jobs: removed.jobs + swept.removed,
@@ -168,6 +177,7 @@ export async function removeJobs(
       signal,
     });
   }
+  if (refusal !== undefined) throw refusal;
   return removed;
 }
 
@@ -195,7 +205,7 @@ export async function removeByPrefix(
 
 /**
  * Removes every key that matches a pattern and may go; how many.
- * @throws RedisError, or the signal's reason.
+ * @throws RedisError, for keys that this user may not touch when the others have gone, or the signal's reason.
  */
 export async function removeMatching(
   redis: RedisConnection,
@@ -205,16 +215,22 @@ export async function removeMatching(
   signal: AbortSignal,
 ): Promise<number> {
   let removed = 0;
+  let refusal: RedisError | undefined;
   await sweep(redis, {
     match,
     choose: (keys) => keys.filter(mayGo),
     companions: undefined,
     companionsFailed: () => undefined,
+    companionsForbidden: () => undefined,
+    forbidden(_, error) {
+      refusal ??= error;
+    },
     onSwept: (swept) => {
       removed += swept.removed;
     },
     pace,
     signal,
   });
+  if (refusal !== undefined) throw refusal;
   return removed;
 }

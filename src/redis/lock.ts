@@ -1,7 +1,8 @@
 import type { RedisConnection } from './connect.ts';
-import { RedisError } from './errors.ts';
+import { isRefused, RedisError } from './errors.ts';
 import { unexpectedReply } from './replies.ts';
 import type { ReplyTo } from './replies.ts';
+import { refusesTransaction } from './wire.ts';
 import type { CommandLine } from './wire.ts';
 
 /**
@@ -9,7 +10,8 @@ import type { CommandLine } from './wire.ts';
  * it is renewed (https://redis.io/docs/latest/develop/use/patterns/distributed-locks/, the pattern
  * for a single instance). Scripts compare and change in one go. Where scripts are not permitted it
  * is compared first: then renewing cannot take it from another owner either, and a transaction that
- * watches the key does the rest; a cluster without scripts leaves it to the expiry.
+ * watches the key does the rest; a cluster without scripts leaves it to the expiry. Without transactions
+ * too, it is released while it lives on for long, and a dead owner's is waited for.
  */
 
 /** So long after its last renewal a dead owner keeps others away. */
@@ -44,7 +46,7 @@ async function ownerOf(redis: RedisConnection, key: string): Promise<Buffer | nu
   try {
     return await redis.send('GET', key);
   } catch (error) {
-    if (error instanceof RedisError && ['NOPERM', 'WRONGTYPE'].includes(error.code)) {
+    if (isRefused(error) || (error instanceof RedisError && error.code === 'WRONGTYPE')) {
       return Buffer.from('?');
     }
     throw error;
@@ -93,7 +95,21 @@ export async function releaseLock(
   await redis.confirmPrimary().catch(() => undefined);
   // It goes at once, and asks for no permission that renewing it does not need.
   const done = await scripted(redis, script, key, value);
-  if (done === 'no scripts') await changeWatched(redis, key, value, ['PEXPIRE', key, 0]);
+  if (done !== 'no scripts') return;
+  try {
+    await changeWatched(redis, key, value, ['PEXPIRE', key, 0]);
+  } catch (error) {
+    if (!refusesTransaction(error)) throw error;
+    await releaseUnwatched(redis, { key, value });
+  }
+}
+
+/** A lock that lives on for long enough cannot become another owner's between the two commands. */
+async function releaseUnwatched(redis: RedisConnection, { key, value }: RedisLock): Promise<void> {
+  await redis.send('UNWATCH');
+  const left = await redis.send('PTTL', key);
+  if (left < EXPIRY_MS / 2 || text(await redis.send('GET', key)) !== value) return;
+  await redis.send('PEXPIRE', key, 0);
 }
 
 /** For a connection on which nobody else asks anything meanwhile: one WATCH is for all of it. */
@@ -128,7 +144,8 @@ async function scripted(
   try {
     return await redis.send('EVAL', script, 1, key, ...args);
   } catch (error) {
-    if (error instanceof RedisError && ['NOPERM', 'ERR'].includes(error.code)) return 'no scripts';
+    if (isRefused(error) || (error instanceof RedisError && error.code === 'ERR'))
+      return 'no scripts';
     throw error;
   }
 }

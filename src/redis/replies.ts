@@ -102,6 +102,7 @@ const DECODERS = {
   // GET is the only form.
   CONFIG: PAIRS,
   DBSIZE: count(),
+  DEL: count(behind(0)),
   EVAL: {
     expected: 'a number, a text or nothing',
     read: (reply: unknown): number | Buffer | null | undefined =>
@@ -123,6 +124,7 @@ const DECODERS = {
   HSET: count((args) => (args.length - 1) / 2),
   INFO: TEXT,
   LLEN: count(),
+  LPOP: TEXT_OR_NOTHING,
   LRANGE: list('a list of texts of at most the length asked for', isBuffer, fitsRange),
   LTRIM: OK,
   MGET: exactly(0),

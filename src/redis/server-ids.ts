@@ -1,7 +1,7 @@
 /** By what a server is known again that is reached by another address. */
 import { randomUUID } from 'node:crypto';
 import type { RedisConnection, RedisNode } from './connect.ts';
-import { RedisError } from './errors.ts';
+import { isRefused, RedisError } from './errors.ts';
 import { infoFields } from './info.ts';
 import { over } from './over.ts';
 
@@ -46,7 +46,7 @@ async function idsOf(
       awaits: isWaiting ? { host, port: Number(port) } : undefined,
     };
   } catch (error) {
-    if (error instanceof RedisError && /^(NOPERM|ERR)$/.test(error.code)) {
+    if (isRefused(error) || (error instanceof RedisError && error.code === 'ERR')) {
       return { ids: [], awaits: undefined };
     }
     throw error;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisConnection, RedisNode } from './connect.ts';
-import { permitted, RedisError } from './errors.ts';
+import { isRefused, permitted, RedisError } from './errors.ts';
 import { infoFields } from './info.ts';
 import { over } from './over.ts';
 
@@ -80,7 +80,7 @@ async function refusable<T>(reply: Promise<T>): Promise<T | undefined> {
   try {
     return await reply;
   } catch (error) {
-    if (error instanceof RedisError && /^(NOPERM|ERR)$/.test(error.code)) return undefined;
+    if (isRefused(error) || (error instanceof RedisError && error.code === 'ERR')) return undefined;
     throw error;
   }
 }
@@ -215,7 +215,7 @@ async function writeLog(node: RedisNode, end: number, signal: AbortSignal): Prom
     }
   } catch (error) {
     // Redis before 7.2 does not know the command.
-    if (!(error instanceof RedisError) || !/unknown command/i.test(error.message)) throw error;
+    if (!(error instanceof RedisError) || error.code !== 'ENOCOMMAND') throw error;
   }
   await pauseUntil(end, EVERYSEC_MS, signal);
   for (;;) {

@@ -57,6 +57,8 @@ test('a SCAN that is answered is no progress where the ages of its jobs never ar
     choose: async () => Promise.reject(LOST),
     companions: undefined,
     companionsFailed: () => undefined,
+    forbidden: () => undefined,
+    companionsForbidden: () => undefined,
     onSwept: () => undefined,
     pace: FULL_PACE,
     signal,

@@ -1,6 +1,8 @@
 import { keyBatches } from './byte-batch.ts';
-import type { Retries, RedisConnection, RedisNode, Session } from './connect.ts';
-import { isOutage, RedisError } from './errors.ts';
+import type { OnForbidden, Retries, RedisConnection, RedisNode, Session } from './connect.ts';
+import { eachAllowed, eachAlone } from './each-allowed.ts';
+import type { AllowedKeys } from './each-allowed.ts';
+import { isOutage, RedisError, refusesKey } from './errors.ts';
 import type { Pace } from './pace.ts';
 import { createPlaces, startScan } from './scan.ts';
 import type { Places, ScanProgress } from './scan.ts';
@@ -29,6 +31,9 @@ export interface SweepOptions {
   readonly companions: Companions | undefined;
   /** Told once when those cannot be removed, but the keys can: they go on without. */
   readonly companionsFailed: (error: unknown) => void;
+  /** Gets those of a batch that this user may not touch; the others go. */
+  readonly forbidden: OnForbidden;
+  readonly companionsForbidden: OnForbidden;
   readonly onSwept: (swept: Swept) => void;
   readonly pace: Pace;
   readonly signal: AbortSignal;
@@ -176,6 +181,10 @@ async function remove(
   try {
     replied = await tempo.track('unlink', node.unlink(payload));
   } catch (error) {
+    if (refusesKey(error)) {
+      await removeSingly(keys, node, state, companionsRemoved);
+      return;
+    }
     state.unanswered.push(payload);
     await companionsRemoved;
     throw error;
@@ -193,7 +202,10 @@ function tellRefusal(state: SweepState): void {
   state.refusal = undefined;
 }
 
-/** In a cluster every key is a command, and some have moved to another server. */
+/**
+ * In a cluster every key is a command, and some have moved to another server; elsewhere this is done
+ * where one of the keys is forbidden.
+ */
 async function removeSingly(
   keys: readonly Buffer[],
   node: RedisNode,
@@ -203,6 +215,8 @@ async function removeSingly(
   const replies = await Promise.allSettled(keys.map(async (key) => node.send('UNLINK', key)));
   const answered: Buffer[] = [];
   const elsewhere: Buffer[] = [];
+  const forbidden: Buffer[] = [];
+  let refusal: RedisError | undefined;
   let replied = 0;
   let failure: Error | undefined;
   for (const [index, reply] of replies.entries()) {
@@ -210,6 +224,9 @@ async function removeSingly(
     if (reply.status === 'fulfilled') {
       answered.push(key);
       replied += reply.value;
+    } else if (refusesKey(reply.reason)) {
+      forbidden.push(key);
+      refusal ??= reply.reason;
     } else {
       elsewhere.push(key);
       if (!isRedirection(reply.reason)) failure = reply.reason as Error;
@@ -221,6 +238,7 @@ async function removeSingly(
     state.onSwept({ keys: answered, removed, companionsRemoved: await companionsRemoved });
     tellRefusal(state);
   }
+  if (refusal !== undefined) state.forbidden(forbidden, refusal);
   if (elsewhere.length > 0) {
     state.ledger.disturbed();
     state.unanswered.push(state.payloads.make(elsewhere));
@@ -246,11 +264,12 @@ async function removeCompanions(
   const payload = state.payloads.make(keys, companions);
   try {
     const removed = session.isCluster
-      ? await unlinkAnywhere(session, keysOf(payload))
+      ? (await unlinkAllowed(session, keysOf(payload), state.companionsForbidden)).sum
       : await tempo.track('unlink', node.unlink(payload));
     state.payloads.release(payload);
     return removed;
   } catch (error) {
+    if (refusesKey(error)) return await removeAllowed(keys, session, companions, state);
     if (error instanceof RedisError && isOutage(error, 'cluster')) {
       state.companionsLeft.push(keysOf(payload));
       return 0;
@@ -263,41 +282,88 @@ async function removeCompanions(
   }
 }
 
+/** One spelling of the results may be forbidden, and the other is not. Never rejects. */
+async function removeAllowed(
+  keys: readonly Buffer[],
+  session: Session,
+  companions: Companions,
+  state: SweepState,
+): Promise<number> {
+  let removed = 0;
+  for (const start of companions.starts) {
+    const own = keysOf(state.payloads.make(keys, { ...companions, starts: [start] }));
+    try {
+      const { sum, refused } = await unlinkAllowed(session, own, state.companionsForbidden);
+      removed += sum;
+      if (refused.length === own.length) leaveOut(start, state);
+    } catch (error) {
+      if (!(error instanceof RedisError)) throw error;
+      state.companionsLeft.push(own);
+    }
+  }
+  return removed;
+}
+
+/** The next batches do without. */
+function leaveOut(start: Buffer, state: SweepState): void {
+  if (state.companions === undefined) return;
+  const starts = state.companions.starts.filter((one) => one !== start);
+  state.companions = starts.length === 0 ? undefined : { ...state.companions, starts };
+}
+
 /** Asks again for what has no answer. @returns how many keys. */
 async function redo(session: Session, state: SweepState): Promise<number> {
-  const { companions } = state;
   let redone = 0;
   for (let left = state.companionsLeft[0]; left !== undefined; left = state.companionsLeft[0]) {
-    const companionsRemoved = await unlinkAnywhere(session, left);
+    const { sum } = await unlinkAllowed(session, left, state.companionsForbidden);
     state.companionsLeft.shift();
-    state.onSwept({ keys: [], removed: 0, companionsRemoved });
+    state.onSwept({ keys: [], removed: 0, companionsRemoved: sum });
   }
   for (;;) {
     const payload = state.unanswered[0];
     if (payload === undefined) return redone;
     state.signal.throwIfAborted();
-    const keys = keysOf(payload);
-    const [companionsRemoved] = await Promise.all([
-      companions === undefined
-        ? 0
-        : unlinkAnywhere(session, keysOf(state.payloads.make(keys, companions))),
-      unlinkAnywhere(session, keys),
+    const asked = keysOf(payload);
+    const { companions } = state;
+    const [companionsRemoved, { refused }] = await Promise.all([
+      companions === undefined ? 0 : removeCompanionsOf(asked, session, companions, state),
+      unlinkAllowed(session, asked, state.forbidden),
     ]);
     state.unanswered.shift();
     if (!session.isCluster) state.retries.progressed();
     // All of them were there when they were listed, and none is there now.
-    const removed = state.ledger.count(payload, payload.count);
+    const keys = refused.length === 0 ? asked : asked.filter((key) => !refused.includes(key));
+    const gone = refused.length === 0 ? payload : state.payloads.make(keys);
+    const removed = state.ledger.count(gone, gone.count);
     state.onSwept({ keys, removed, companionsRemoved });
     redone += keys.length;
   }
 }
 
-async function unlinkAnywhere(session: Session, keys: readonly Buffer[]): Promise<number> {
+async function removeCompanionsOf(
+  keys: readonly Buffer[],
+  session: Session,
+  companions: Companions,
+  { payloads, companionsForbidden }: SweepState,
+): Promise<number> {
+  const own = keysOf(payloads.make(keys, companions));
+  return (await unlinkAllowed(session, own, companionsForbidden)).sum;
+}
+
+/** Forbidden keys are told, and the others go. @throws RedisError. */
+async function unlinkAllowed(
+  session: Session,
+  keys: readonly Buffer[],
+  forbidden: OnForbidden,
+): Promise<AllowedKeys> {
   const [node] = session.nodes;
-  if (keys.length === 0 || node === undefined) return 0;
-  if (!session.isCluster) return await node.send('UNLINK', ...keys);
-  const counts = await Promise.all(keys.map(async (key) => session.send('UNLINK', key)));
-  return counts.reduce<number>((sum, count) => sum + count, 0);
+  const { send } = session;
+  const ask = async (some: readonly Buffer[]): Promise<number> =>
+    session.isCluster ? send('UNLINK', ...some) : (node as RedisNode).send('UNLINK', ...some);
+  if (keys.length === 0 || node === undefined) return { sum: 0, refused: [], refusal: undefined };
+  const done = await (session.isCluster ? eachAlone(keys, ask) : eachAllowed(keys, ask));
+  if (done.refusal !== undefined) forbidden(done.refused, done.refusal);
+  return done;
 }
 
 interface Ledger {

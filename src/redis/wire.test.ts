@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { RedisError, toRedisError } from './errors.ts';
 import type { Argument, Reply } from './replies.ts';
-import { createWire } from './wire.ts';
+import { createPayloadMaker } from './unlink-payload.ts';
+import { createWire, refusesTransaction } from './wire.ts';
 import type { Wire } from './wire.ts';
 
 /** What was sent, in order, and how the server answers; each answer comes after a turn of the event loop. */
@@ -115,5 +116,57 @@ describe('a transaction has the connection to itself', () => {
       ['HDEL', 'unacked', 1],
     ]);
     await expect(failure).rejects.toMatchObject({ code: 'WRONGTYPE' });
+  });
+});
+
+const NO_UNLINK = new Error("ERR unknown command 'UNLINK', with args beginning with: 'a' ");
+const NO_PERMISSION = new Error("NOPERM this user has no permissions to run the 'del' command");
+
+describe('commands that are refused', () => {
+  const keys = Array.from({ length: 250 }, (_, at) => Buffer.from(`job:${at}`));
+
+  test('UNLINK is asked for once, then DEL is sent, a hundred keys at a time', async () => {
+    const { wire, sent } = scene((command, args) =>
+      command === 'UNLINK' ? NO_UNLINK : args.length,
+    );
+    expect(await wire.send('UNLINK', ...keys)).toBe(250);
+    expect(await wire.send('UNLINK', 'a', 'b')).toBe(2);
+    expect(await wire.unlink(createPayloadMaker().make(keys.slice(0, 3)))).toBe(3);
+    expect(sent.map((line) => line.split(' ')[0])).toEqual([
+      ...['UNLINK', 'DEL', 'DEL', 'DEL'],
+      ...['DEL', 'DEL'],
+    ]);
+    expect(sent.map((line) => line.split(' ').length - 1)).toEqual([250, 100, 100, 50, 2, 3]);
+  });
+
+  test('without DEL as well, UNLINK is what is missing', async () => {
+    const { wire } = scene((command) => (command === 'UNLINK' ? NO_UNLINK : NO_PERMISSION));
+    const failure = wire.unlink(createPayloadMaker().make(keys));
+    await expect(failure).rejects.toMatchObject({ code: 'ENOCOMMAND', command: 'UNLINK' });
+  });
+
+  test('a transaction whose EXEC is refused is left, and no other is tried', async () => {
+    const refusal = new Error("NOPERM this user has no permissions to run the 'exec' command");
+    const { wire, sent } = scene(queueing({ EXEC: refusal, DISCARD: Buffer.from('OK') }));
+    for (let round = 0; round < 2; round += 1) {
+      const failure = wire.transaction([['LLEN', 'q', 1]]);
+      await expect(failure).rejects.toSatisfy(refusesTransaction);
+    }
+    expect(sent).toEqual(['MULTI', 'LLEN q 1', 'EXEC', 'DISCARD']);
+  });
+
+  test.each([
+    ['OOM command not allowed when used memory > maxmemory.', true],
+    ["ERR unknown command 'MULTI', with args beginning with: ", true],
+    ['NOPERM this user has no permissions to access one of the keys used as arguments', true],
+    ['MISCONF Redis is configured to save RDB snapshots', false],
+    ["NOPERM this user has no permissions to run the 'hdel' command", false],
+  ])('%s: other ways are tried: %s', async (message, expected) => {
+    const command = message.includes('hdel') || message.includes('keys') ? 'HDEL' : 'MULTI';
+    const { wire } = scene(queueing({ [command]: new Error(message) }));
+    const failure: unknown = await wire
+      .transaction([['HDEL', 'unacked', 'tag']])
+      .catch((error: unknown) => error);
+    expect(refusesTransaction(failure)).toBe(expected);
   });
 });

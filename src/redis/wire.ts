@@ -1,6 +1,7 @@
-import { RedisError } from './errors.ts';
+import { refusesCommand, refusesKey, RedisError } from './errors.ts';
 import { decodeReply, decodeUnlinked, isText, unexpectedReply } from './replies.ts';
-import type { Argument, CommandName, ReplyTo } from './replies.ts';
+import type { Argument, CommandName, Reply, ReplyTo } from './replies.ts';
+import { keysOf } from './unlink-payload.ts';
 import type { UnlinkPayload } from './unlink-payload.ts';
 
 /** Asks something, and gives the reply in its shape. @throws RedisError, EREPLY for another shape. */
@@ -21,11 +22,15 @@ export type RepliesTo<T extends readonly CommandLine[]> = {
  */
 export interface Wire {
   readonly send: Send;
-  /** @returns how many keys Redis says it removed. @throws RedisError. */
+  /**
+   * UNLINK, as `send` does it: by DEL where UNLINK is refused.
+   * @returns how many keys Redis says it removed. @throws RedisError.
+   */
   unlink(payload: UnlinkPayload): Promise<number>;
   /**
    * MULTI, the commands, EXEC; everything else that is sent meanwhile waits until EXEC is on its way.
-   * @returns the reply to each command. @throws RedisError; EXECABORT: nothing was done.
+   * @returns the reply to each command.
+   * @throws RedisError; EXECABORT, and where `refusesTransaction`: nothing was done.
    */
   transaction<const T extends readonly CommandLine[]>(commands: T): Promise<RepliesTo<T>>;
 }
@@ -37,25 +42,84 @@ export interface RawWire {
   callBytes(name: string, bytes: Buffer): Promise<unknown>;
 }
 
-/** @param toError of whatever the connection throws, and the command. */
+/** Commands that were refused as such, by their names: renamed, or not permitted to this user. */
+export type RefusedCommands = Map<string, RedisError>;
+
+/** DEL frees values while nobody else is served, unlike UNLINK, so a command names few keys. */
+const KEYS_A_DEL = 100;
+
+/**
+ * @param toError of whatever the connection throws, and the command.
+ * @param refused grows; shared by all connections to one server as one user.
+ */
 export function createWire(
   raw: RawWire,
   toError: (error: unknown, command: string) => RedisError,
+  refused: RefusedCommands = new Map(),
 ): Wire {
   /** `until` is there while a transaction has the connection. */
   const taken: { until: Promise<void> | undefined } = { until: undefined };
   let isMultiAllowed = false;
 
-  const sendNow = async (command: string, ...args: readonly Argument[]): Promise<unknown> => {
+  const noted = async (command: string, reply: Promise<unknown>): Promise<unknown> => {
     try {
-      return await raw.call(command, args);
+      return await reply;
+    } catch (cause) {
+      const error = toError(cause, command);
+      if (refusesCommand(error)) refused.set(command, error);
+      throw error;
+    }
+  };
+  const sendNow = async (command: string, ...args: readonly Argument[]): Promise<unknown> =>
+    await noted(command, raw.call(command, args));
+  // Waiting would change the order of commands, so it is done only where something is waited for.
+  const untilFree = async (): Promise<void> => {
+    while (taken.until !== undefined) await taken.until;
+  };
+
+  const deleteKeys = async (keys: readonly Argument[], unlinkRefused: RedisError) => {
+    let sum = 0;
+    for (let start = 0; start < keys.length; start += KEYS_A_DEL) {
+      const some = keys.slice(start, start + KEYS_A_DEL);
+      if (taken.until !== undefined) await untilFree();
+      try {
+        sum += decodeReply('DEL', some, await sendNow('DEL', ...some));
+      } catch (error) {
+        // The permission that is named is the one for the better command.
+        throw refusesCommand(error) ? unlinkRefused : error;
+      }
+    }
+    return sum;
+  };
+  /** @param send sends UNLINK. */
+  const removeKeys = async (
+    keys: () => readonly Argument[],
+    send: () => Promise<number>,
+  ): Promise<number> => {
+    const known = refused.get('UNLINK');
+    if (known !== undefined) return await deleteKeys(keys(), known);
+    try {
+      return await send();
     } catch (error) {
-      throw toError(error, command);
+      if (!refusesCommand(error)) throw error;
+      return await deleteKeys(keys(), error);
+    }
+  };
+
+  /** The connection stays in a transaction whose EXEC is refused. */
+  const leaveRefused = async (execution: Promise<unknown>): Promise<void> => {
+    try {
+      await execution;
+    } catch (error) {
+      if (!refusesCommand(error)) return;
+      isMultiAllowed = false;
+      await sendNow('DISCARD').catch(() => undefined);
     }
   };
 
   /** Returns when EXEC is on its way. */
   const sendTransaction = async (commands: readonly CommandLine[]): Promise<SentTransaction> => {
+    const isFirst = !isMultiAllowed;
     const multi = sendNow('MULTI');
     // Where it is refused the commands would be carried out one by one. Once for a connection: Redis
     // answers to the next MULTI when the commands behind it are on their way.
@@ -71,27 +135,30 @@ export function createWire(
     const execution = sendNow('EXEC');
     // Looked at by `readTransaction`; until then a lost connection is no unhandled rejection.
     for (const reply of [...queued, execution]) reply.catch(() => undefined);
+    if (isFirst) await leaveRefused(execution);
     return { queued, execution };
   };
 
   return {
     async send(command, ...args) {
-      // Waiting would change the order of commands, so it is done only where something is waited for.
-      while (taken.until !== undefined) await taken.until;
-      return decodeReply(command, args, await sendNow(command, ...args));
+      if (taken.until !== undefined) await untilFree();
+      const ask = async () => decodeReply(command, args, await sendNow(command, ...args));
+      if (command !== 'UNLINK') return await ask();
+      const removed: Reply = await removeKeys(() => args, ask as () => Promise<number>);
+      return removed as ReplyTo<typeof command>;
     },
-    async unlink({ bytes, count }) {
-      while (taken.until !== undefined) await taken.until;
-      let reply: unknown;
-      try {
-        reply = await raw.callBytes('unlink', bytes);
-      } catch (error) {
-        throw toError(error, 'UNLINK');
-      }
-      return decodeUnlinked(reply, count);
+    async unlink(payload) {
+      if (taken.until !== undefined) await untilFree();
+      const { bytes, count } = payload;
+      return await removeKeys(
+        () => keysOf(payload),
+        async () => decodeUnlinked(await noted('UNLINK', raw.callBytes('unlink', bytes)), count),
+      );
     },
     async transaction(commands) {
-      while (taken.until !== undefined) await taken.until;
+      const known = refused.get('MULTI') ?? refused.get('EXEC');
+      if (known !== undefined) throw known;
+      if (taken.until !== undefined) await untilFree();
       let free = (): void => undefined;
       taken.until = new Promise((resolve) => {
         free = resolve;
@@ -151,4 +218,15 @@ function decodeReplies<T extends readonly CommandLine[]>(
     decodeReply(command, args, replies[index]),
   );
   return decoded as unknown as RepliesTo<T>;
+}
+
+/**
+ * Whether an error of a transaction says that this server, or this user, may do none now, and nothing
+ * of it was done. A full Redis before 7.2.6 refuses MULTI, whatever is in it (redis #9926); a command
+ * with a forbidden key takes the others of its transaction with it.
+ */
+export function refusesTransaction(error: unknown): boolean {
+  if (!(error instanceof RedisError)) return false;
+  const isOfItself = ['multi', 'exec'].includes(error.command?.toLowerCase() ?? '');
+  return error.code === 'OOM' || (refusesCommand(error) && isOfItself) || refusesKey(error);
 }

@@ -1,6 +1,7 @@
 /** The keys that list a service's jobs (`indexKeys`): wiped with the jobs, and not counted as jobs. */
 import { isKeyPattern, scanPattern } from '../model/key-pattern.ts';
 import type { RedisConnection } from '../redis/connect.ts';
+import type { RedisError } from '../redis/errors.ts';
 import { removeMatching } from '../redis/jobs.ts';
 import type { Pace } from '../redis/pace.ts';
 import { scanAll } from '../redis/scan.ts';
@@ -20,10 +21,14 @@ export async function wipeIndexKeys(
 ): Promise<number> {
   const mayGo = createGuard(subject);
   const { names, patterns } = split(subject);
-  let removed = await redis.unlink(names.filter(mayGo));
+  let refusal: RedisError | undefined;
+  let removed = await redis.unlink(names.filter(mayGo), (_, error) => {
+    refusal = error;
+  });
   for (const pattern of patterns) {
     removed += await removeMatching(redis, pattern, mayGo, pace, signal);
   }
+  if (refusal !== undefined) throw refusal;
   return removed;
 }
 

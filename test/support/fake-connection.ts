@@ -69,6 +69,7 @@ export function fakeConnection(
     transaction: async (commands) => wire.transaction(commands),
     unlink: async (keys) => (keys.length === 0 ? 0 : wire.send('UNLINK', ...keys)),
     exists: async (keys) => (keys.length === 0 ? 0 : wire.send('EXISTS', ...keys)),
+    refused: new Map(),
     startRetries,
     confirmPrimary: async () => Promise.resolve(true),
     owes: () => 0,
