@@ -22,6 +22,7 @@ import { diagnoseLocks } from './diagnose-locks.ts';
 import { diagnoseRedis } from './diagnose-redis.ts';
 import { inspectService } from './inspect-service.ts';
 import { onLink } from './links.ts';
+import type { Link } from './links.ts';
 import { databaseOf, inspectWorkers } from './look-at-workers.ts';
 import { closeServices, openServices } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
@@ -190,11 +191,21 @@ function linkChecks(service: OpenService): readonly Check[] {
   if (redis === undefined && broker === undefined && service.failures.length === 0) {
     return [{ name: 'redis', status: 'ok', message: 'none configured', hint: '' }];
   }
-  return [
-    ...(redis?.connection === undefined ? [] : [answers('redis', redis.label)]),
-    ...(broker === redis || broker?.connection === undefined
+  const ofLink = (name: string, { label, connection }: Link): readonly Check[] =>
+    connection === undefined
       ? []
-      : [answers('broker', broker.label)]),
+      : [
+          answers(name, label),
+          ...connection.warnings.map((message): Check => ({
+            name,
+            status: 'warning',
+            message,
+            hint: '',
+          })),
+        ];
+  return [
+    ...(redis === undefined ? [] : ofLink('redis', redis)),
+    ...(broker === undefined || broker === redis ? [] : ofLink('broker', broker)),
     ...service.failures.map((failure) => problemOf('redis', failure)),
     ...(config.celery === undefined
       ? [{ name: 'queue', status: 'ok' as const, message: 'none configured', hint: '' }]

@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CannotStart } from '../errors.ts';
+import { targetIdentity } from '../redis/target.ts';
+import type { RedisTarget } from '../redis/target.ts';
 import { loadConfig } from './load.ts';
 import type { ServiceConfig } from './types.ts';
 
@@ -252,6 +254,52 @@ describe('forms of redis', () => {
       sentinelCredentials: credentials,
       tls: {},
     });
+  });
+
+  test('sentinels as Celery writes them, with a password of their own', () => {
+    const sentinels = 'sentinel://u:p@a:26380/2;sentinel://b';
+    const own = { sentinelUsername: 'watch', sentinelPassword: 'q' };
+    expect(redisOf({ sentinels, name: 'main', ...own })).toEqual({
+      kind: 'sentinel',
+      sentinels: [
+        { host: 'a', port: 26380 },
+        { host: 'b', port: 26379 },
+      ],
+      name: 'main',
+      db: 2,
+      credentials,
+      sentinelCredentials: { username: 'watch', password: 'q' },
+      tls: undefined,
+    });
+    expect(redisOf({ sentinels: sentinels.split(';'), name: 'main', ...own })).toEqual(
+      redisOf({ sentinels, name: 'main', db: 2, ...own }),
+    );
+  });
+
+  test('TLS options of the URL, with files relative to the config file', () => {
+    for (const name of ['ca', 'cert', 'key']) writeFileSync(join(directory, name), '');
+    const [ca, cert, key] = ['ca', 'cert', 'key'].map((name) => join(directory, name));
+    const files = 'ssl_ca_certs=ca&ssl_certfile=cert&ssl_keyfile=./key';
+    expect(redisOf(`rediss://h/1?ssl_cert_reqs=required&${files}`)).toEqual({
+      ...server('h', 1),
+      tls: { ca, cert, key },
+    });
+    const unchecked = { ...server('h', 1), tls: { verify: false } };
+    expect(redisOf('rediss://h/1?ssl_cert_reqs=CERT_NONE')).toEqual(unchecked);
+    expect(redisOf({ url: 'valkeys://h/1', tls: { verify: false } })).toEqual(unchecked);
+    const cluster = redisOf({ cluster: ['rediss://a', 'rediss://b'], tls: { verify: false } });
+    expect(cluster).toMatchObject({ kind: 'cluster', tls: { verify: false } });
+  });
+
+  test('one database in two spellings is one database', () => {
+    const spellings = [
+      ['redis://h//', 'redis://H:6379/0?socket_timeout=3', 'valkey://h./'],
+      ['redis+socket:///run/r.sock?virtual_host=3', 'unix:///run//r.sock?db=3'],
+    ];
+    for (const [first, ...others] of spellings) {
+      const identity = (url: unknown): string => targetIdentity(redisOf(url) as RedisTarget);
+      for (const other of others) expect(identity(other)).toBe(identity(first));
+    }
   });
 
   test('a broker of its own needs no redis', () => {

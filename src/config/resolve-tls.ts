@@ -8,6 +8,35 @@ import type { TlsDraft } from './schema.ts';
 
 const TLS_FILES = ['ca', 'cert', 'key'] as const;
 
+/** As redis-py and Celery name the same in a URL. */
+const URL_OPTIONS = { ca: 'ssl_ca_certs', cert: 'ssl_certfile', key: 'ssl_keyfile' } as const;
+
+type Writable = { -readonly [Key in keyof TlsOptions]: TlsOptions[Key] };
+
+/** The TLS options of a URL, as {@link resolveTls} does it for the key `tls`. */
+export function resolveUrlTls(
+  options: TlsOptions | undefined,
+  directory: string,
+  path: JsonPath,
+  problems: ProblemCollector,
+): TlsOptions | undefined {
+  if (options === undefined) return undefined;
+  const resolved: Writable = { ...options };
+  for (const name of TLS_FILES) {
+    const written = options[name];
+    if (written === undefined) continue;
+    const file = resolve(directory, written);
+    resolved[name] = file;
+    const problem = written === '' ? 'must not be empty: give a PEM file' : unreadable(file);
+    const [first, other] = [URL_OPTIONS[name], URL_OPTIONS[name === 'cert' ? 'key' : 'cert']];
+    if (problem !== undefined) problems.add(path, `${first} of the Redis URL: ${problem}`);
+    else if (name !== 'ca' && options[name === 'cert' ? 'key' : 'cert'] === undefined) {
+      problems.add(path, `${first} of the Redis URL needs ${other} beside it`);
+    }
+  }
+  return resolved;
+}
+
 /** TLS options with absolute paths; files are relative to `directory` and must be readable now. */
 export function resolveTls(
   draft: TlsDraft,
@@ -15,7 +44,8 @@ export function resolveTls(
   path: JsonPath,
   problems: ProblemCollector,
 ): TlsOptions {
-  const files: { -readonly [Key in keyof TlsOptions]: TlsOptions[Key] } = {};
+  const files: Writable = {};
+  if (draft.verify !== undefined) files.verify = draft.verify;
   for (const name of TLS_FILES) {
     const written = draft[name];
     if (written === undefined || problems.isBroken([...path, name])) continue;

@@ -12,7 +12,11 @@ const texts = (description: string) =>
     .meta({ minItems: 1 })
     .describe(description);
 
-const redisUrl = z.string().describe('redis://, rediss:// (TLS) or unix:// URL');
+const redisUrl = z
+  .string()
+  .describe(
+    'redis://, rediss:// (TLS), unix:// or redis+socket:// URL; valkey:// and valkeys:// too',
+  );
 const redisUrls = (description: string) =>
   z.array(redisUrl).meta({ minItems: 1 }).describe(description);
 
@@ -22,12 +26,19 @@ export const tlsSchema = z
     cert: text('PEM file with the client certificate, relative to this file').optional(),
     key: text("PEM file with the client certificate's key, relative to this file").optional(),
     servername: text("Name to check the server's certificate against").optional(),
+    verify: z
+      .boolean()
+      .meta({ default: true })
+      .describe(
+        'Whether the certificate of the server is checked; false: any server is trusted, and each run warns',
+      )
+      .optional(),
   })
-  .describe('TLS options; only beside a rediss:// URL');
+  .describe('TLS options; only beside rediss:// URLs');
 
 export const serverFormSchema = z
   .strictObject({
-    url: redisUrl.describe('redis://, rediss:// (TLS) or unix:// URL of the server'),
+    url: redisUrl,
     tls: tlsSchema.optional(),
   })
   .describe('One Redis server');
@@ -35,16 +46,34 @@ export const serverFormSchema = z
 export const clusterFormSchema = z
   .strictObject({
     cluster: redisUrls('URLs of some nodes, all redis:// or all rediss://, same credentials'),
+    tls: tlsSchema.optional(),
   })
   .describe('A Redis Cluster');
 
 export const sentinelFormSchema = z
   .strictObject({
-    sentinels: redisUrls(
-      'URLs of the sentinels (default port 26379); their credentials also open the server',
-    ),
-    name: text('Name of the master that the sentinels watch'),
+    sentinels: z
+      .union([
+        z
+          .string()
+          .meta({ minLength: 1 })
+          .describe(
+            "One URL, or several with `;` between, like Celery's sentinel://a;sentinel://b/3",
+          ),
+        redisUrls('URLs'),
+      ])
+      .describe(
+        'URLs of the sentinels: sentinel://, redis:// or rediss:// (default port 26379); their credentials are those of the server, and of the sentinels where `sentinelPassword` is absent',
+      ),
+    name: text("Name of the master that the sentinels watch (Celery's `master_name`)"),
     db: z.int().nonnegative().meta({ default: 0 }).describe('Database number').optional(),
+    sentinelUsername: text(
+      'User of the sentinels themselves; default: that of the URLs',
+    ).optional(),
+    sentinelPassword: text(
+      'Password of the sentinels themselves; default: that of the URLs',
+    ).optional(),
+    tls: tlsSchema.optional(),
   })
   .describe('A server found through Redis Sentinel');
 

@@ -13,6 +13,9 @@ const REDIS_KEYS = ['url', 'cluster', 'sentinels'] as const;
 export function chooseBranch(path: JsonPath, value: unknown): number | string {
   const last = path.at(-1);
   if (last === 'redis' || last === 'broker') return chooseRedisForm(value);
+  if (last === 'sentinels') {
+    return Array.isArray(value) ? 1 : 'must be a string or an array of strings';
+  }
   if (last === 'keyPrefix' || last === 'foreignKeyPrefixes' || last === 'indexKeys') {
     return Array.isArray(value) ? 1 : 'must be a string or an array of strings';
   }

@@ -291,13 +291,15 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
   [
     'another scheme',
     changed({ redis: `http://:${PASSWORD}@h` }),
-    ['services.a.redis: the Redis URL must begin with redis://, rediss:// or unix:// (1:27)'],
+    [
+      'services.a.redis: the Redis URL must begin with redis://, rediss://, valkey://, valkeys://, unix:// or redis+socket:// (1:27)',
+    ],
   ],
   [
     'an unescaped ? in the password',
     changed({ redis: `redis://user:12?${PASSWORD}@h/0` }),
     [
-      'services.a.redis: the Redis URL has an unknown parameter (known: db; a "?" in the password is written %3F) (1:27)',
+      'services.a.redis: the Redis URL has an unknown parameter (known: db, virtual_host, ssl_cert_reqs, ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_check_hostname, and redis-py’s timeouts; a "?" in the password is written %3F) (1:27)',
     ],
   ],
   [
@@ -337,7 +339,7 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     'tls with a misspelt key',
     changed({ redis: { url: 'rediss://h', tls: { cafile: 'x' } } }),
     [
-      'services.a.redis.tls.cafile: unknown key `cafile`: known keys are `ca`, `cert`, `key`, `servername` (1:54)',
+      'services.a.redis.tls.cafile: unknown key `cafile`: known keys are `ca`, `cert`, `key`, `servername`, `verify` (1:54)',
     ],
   ],
   [
@@ -398,6 +400,74 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     'a cluster with a socket',
     changed({ redis: { cluster: ['unix:///run/redis.sock'] } }),
     ['services.a.redis.cluster[0]: must be a redis:// or rediss:// URL here, not a socket (1:39)'],
+  ],
+  [
+    'a URL of sentinels alone',
+    changed({ redis: `sentinel://:${PASSWORD}@a:26379;sentinel://b:26379/0` }),
+    [
+      'services.a.redis: the Redis URL names sentinels and no master: write { "sentinels": "sentinel://…", "name": "mymaster" }, with the `master_name` of Celery’s transport options (1:27)',
+    ],
+  ],
+  [
+    'a URL of sentinels as the URL of a server',
+    changed({ redis: { url: 'sentinel://a' } }),
+    [
+      'services.a.redis.url: the Redis URL names sentinels and no master: write { "sentinels": "sentinel://…", "name": "mymaster" }, with the `master_name` of Celery’s transport options (1:34)',
+    ],
+  ],
+  [
+    'a database in the second URL of sentinels, which Celery does not read',
+    changed({ redis: { sentinels: 'sentinel://a;sentinel://b/3', name: 'm' } }),
+    [
+      'services.a.redis.sentinels: names another database than the first URL of the list, whose database Celery uses (0 where it names none): write the same in both (1:40)',
+    ],
+  ],
+  [
+    'sentinels with two databases, and a user without a password',
+    changed({
+      redis: { sentinels: 'sentinel://a/3', name: 'm', db: 2, sentinelUsername: 'u' },
+    }),
+    [
+      'services.a.redis.db: is another database than that of the URL: keep one (1:73)',
+      'services.a.redis.sentinelUsername: needs `sentinelPassword` beside it (1:94)',
+    ],
+  ],
+  [
+    'sentinels with two passwords',
+    changed({
+      redis: {
+        sentinels: [`sentinel://:${PASSWORD}@a`, `sentinel://:other@b`],
+        name: 'm',
+        sentinelPassword: '',
+      },
+    }),
+    [
+      'services.a.redis.sentinels[1]: must have the same user and password as the first URL of the list (1:71)',
+      'services.a.redis.sentinelPassword: must not be empty: remove it, or give it (1:124)',
+    ],
+  ],
+  [
+    'sentinels of the wrong type',
+    changed({ redis: { sentinels: 1, name: 'm' } }),
+    ['services.a.redis.sentinels: must be a string or an array of strings (1:40)'],
+  ],
+  [
+    'TLS options of a URL beside those of the key',
+    changed({
+      redis: {
+        url: 'rediss://h?ssl_cert_reqs=required&ssl_ca_certs=no.pem',
+        tls: { verify: false },
+      },
+    }),
+    [
+      'services.a.redis.url: ssl_ca_certs of the Redis URL: there is no such file (a relative path begins at the directory of this config file) (1:34)',
+      'services.a.redis.tls.verify: differs from the TLS options of the URL: keep one (1:106)',
+    ],
+  ],
+  [
+    'a client certificate of a URL without its key',
+    changed({ redis: 'rediss://h?ssl_certfile=cleanup.config.json' }),
+    ['services.a.redis: ssl_certfile of the Redis URL needs ssl_keyfile beside it (1:27)'],
   ],
   [
     'sentinels without a name',
@@ -605,7 +675,7 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     'a broker that is no Redis',
     changed({ celery: { queues: ['q'], broker: `amqp://u:${PASSWORD}@h` } }),
     [
-      'services.a.celery.broker: the Redis URL must begin with redis://, rediss:// or unix:// (1:122)',
+      'services.a.celery.broker: the Redis URL must begin with redis://, rediss://, valkey://, valkeys://, unix:// or redis+socket:// (1:122)',
     ],
   ],
   [
@@ -808,7 +878,7 @@ const WRONG: readonly (readonly [name: string, config: unknown, problems: readon
     'a wrong value out of a variable',
     changed({ redis: '${WORD}', celery: { queues: ['q'], results: '${WORD}' } }),
     [
-      'services.a.redis: the Redis URL must begin with redis://, rediss:// or unix:// (1:27)',
+      'services.a.redis: the Redis URL must begin with redis://, rediss://, valkey://, valkeys://, unix:// or redis+socket:// (1:27)',
       'services.a.celery.results: must be `own`, `all` or `none` (1:91)',
     ],
   ],

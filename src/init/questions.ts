@@ -1,5 +1,5 @@
 /** What Redis is asked for each service, with the passwords that are known here. */
-import { parseRedisUrl } from '../redis/target.ts';
+import { parseRedisUrl } from '../config/redis-url.ts';
 import type { Credentials, RedisTarget } from '../redis/target.ts';
 import type { RedisQuestion } from './ask-redis.ts';
 import type { Candidate } from './deployments.ts';

@@ -3,7 +3,7 @@
  * rest here: what leaves this file as text is made of host, port and database alone.
  */
 import { errorMessage } from '../errors.ts';
-import { parseRedisUrl } from '../redis/target.ts';
+import { parseRedisUrl } from '../config/redis-url.ts';
 import type { Interpolated } from '../config/interpolate.ts';
 
 export type Variables = ReadonlyMap<string, Interpolated>;
@@ -153,7 +153,7 @@ function readUrl(entry: string, value: Interpolated): RedisFound | string | unde
       host: host === HOST_DOCKER ? '127.0.0.1' : host,
       port,
       db: parsed.db,
-      tls: parsed.tls,
+      tls: parsed.tls !== undefined,
       username: colon === -1 ? '' : credentials.slice(0, colon),
     };
     // Compose's own `${REDIS_PASSWORD}` may be empty only because nothing set it here.

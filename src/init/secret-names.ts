@@ -1,6 +1,6 @@
 /** Which variable a password stands in: no password is written into a config. */
 import type { Variables } from '../config/env-file.ts';
-import { parseRedisUrl } from '../redis/target.ts';
+import { parseRedisUrl } from '../config/redis-url.ts';
 import { brokerOf, jobsOf, partOf } from './group-services.ts';
 import type { Group, Part } from './group-services.ts';
 import type { NeededVariable } from './proposal.ts';
@@ -102,7 +102,7 @@ function isThisRedis(found: RedisFound, text: string): boolean {
       one.address.host === host &&
       one.address.port === port &&
       one.db === db &&
-      one.tls === tls &&
+      (one.tls !== undefined) === tls &&
       one.credentials?.username === credentials?.username &&
       one.credentials?.password === credentials?.password
     );

@@ -1,5 +1,5 @@
 /** Where the value of a variable stands that has to be set by hand. No value is in the text. */
-import { parseRedisUrl } from '../redis/target.ts';
+import { parseRedisUrl } from '../config/redis-url.ts';
 import type { Part } from './group-services.ts';
 import { labelOf } from './redis-in-environment.ts';
 import type { RedisFound, Secret } from './redis-in-environment.ts';

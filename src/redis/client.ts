@@ -1,24 +1,25 @@
-import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import type { ConnectionOptions } from 'node:tls';
-import type { Cluster, Command as IoredisCommand, Redis, RedisOptions } from 'ioredis';
+import { randomBytes } from 'node:crypto';
+import type { Cluster, Command as IoredisCommand, Redis } from 'ioredis';
 import { errorMessage } from '../errors.ts';
+import {
+  authArguments,
+  CONNECT_MS,
+  connectionOptions,
+  ioredisCredentials,
+} from './connection-options.ts';
 import { repeats, RedisError, toRedisError } from './errors.ts';
 import { infoFields } from './info.ts';
-import { addressLabel, targetLabel } from './target.ts';
+import { addressLabel, secretsOf, targetLabel } from './target.ts';
 import { watchReplies } from './reply-watch.ts';
+import { findPrimary } from './sentinels.ts';
 import { pendingReplies, untilStopped } from './stop-waiting.ts';
 import type { PendingReplies } from './stop-waiting.ts';
-import type { Address, Credentials, RedisTarget, TlsOptions } from './target.ts';
+import type { Address, RedisTarget } from './target.ts';
 import { createWire } from './wire.ts';
 import type { RawWire, RefusedCommands, Wire } from './wire.ts';
 
 /** What all connections of this process are called in CLIENT LIST. */
 export const CLIENT_NAME = `media-cleanup-${randomBytes(4).toString('hex')}`;
-
-/** Within this an unreachable Redis is given up, so that it costs a run less than 5 s. */
-const CONNECT_MS = 4_000;
 
 export type Client = Redis | Cluster;
 
@@ -59,29 +60,27 @@ export async function openClient(
     const cause = error instanceof RedisError ? error : causeOf(error, lastError);
     return toRedisError(cause, secrets, command);
   };
-  try {
-    const created = await createClient(target);
+  // Aborted when nobody waits for this attempt any more.
+  const attempt = new AbortController();
+  const connect = async (): Promise<{ created: Client; replicaOf: string | undefined }> => {
+    const created = await createClient(target, attempt.signal);
+    attempt.signal.throwIfAborted();
     client = created;
-    // A signal that is aborted already tells no listener any more.
-    signal.throwIfAborted();
     created.on('error', (error: unknown) => {
       lastError = error;
     });
+    return { created, replicaOf: await handshake(created, target, warnings) };
+  };
+  try {
+    // A signal that is aborted already tells no listener any more.
+    signal.throwIfAborted();
     const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(
-          new RedisError(
-            'ETIMEDOUT',
-            `No answer within ${CONNECT_MS / 1000} s`,
-            target.tls === undefined
-              ? 'look whether Redis hangs (redis-cli ping) and whether the network reaches it'
-              : 'look whether Redis hangs and whether it speaks TLS: if not, use redis:// instead of rediss://',
-          ),
-        );
+        reject(noAnswer(target));
       }, CONNECT_MS);
     });
-    const connecting = Promise.race([timeout, handshake(created, target, warnings)]);
-    const replicaOf = await untilStopped(connecting, signal);
+    const { created, replicaOf } = await untilStopped(Promise.race([timeout, connect()]), signal);
+    if (target.tls?.verify === false) warnings.push(uncheckedText(target));
     const { Command } = await import('./ioredis.ts');
     const replies = pendingReplies(signal, (cause) => {
       lastError = cause;
@@ -95,10 +94,28 @@ export async function openClient(
   } catch (error) {
     client?.disconnect();
     signal.throwIfAborted();
-    throw withTlsHint(toError(error), target);
+    throw withTlsHint(
+      error instanceof RedisError ? error : ofServer(toError(error), target),
+      target,
+    );
   } finally {
     clearTimeout(timer);
+    attempt.abort();
   }
+}
+
+function uncheckedText(target: RedisTarget): string {
+  return `${targetLabel(target)}: the certificate of the server is not checked ("tls": { "verify": false }, or ssl_cert_reqs=none of the URL), so any server on the way could answer in its place: name its authority as "tls": { "ca": file }`;
+}
+
+function noAnswer({ tls }: RedisTarget): RedisError {
+  return new RedisError(
+    'ETIMEDOUT',
+    `No answer within ${CONNECT_MS / 1000} s`,
+    tls === undefined
+      ? 'look whether Redis hangs (redis-cli ping) and whether the network reaches it'
+      : 'look whether Redis hangs and whether it speaks TLS: if not, use redis:// instead of rediss://',
+  );
 }
 
 function rawWire(client: Client, Command: typeof IoredisCommand, replies: PendingReplies): RawWire {
@@ -112,18 +129,18 @@ function rawWire(client: Client, Command: typeof IoredisCommand, replies: Pendin
   };
 }
 
+/** So that it is not taken for what a sentinel says. */
+function ofServer(error: RedisError, { kind }: RedisTarget): RedisError {
+  if (kind !== 'sentinel') return error;
+  const text = `the primary that the sentinels name: ${error.message}`;
+  return new RedisError(error.code, text, error.hint, error);
+}
+
 /** A server that speaks TLS only closes a connection that does not. */
 function withTlsHint(error: RedisError, target: RedisTarget): RedisError {
   if (error.code !== 'ECONNRESET' || target.tls !== undefined) return error;
   const hint = `${error.hint}; if it speaks TLS only, use rediss://`;
   return new RedisError(error.code, error.message, hint);
-}
-
-function secretsOf(target: RedisTarget): readonly string[] {
-  return [
-    target.credentials?.password,
-    'sentinelCredentials' in target ? target.sentinelCredentials?.password : undefined,
-  ].filter((secret) => secret !== undefined);
 }
 
 const CLOSED = /Connection is closed|None of startup nodes/;
@@ -138,50 +155,23 @@ function causeOf(error: unknown, lastError: unknown): unknown {
   return ofNode === undefined || CLOSED.test(errorMessage(ofNode)) ? lastError : ofNode;
 }
 
-function commonOptions(tls: TlsOptions | undefined) {
-  return {
-    lazyConnect: true,
-    protocol: 2 as const,
-    connectTimeout: CONNECT_MS,
-    // The process waits for this after a failed connection; every reply is in by then.
-    disconnectTimeout: 100,
-    enableReadyCheck: false,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    disableClientInfo: true,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-    ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
-  } satisfies RedisOptions;
-}
-
-async function createClient(target: RedisTarget): Promise<Client> {
-  const client = await newClient(target);
+/** @param signal aborted when nobody waits for it any more. */
+async function createClient(target: RedisTarget, signal: AbortSignal): Promise<Client> {
+  const client = await newClient(target, signal);
   if (client.isCluster) (client as Cluster).on('+node', watchReplies);
   else watchReplies(client as Redis);
   return client;
 }
 
-async function newClient(target: RedisTarget): Promise<Client> {
+async function newClient(target: RedisTarget, signal: AbortSignal): Promise<Client> {
   // It costs 50 ms to load, which a wipe of files, a refusal and a config error need not wait for.
   const { Cluster, Redis } = await import('./ioredis.ts');
-  const common = commonOptions(target.tls);
+  const common = connectionOptions(target.tls);
   switch (target.kind) {
     case 'server':
       return new Redis({ ...common, ...target.address });
-    case 'sentinel': {
-      const { username, password } = ioredisCredentials(target.sentinelCredentials);
-      return new Redis({
-        ...common,
-        name: target.name,
-        sentinels: target.sentinels.map(hostAndPort),
-        sentinelRetryStrategy: () => null,
-        ...(password === undefined ? {} : { sentinelPassword: password }),
-        ...(username === undefined ? {} : { sentinelUsername: username }),
-        enableTLSForSentinelMode: target.tls !== undefined,
-        ...(target.tls === undefined ? {} : { sentinelTLS: tlsOptions(target.tls) }),
-      });
-    }
+    case 'sentinel':
+      return new Redis({ ...common, ...(await findPrimary(target, signal)) });
     case 'cluster':
       return new Cluster(target.nodes.map(hostAndPort), {
         lazyConnect: true,
@@ -196,15 +186,6 @@ async function newClient(target: RedisTarget): Promise<Client> {
   }
 }
 
-/** How to ask each of the sentinels itself. */
-export function sentinelOptions(target: Extract<RedisTarget, { readonly kind: 'sentinel' }>) {
-  return target.sentinels.map((address) => ({
-    ...commonOptions(target.tls),
-    ...address,
-    ...ioredisCredentials(target.sentinelCredentials),
-  }));
-}
-
 function hostAndPort(address: Address): { host: string; port: number } {
   if ('path' in address)
     throw new RedisError(
@@ -213,65 +194,6 @@ function hostAndPort(address: Address): { host: string; port: number } {
       'name host and port',
     );
   return address;
-}
-
-function ioredisCredentials(
-  credentials: Credentials | undefined,
-): Pick<RedisOptions, 'username' | 'password'> {
-  if (credentials === undefined) return {};
-  return {
-    password: credentials.password,
-    ...(credentials.username === undefined ? {} : { username: credentials.username }),
-  };
-}
-
-function tlsOptions(tls: TlsOptions): ConnectionOptions {
-  const read = (name: 'ca' | 'cert' | 'key'): Buffer | undefined => {
-    const file = tls[name];
-    if (file === undefined) return undefined;
-    try {
-      return readFileSync(file);
-    } catch {
-      throw tlsFileError(`The TLS file ${file} cannot be read`, name);
-    }
-  };
-  const [ca, cert, key] = [read('ca'), read('cert'), read('key')];
-  if (ca !== undefined) certificate(ca, 'ca', tls);
-  if (cert !== undefined && key !== undefined) {
-    const pair = certificate(cert, 'cert', tls);
-    if (!pair.checkPrivateKey(privateKey(key, tls))) {
-      throw tlsFileError('The TLS key is not the one of the certificate', 'key');
-    }
-  }
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(tls.servername === undefined ? {} : { servername: tls.servername }),
-  };
-}
-
-function certificate(pem: Buffer, name: 'ca' | 'cert', tls: TlsOptions): X509Certificate {
-  try {
-    return new X509Certificate(pem);
-  } catch {
-    throw tlsFileError(`The TLS file ${tls[name] ?? ''} holds no certificate in PEM`, name);
-  }
-}
-
-function privateKey(pem: Buffer, tls: TlsOptions): KeyObject {
-  try {
-    return createPrivateKey(pem);
-  } catch {
-    throw tlsFileError(
-      `The TLS file ${tls.key ?? ''} holds no private key in PEM without a passphrase`,
-      'key',
-    );
-  }
-}
-
-function tlsFileError(reason: string, name: string): RedisError {
-  return new RedisError('ETLS', reason, `correct "tls": { "${name}": … } in the config`);
 }
 
 /** An echo is an answer too. */
@@ -288,11 +210,8 @@ async function handshake(
   await client.connect();
   if (target.kind === 'cluster') return undefined;
   if (target.credentials !== undefined) {
-    const { username, password } = target.credentials;
     try {
-      expectOk(
-        await client.call('AUTH', ...(username === undefined ? [password] : [username, password])),
-      );
+      expectOk(await client.call('AUTH', ...authArguments(target.credentials)));
     } catch (error) {
       if (!/without any password configured|no password is set/i.test(String(error))) throw error;
       warnings.push(

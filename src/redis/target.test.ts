@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { parseRedisUrl, targetIdentity, targetLabel } from './target.ts';
+import { expect, test } from 'vitest';
+import { targetIdentity, targetLabel } from './target.ts';
 import type { Credentials, RedisTarget } from './target.ts';
 
 const server = (host: string, port = 6379, db = 0, credentials?: Credentials): RedisTarget => ({
@@ -8,75 +8,6 @@ const server = (host: string, port = 6379, db = 0, credentials?: Credentials): R
   db,
   credentials,
   tls: undefined,
-});
-
-describe('a Redis URL', () => {
-  test.each([
-    [
-      'redis://h',
-      { address: { host: 'h', port: 6379 }, db: 0, credentials: undefined, tls: false },
-    ],
-    [
-      'redis://:p%40ss@h:6380/3',
-      {
-        address: { host: 'h', port: 6380 },
-        db: 3,
-        credentials: { username: undefined, password: 'p@ss' },
-        tls: false,
-      },
-    ],
-    [
-      'rediss://user:secret@[::1]:7000/15',
-      {
-        address: { host: '::1', port: 7000 },
-        db: 15,
-        credentials: { username: 'user', password: 'secret' },
-        tls: true,
-      },
-    ],
-    [
-      'unix:///run/redis.sock?db=2',
-      { address: { path: '/run/redis.sock' }, db: 2, credentials: undefined, tls: false },
-    ],
-    [
-      'unix://u:p@/run/redis.sock?virtual_host=4',
-      {
-        address: { path: '/run/redis.sock' },
-        db: 4,
-        credentials: { username: 'u', password: 'p' },
-        tls: false,
-      },
-    ],
-    [
-      'redis://h?db=5',
-      { address: { host: 'h', port: 6379 }, db: 5, credentials: undefined, tls: false },
-    ],
-  ])('%s', (url, parsed) => {
-    expect(parseRedisUrl(url)).toEqual(parsed);
-  });
-
-  test.each([
-    'http://h',
-    'redis://',
-    'redis://h/x',
-    'redis://h/-1',
-    'redis://h:0/1',
-    'redis://h:99999/1',
-    'redis://secret@h',
-    'redis://:secret#1@h',
-    'redis://:sec%ret@h',
-    'redis://h/1?db=2',
-    'redis://h?secret=1',
-    'unix://run/redis.sock',
-    'unix:///',
-  ])('%s is refused, and the message does not repeat it', (url) => {
-    expect(() => parseRedisUrl(url)).toThrow();
-    try {
-      parseRedisUrl(url);
-    } catch (error) {
-      expect(String(error)).not.toMatch(/sec/);
-    }
-  });
 });
 
 test('labels name host, port and database, never a password', () => {

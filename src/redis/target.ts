@@ -1,4 +1,4 @@
-/** Where a service's Redis is. Pure: parsing and naming, no connection. */
+/** Where a service's Redis is. Pure: types and names, no connection. */
 
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
@@ -8,6 +8,8 @@ export interface Credentials {
 }
 
 export interface TlsOptions {
+  /** False: the certificate of the server is not checked. Default: true. */
+  readonly verify?: boolean;
   /** PEM file paths, absolute. */
   readonly ca?: string;
   readonly cert?: string;
@@ -29,87 +31,16 @@ export type RedisTarget =
       readonly sentinels: readonly Address[];
       readonly name: string;
       readonly db: number;
-      /** Credentials of the sentinels themselves, from their URLs. */
+      /** Credentials of the sentinels themselves, which may need none. */
       readonly sentinelCredentials: Credentials | undefined;
     });
 
-export interface ParsedRedisUrl {
-  readonly address: Address;
-  readonly db: number;
-  readonly credentials: Credentials | undefined;
-  readonly tls: boolean;
-}
-
-/**
- * `redis://[user:password@]host[:port][/db]`, `rediss://…`, `unix://[user:password@]/path[?db=n]`;
- * `?db=n` and redis-py's `?virtual_host=n` name the database too.
- * @throws Error with one phrase that never contains the URL, since that may hold a password.
- */
-export function parseRedisUrl(text: string): ParsedRedisUrl {
-  const scheme = /^(redis|rediss|unix):\/\//.exec(text)?.[1];
-  if (scheme === undefined) throw new Error('must begin with redis://, rediss:// or unix://');
-  let url: URL;
-  try {
-    // WHATWG allows no credentials beside an empty host, so a socket gets a host to carry them.
-    url = new URL(text.replace(/^unix:\/\/([^/]*@)?\//, 'unix://$1socket/'));
-  } catch {
-    throw new Error(
-      'is not a valid URL: look at the port (at most 65535), and percent-encode special characters in the password',
-    );
-  }
-  if (url.hash !== '') throw new Error('has a "#": write it as %23 in the password');
-  const credentials = parseCredentials(url);
-  const queryDb = parseQuery(url.searchParams);
-  if (scheme === 'unix') {
-    const path = decode(url.pathname);
-    if (url.host !== 'socket' || path === '/')
-      throw new Error('needs an absolute path: unix:///run/redis.sock');
-    return { address: { path }, db: queryDb ?? 0, credentials, tls: false };
-  }
-  const host = decode(url.hostname).replace(/^\[(.*)\]$/, '$1');
-  if (host === '') throw new Error('names no host');
-  const pathDb = url.pathname.replace(/^\//, '');
-  if (pathDb !== '' && queryDb !== undefined)
-    throw new Error('names the database twice, in the path and as ?db=');
-  const db = pathDb === '' ? (queryDb ?? 0) : parseDb(pathDb);
-  const port = url.port === '' ? 6379 : Number(url.port);
-  if (port === 0) throw new Error('has the port 0');
-  return { address: { host, port }, db, credentials, tls: scheme === 'rediss' };
-}
-
-function parseCredentials(url: URL): Credentials | undefined {
-  if (url.password === '' && url.username === '') return undefined;
-  if (url.password === '')
-    throw new Error('has a user name without a password (a password alone is ":password@")');
-  return {
-    username: url.username === '' ? undefined : decode(url.username),
-    password: decode(url.password),
-  };
-}
-
-function parseQuery(query: URLSearchParams): number | undefined {
-  let db: number | undefined;
-  for (const [name, value] of query) {
-    if (name !== 'db' && name !== 'virtual_host')
-      throw new Error('has an unknown parameter (known: db; a "?" in the password is written %3F)');
-    if (db !== undefined) throw new Error('names the database twice');
-    db = parseDb(value);
-  }
-  return db;
-}
-
-function parseDb(text: string): number {
-  if (!/^\d{1,9}$/.test(text))
-    throw new Error('names a database that is no number: it must end in /0, /1, …');
-  return Number(text);
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new Error('has a "%" that is no percent-encoding: write it as %25');
-  }
+/** What no message may repeat. */
+export function secretsOf(target: RedisTarget): readonly string[] {
+  return [
+    target.credentials?.password,
+    'sentinelCredentials' in target ? target.sentinelCredentials?.password : undefined,
+  ].filter((secret) => secret !== undefined);
 }
 
 export function addressLabel(address: Address): string {

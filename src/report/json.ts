@@ -199,6 +199,9 @@ export function statsJson(services: readonly ServiceCensus[]) {
             size_mb: megabytes(directory.bytes),
           })),
           errors: errorLines(service.failures),
+          ...(service.warnings.length > 0
+            ? { warnings: withCount(service.warnings, service.warnings.length, 'warning') }
+            : {}),
           celery: workersJson(service.workers),
         },
       ]),

@@ -30,6 +30,35 @@ export interface TestSentinels {
 interface Sentinel {
   readonly port: number;
   readonly child: ChildProcess;
+  /** Of the sentinel itself. */
+  readonly password?: string | undefined;
+}
+
+/** One sentinel for one server: where it listens, and its end. */
+export interface LoneSentinel {
+  readonly name: string;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** @param passwords of the sentinel itself, and of the server that it watches. */
+export async function startLoneSentinel(
+  folder: string,
+  primaryPort: number,
+  passwords: { readonly own?: string; readonly server?: string } = {},
+): Promise<LoneSentinel> {
+  const { own, server } = passwords;
+  const sentinel = await startSentinel(folder, primaryPort, own, [
+    ...(own === undefined ? [] : [`requirepass ${own}`]),
+    ...(server === undefined ? [] : [`sentinel auth-pass ${NAME} ${server}`]),
+  ]);
+  return {
+    ...{ name: NAME, port: sentinel.port },
+    stop: async () => {
+      sentinel.child.kill('SIGKILL');
+      await ended(sentinel.child);
+    },
+  };
 }
 
 export async function startSentinels(folder: string): Promise<TestSentinels> {
@@ -61,7 +90,12 @@ export async function startSentinels(folder: string): Promise<TestSentinels> {
 }
 
 /** A sentinel writes what it learns into its config file. */
-async function startSentinel(folder: string, primaryPort: number): Promise<Sentinel> {
+async function startSentinel(
+  folder: string,
+  primaryPort: number,
+  password?: string,
+  more: readonly string[] = [],
+): Promise<Sentinel> {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'sentinel.conf');
   const port = await freePort();
@@ -72,12 +106,13 @@ async function startSentinel(folder: string, primaryPort: number): Promise<Senti
     `sentinel monitor ${NAME} 127.0.0.1 ${primaryPort} 2`,
     `sentinel down-after-milliseconds ${NAME} 1000`,
     `sentinel failover-timeout ${NAME} 5000`,
+    ...more,
     '',
   ];
   writeFileSync(file, config.join('\n'));
   const child = spawn('redis-server', [file, '--sentinel'], { detached: true, stdio: 'ignore' });
   killAtExit(child);
-  const sentinel = { port, child };
+  const sentinel = { port, child, password };
   await until('the sentinel answers', () => {
     if (hasEnded(child)) throw new Error(`the sentinel on port ${port} has ended`);
     return asks(sentinel, 'PING') === 'PONG';
@@ -86,9 +121,10 @@ async function startSentinel(folder: string, primaryPort: number): Promise<Senti
 }
 
 /** '' when it does not answer. */
-function asks({ port }: Sentinel, ...command: readonly string[]): string {
+function asks({ port, password }: Sentinel, ...command: readonly string[]): string {
   try {
     const output = execFileSync('redis-cli', ['-p', String(port), '-e', ...command], {
+      env: { PATH: process.env['PATH'], REDISCLI_AUTH: password },
       encoding: 'utf8',
       stdio: 'pipe',
       timeout: 20_000,
