@@ -71,11 +71,13 @@ def sleep(self, seconds, prefix=options["keyPrefix"]):
 @app.task(name="wait", bind=True)
 def wait(self, prefix=options["keyPrefix"]):
     """As `sleep`, until `release` in celery.ts lets it end."""
+    note_run("start", self.request.id)
     save_job(self.request.id, prefix, "processing")
     while not os.path.exists("release-" + self.request.id):
         time.sleep(0.02)
     save_job(self.request.id, prefix, "completed")
     write_file(self.request.id)
+    note_run("end", self.request.id)
     return "waited " + self.request.id
 
 
