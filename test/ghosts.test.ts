@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { enqueue, startWorker, type CeleryApp, type Worker } from './support/celery.ts';
+import { enqueue, release, startWorker, type CeleryApp, type Worker } from './support/celery.ts';
 import { createFolder } from './support/folder.ts';
 import { startLiveStack } from './support/live-stack.ts';
 import { requireOrSkip } from './support/requirements.ts';
@@ -14,8 +14,8 @@ import { mutantTool } from './support/tool.ts';
 import { leftOf, NOTHING_LEFT, until, VIDEO, wipeVideo } from './support/video-workers.ts';
 
 const VISIBILITY_S = 5;
-/** Long enough for what was given back to be done: `sleep` takes 4 s. */
-const SETTLE_MS = 5_500;
+/** Long enough for what was given back to be done. */
+const SETTLE_MS = 4_000;
 const WAYS = ['warm', 'cold', 'kill'] as const;
 const ACKS = [
   { acks: 'early', acksLate: false },
@@ -24,8 +24,8 @@ const ACKS = [
 
 /** Everything that a purge of the queue alone leaves. */
 const JOBS = [
-  { id: 'running-1', task: 'sleep' as const, args: [4] },
-  { id: 'running-2', task: 'sleep' as const, args: [4] },
+  { id: 'running-1', task: 'wait' as const },
+  { id: 'running-2', task: 'wait' as const },
   { id: 'later-1', countdown: 6 },
   { id: 'later-2', countdown: 6 },
   ...Array.from({ length: 30 }, (_, index) => ({ id: `queued-${index}` })),
@@ -69,20 +69,27 @@ async function afterWipe(
   await sleep(300);
   const wiped = first.log().length;
   const { code } = await wipeVideo(stack, [], tool === undefined ? {} : { tool });
+  const releaseAll = (): void => JOBS.slice(0, 2).forEach(({ id }) => release(app, id));
+  // A warm shutdown waits for what runs.
+  if (restart === 'warm') releaseAll();
   await first.stop(restart);
+  releaseAll();
   const second = await start();
   await sleep(VISIBILITY_S * 1000 + 500);
   // kombu looks for what to give back when a worker starts.
   await second.stop(restart);
   const third = await start();
+  const ghosts = (): readonly string[] => {
+    const log = first.log().slice(wiped) + second.log() + third.log();
+    return JOBS.map(({ id }) => id).filter((id) => log.includes(`[${id}] succeeded`));
+  };
   await sleep(SETTLE_MS);
-  const log = first.log().slice(wiped) + second.log() + third.log();
-  const ghosts = JOBS.map(({ id }) => id).filter((id) => log.includes(`[${id}] succeeded`));
+  if (tool !== undefined) await until('ghosts', () => ghosts().length > 0);
   const left = leftOf(stack, VIDEO);
   // It works all the same.
   enqueue(app, [{ id: 'new' }]);
   await third.waitForLog('[new] succeeded');
-  return { code, ghosts, left };
+  return { code, ghosts: ghosts(), left };
 }
 
 const endings: (() => Promise<void>)[] = [];

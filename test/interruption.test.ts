@@ -10,7 +10,7 @@ import { makeFiles, writeConfig, type JsonReport } from './support/config-file.t
 import { testFolder } from './support/folder.ts';
 import { startRedis } from './support/redis.ts';
 import { requireOrSkip } from './support/requirements.ts';
-import { startTool } from './support/tool.ts';
+import { mutantTool, startTool } from './support/tool.ts';
 import { countFiles, fileList } from './support/witness.ts';
 
 const SIGNALS = [
@@ -22,7 +22,7 @@ const SIGNALS = [
 
 async function until(condition: () => boolean): Promise<void> {
   for (let waited = 0; !condition(); waited += 2) {
-    if (waited > 20_000) throw new Error('it did not come');
+    if (waited > 60_000) throw new Error('it did not come');
     await sleep(2);
   }
 }
@@ -36,9 +36,12 @@ test.each(SIGNALS)('%s among many files', async (signal, code) => {
     one: { root: '..', directories: ['uploads'] },
     two: { root: '..', directories: ['later'] },
   });
+  // The last look ends after 1.5 s, counted or not: on a busy machine not.
+  const tool = mutantTool(testFolder(), [['LAST_LOOK_MS = 1500', 'LAST_LOOK_MS = 6e4']]);
   const run = startTool(['all', '--yes', '--json', '--verbose', '--config', config], {
     folder,
     cwd: join(folder, 'cwd'),
+    tool,
   });
   await until(() => run.stderr().includes('files: Uploads/'));
   run.kill(signal);
@@ -115,6 +118,7 @@ describe.skipIf(!requireOrSkip('redis'))('with Redis', () => {
       cwd: join(folder, 'cwd'),
     });
     await until(() => run.stderr().includes('STARTED'));
+    const signalled = performance.now();
     run.kill(signal);
     const result = await run.result;
     expect(result.code).toBe(code);
@@ -124,7 +128,7 @@ describe.skipIf(!requireOrSkip('redis'))('with Redis', () => {
     const report = JSON.parse(result.stdout) as JsonReport;
     expect(report).toMatchObject({ status: 'interrupted', error: { code: 'interrupted' } });
     expect(fileList(join(folder, 'uploads'))).toHaveLength(3);
-    expect(result.durationMs).toBeLessThan(3000);
+    expect(performance.now() - signalled).toBeLessThan(3000);
   });
 
   test('SIGTERM while one connects and another is connected ends it at once', async () => {
@@ -141,9 +145,10 @@ describe.skipIf(!requireOrSkip('redis'))('with Redis', () => {
     });
     const run = startTool(['all', '--yes', '--config', config], { folder });
     await until(() => redis.cli('CLIENT', 'LIST').includes('name=media-cleanup'));
+    const signalled = performance.now();
     run.kill('SIGTERM');
     const result = await run.result;
     expect(result.code).toBe(143);
-    expect(result.durationMs).toBeLessThan(3000);
+    expect(performance.now() - signalled).toBeLessThan(3000);
   });
 });

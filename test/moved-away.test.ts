@@ -80,35 +80,50 @@ test.skipIf(!requireOrSkip('root', 'mount'))(
     stack.config({ directories: ['data'] });
     mkdirSync(stack.path('data'));
     const deep = `import os
-for level in range(2600):
+for level in range(2250):
   os.mkdir("d"); os.chdir("d")
-  if level > 2200:
-    for name in range(20): open(str(name), "w").close()`;
+  if level > 2100:
+    for name in range(20): open(str(name), "w").close()
+  if level == 2140: open("barrier", "w").close()`;
     execFileSync('python3', ['-c', deep], { cwd: stack.path('data') });
-    // It waits until one of them is being emptied, moves the whole tree and counts what is below.
-    const mover = `import os, sys, time
-for level in range(2400): os.chdir("d")
+    // The tool stops itself at the barrier, and goes on when the tree has been moved.
+    const stops = `=== 'barrier') process.kill(process.pid, 'SIGSTOP');`;
+    // A directory with few entries is emptied by the first of the two.
+    const few = 'if (found.isDirectory() || found.name.includes(REPLACEMENT)) return false;';
+    const many = 'const { name, stat } = file;';
+    const tool = mutantTool(testFolder(), [
+      [few, `${few} if (found.name ${stops}`],
+      [many, `${many} if (String(name) ${stops}`],
+    ]);
+    // It waits for that, moves the whole tree and counts what is below what was emptied.
+    const mover = `import os, signal, sys, time
+for level in range(2130): os.chdir("d")
 print("ready", flush=True)
-while len(os.listdir(".")) > 5: time.sleep(0.001)
+tool = int(sys.argv[3])
+while open(f"/proc/{tool}/stat").read().split()[2] != "T": time.sleep(0.01)
+beside = [name for name in os.listdir(".") if name != "d"]
 os.rename(sys.argv[1], sys.argv[2])
 left = 0
 while os.path.exists("d"):
   os.chdir("d")
   left += len([name for name in os.listdir(".") if name != "d"])
-print(left, flush=True)`;
+print(f"not emptied: {beside}" if beside else left, flush=True)
+os.kill(tool, signal.SIGCONT)`;
     const from = stack.path('data/d');
     const to = stack.path('rescued');
-    const python = `exec python3 -c '${mover}' '${from}' '${to}' > moved 2>&1`;
+    const python = `exec python3 -c '${mover}' '${from}' '${to}' $$ > ../moved 2>&1`;
     const started = stack.run(['media', '--yes', '--json', '--concurrency', '1'], {
-      prepare: `(cd data; ${python.replace('> moved', '> ../moved')}) & until grep -q ready moved; do sleep 0.02; done`,
-      timeout: 60_000,
+      tool,
+      prepare: `(cd data; ${python}) & until grep -q ready moved; do sleep 0.02; done`,
+      timeout: 240_000,
     });
     const { code } = await started;
-    const left = Number(readFileSync(stack.path('moved'), 'utf8').split('\n')[1]);
-    expect(left).toBeGreaterThan(2000);
+    const moved = readFileSync(stack.path('moved'), 'utf8');
+    const left = Number(moved.split('\n')[1]);
+    expect(left, moved).toBeGreaterThan(2000);
     // Up to 64 names lie between two looks.
     expect(countFiles(to)).toBeGreaterThanOrEqual(left - 64);
     expect(code).toBe(1);
   },
-  90_000,
+  300_000,
 );

@@ -488,13 +488,19 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))(
 describe.skipIf(!requireOrSkip('redis'))('--timeout', () => {
   test('among many jobs: exit 1, and the report is exact', async () => {
     const at = await scene(300_000);
-    const run = at.start('--json', '--rate', '20000', '--timeout', '2s');
-    const { code, stdout } = await run.result;
+    // A busy machine may take longer than 2 s until the first job goes; all of them take 15 s.
+    const wipeFor = async (timeout: string) => {
+      const run = at.start('--json', '--rate', '20000', '--timeout', timeout);
+      const { code, stdout } = await run.result;
+      return { timeout, code, report: JSON.parse(stdout) as JsonReport };
+    };
+    let last = await wipeFor('2s');
+    if (last.report.jobs_removed === 0) last = await wipeFor('12s');
+    const { timeout, code, report } = last;
     expect(code).toBe(1);
-    const report = JSON.parse(stdout) as JsonReport;
     expect(report.status).toBe('interrupted');
     expect(report.warnings).toContainEqual(
-      'Stopped by --timeout 2s. Run it again to remove the rest.',
+      `Stopped by --timeout ${timeout}. Run it again to remove the rest.`,
     );
     expect(report.jobs_removed).toBe(300_000 - at.jobs());
     expect(report.jobs_removed).toBeGreaterThan(0);
