@@ -330,3 +330,43 @@ test('a missing env file, and what an env file must not decide', async () => {
   expect(dry.code, dry.stderr).toBe(0);
   expect(JSON.parse(dry.stdout)).toMatchObject({ files_deleted: 1 });
 });
+
+test('sockets and sentinels as Celery writes them, and the wipe by the socket', async () => {
+  const folder = project({
+    'services/thumbs/compose.yaml': `services:
+  api:
+    build: .
+    volumes: ["./run:/sockets", "./uploads:/app/uploads"]
+    environment:
+      REDIS_URL: unix:///sockets/redis.sock?db=3
+`,
+    'services/thumbs/uploads/a': 'x',
+    'services/watched/.env': `CELERY_BROKER_URL=sentinel://:\${WATCHED_PASSWORD}@127.0.0.1:1/4;sentinel://127.0.0.1:2
+WATCHED_PASSWORD=secret-of-the-data
+SENTINEL_MASTER_NAME=mymaster
+CELERY_QUEUE=watched
+`,
+  });
+  const path = join(folder, 'redis.sock');
+  const redis = await redisOfTest(folder, { config: [`unixsocket ${path}`] });
+  const socket = `redis+socket://${path}?virtual_host=2`;
+  addFiles(folder, { 'services/grabber/.env': `CELERY_BROKER_URL=${socket}\nCELERY_QUEUE=grab\n` });
+  for (const db of [0, 2]) saveJob(redis, db, 'grabber_job:1');
+  await initIn(folder);
+  expect(written(folder)).toMatchObject({
+    grabber: { redis: `unix://${path}?db=2`, keyPrefix: 'grabber_job:' },
+    thumbs: { redis: `unix://${join(folder, 'services/thumbs/run/redis.sock')}?db=3` },
+    watched: {
+      redis: {
+        sentinels: 'sentinel://:${WATCHED_WATCHED_PASSWORD}@127.0.0.1:1/4;sentinel://127.0.0.1:2',
+        name: 'mymaster',
+      },
+      celery: { queues: ['watched'] },
+    },
+  });
+  const env = { WATCHED_WATCHED_PASSWORD: 'secret-of-the-data' };
+  const wipe = await runTool(['grabber', '--yes', '--json'], { folder, env });
+  expect(wipe.code, wipe.stderr + wipe.stdout).toBe(0);
+  expect(redis.cli('-n', '2', '--scan')).toBe('');
+  expect(redis.cli('-n', '0', '--scan')).toBe('grabber_job:1');
+});

@@ -42,6 +42,12 @@ export const URL_SCHEMES = 'redis://, rediss://, valkey://, valkeys://, unix:// 
 const SEVERAL =
   'names several servers: write one URL, { "cluster": [url, …] }, or { "sentinels": url or [url, …], "name": master }';
 
+/** Whether a text is the URL of a Redis by its scheme alone; `unix://` may be anything's. */
+export function isRedisUrl(text: string): boolean {
+  const kind = kindOf(text);
+  return kind !== undefined && kind !== 'unix';
+}
+
 /** Whether it is a URL of Celery's for sentinels, or a list of them with `;` between. */
 export function isSentinelUrl(text: string): boolean {
   return kindOf(text) === 'sentinel';

@@ -16,7 +16,7 @@ import {
 } from './group-services.ts';
 import type { Group, Part, Project } from './group-services.ts';
 import type { Note } from './proposal.ts';
-import { labelOf } from './redis-in-environment.ts';
+import { labelOf } from './redis-found.ts';
 import { homeOf, nameOf } from './service-names.ts';
 
 /** A service as one deployment describes it. */

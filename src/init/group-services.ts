@@ -1,5 +1,6 @@
 /** Which containers are one application: its API, its workers, its scheduler. */
 import { basename, resolve } from 'node:path';
+import type { Address } from '../redis/target.ts';
 import { celeryCommand } from './celery-command.ts';
 import type { CeleryCommand } from './celery-command.ts';
 import type { ComposeService } from './compose.ts';
@@ -9,10 +10,12 @@ import type { LookAtFolder, ProjectPlaces, Verdict } from './data-directories.ts
 import { isInfrastructure } from './infrastructure.ts';
 import { knownService } from './known-services.ts';
 import type { KnownService } from './known-services.ts';
-import { reachableFromHost } from './published-ports.ts';
-import { databaseOf, redisInEnvironment } from './redis-in-environment.ts';
+import { reachableFromHost, socketOnHost } from './published-ports.ts';
+import { databaseOf } from './redis-found.ts';
+import { redisInEnvironment } from './redis-in-environment.ts';
 import type { Origin } from './origin.ts';
-import type { RedisFound, RedisUse, Variables } from './redis-in-environment.ts';
+import type { RedisFound } from './redis-found.ts';
+import type { RedisUse, Variables } from './redis-in-environment.ts';
 
 /** One deployment: compose files that are read together, or an `.env` alone. */
 export interface Project {
@@ -93,13 +96,23 @@ export function examine(
   const notes: string[] = [];
   const own = project.services.map((one) => one.service);
   const others = projects.flatMap((one) => one.services.map((other) => other.service));
-  const doubts = new Set<string>();
+  const doubt = (text: string): void => {
+    const note = `Redis: ${text}`;
+    if (!notes.includes(note)) notes.push(note);
+  };
+  const reachAddress = (address: Address): Address | undefined => {
+    const reached =
+      'path' in address
+        ? socketOnHost(address.path, service, project)
+        : reachableFromHost(address, own, others);
+    if (reached.doubt !== undefined) doubt(reached.doubt);
+    if ('path' in reached) return reached.path === undefined ? undefined : { path: reached.path };
+    return { host: reached.host, port: reached.port };
+  };
   const reach = (found: RedisFound | undefined): RedisFound | undefined => {
-    if (found === undefined) return undefined;
-    const { host, port, doubt } = reachableFromHost(found, own, others);
-    if (doubt !== undefined && !doubts.has(doubt)) notes.push(`Redis: ${doubt}`);
-    if (doubt !== undefined) doubts.add(doubt);
-    return { ...found, host, port };
+    const [first, ...more] = (found?.addresses ?? []).flatMap((one) => reachAddress(one) ?? []);
+    if (found === undefined || first === undefined) return undefined;
+    return { ...found, addresses: [first, ...more] };
   };
   const used = redisInEnvironment(variables, celery?.broker);
   const mounts = foldersOfContainer(container, project, places, look);

@@ -5,11 +5,14 @@ export interface DirectoryEntry {
   readonly keep: readonly string[];
 }
 
+/** A URL, or sentinels with the name of the primary that they watch. */
+export type RedisEntryForm = string | { readonly sentinels: string; readonly name: string };
+
 /** A service of the config file, in the file's own words. */
 export interface ServiceEntry {
-  readonly redis?: string;
+  readonly redis?: RedisEntryForm;
   readonly keyPrefix?: string | readonly string[];
-  readonly celery?: { readonly queues: readonly string[]; readonly broker?: string };
+  readonly celery?: { readonly queues: readonly string[]; readonly broker?: RedisEntryForm };
   readonly root?: string;
   readonly directories?: readonly (string | DirectoryEntry)[];
   readonly models?: readonly (string | DirectoryEntry)[];

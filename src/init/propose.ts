@@ -6,7 +6,7 @@ import type { NeededVariable, Note, Proposal, ProposedService } from './proposal
 import type { RedisAnswer } from './redis-answer.ts';
 import { unknownRedis, unreadFiles } from './unknown-redis.ts';
 import { redisEntry } from './redis-entry.ts';
-import { labelOf } from './redis-in-environment.ts';
+import { labelOf } from './redis-found.ts';
 import type { SecretNames } from './secret-names.ts';
 
 export interface ProposeOptions {

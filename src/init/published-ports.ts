@@ -1,4 +1,5 @@
-/** Where the host reaches a Redis that containers reach by its name. */
+/** Where the host reaches a Redis that containers reach by its name or through a socket. */
+import { join, posix, resolve } from 'node:path';
 import type { ComposeService } from './compose.ts';
 
 export interface Reachable {
@@ -41,4 +42,23 @@ export function reachableFromHost(
     port: published.published,
     doubt: undefined,
   };
+}
+
+/** Where a Unix socket of a container is on the host. */
+export function socketOnHost(
+  path: string,
+  { volumes }: ComposeService,
+  project: { readonly kind: 'compose' | 'env'; readonly directory: string },
+): { readonly path: string | undefined; readonly doubt: string | undefined } {
+  if (project.kind === 'env') return { path, doubt: undefined };
+  const [mount] = volumes
+    .map((volume) => ({ ...volume, rest: posix.relative(volume.target, path) }))
+    .filter(({ rest, target }) => target !== '' && !rest.startsWith('..'))
+    .toSorted((a, b) => b.target.length - a.target.length);
+  if (mount === undefined || mount.kind === 'named' || mount.source.missing.length > 0) {
+    const doubt = `the socket ${path} is in the container, where no folder of this machine is mounted: write its path here by hand, as unix:///…`;
+    return { path: undefined, doubt };
+  }
+  const source = resolve(project.directory, mount.source.text);
+  return { path: mount.rest === '' ? source : join(source, mount.rest), doubt: undefined };
 }

@@ -1,18 +1,18 @@
 /** What Redis is asked for each service, with the passwords that are known here. */
-import { parseRedisUrl } from '../config/redis-url.ts';
 import type { Credentials, RedisTarget } from '../redis/target.ts';
 import type { RedisQuestion } from './ask-redis.ts';
 import type { Candidate } from './deployments.ts';
 import { brokerOf, jobsOf, namedQueues } from './group-services.ts';
 import { namedPrefixes } from './key-prefix.ts';
-import type { RedisFound } from './redis-in-environment.ts';
+import { readAddress, targetOf } from './redis-found.ts';
+import type { RedisFound } from './redis-found.ts';
 
 export function questionsFor(candidates: readonly Candidate[]): readonly RedisQuestion[] {
   return candidates.flatMap(({ group, name }) => {
     const jobs = jobsOf(group);
     if (jobs === undefined) return [];
     const broker = brokerOf(group) ?? jobs;
-    const [target, brokerTarget] = [targetOf(jobs), targetOf(broker)];
+    const [target, brokerTarget] = [targetFor(jobs), targetFor(broker)];
     return [
       {
         ...{ service: name, jobs: target, broker: brokerTarget },
@@ -22,22 +22,15 @@ export function questionsFor(candidates: readonly Candidate[]): readonly RedisQu
   });
 }
 
-function targetOf(found: RedisFound): RedisTarget {
-  const { host, port, db, tls } = found;
-  return {
-    kind: 'server',
-    address: { host, port },
-    db,
-    credentials: credentialsOf(found),
-    tls: tls ? {} : undefined,
-  };
+function targetFor(found: RedisFound): RedisTarget {
+  return targetOf(found, credentialsOf(found));
 }
 
 /** Undefined: none, or none that is known here. */
 function credentialsOf({ secret, username }: RedisFound): Credentials | undefined {
   if (secret === undefined || secret.value === '') return undefined;
   try {
-    if (secret.is === 'url') return parseRedisUrl(secret.value).credentials;
+    if (secret.is === 'url') return readAddress(secret.value).credentials;
     const password = secret.encode ? secret.value : decodeURIComponent(secret.value);
     const user = username === '' ? undefined : decodeURIComponent(username);
     return { username: user, password };

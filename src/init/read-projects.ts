@@ -4,6 +4,7 @@ import { expandEnvFile, parseDotenv } from '../config/dotenv.ts';
 import type { EnvFile } from '../config/dotenv.ts';
 import type { Environment } from '../config/find.ts';
 import type { Interpolated, Lookup } from '../config/interpolate.ts';
+import { isRedisUrl } from '../config/redis-url.ts';
 import { CannotStart } from '../errors.ts';
 import type { ReadFile } from '../report/initial-config.ts';
 import { COMPOSE_FOLDERS, composeFilesIn } from './compose-files.ts';
@@ -332,7 +333,7 @@ function importReader(
 function namesRedis({ environment, envFiles }: ComposeService): boolean {
   return (
     envFiles.length > 0 ||
-    [...environment].some(([key, { text }]) => /REDIS|BROKER/.test(key) || /^rediss?:/.test(text))
+    [...environment].some(([key, { text }]) => /REDIS|BROKER/.test(key) || isRedisUrl(text))
   );
 }
 
@@ -385,7 +386,7 @@ function ofEnvFileAlone(
   const { folder } = place;
   const variables = expandEnvFile(file, (name) => env[name]);
   const isAboutRedis = [...variables].some(
-    ([key, { text }]) => /REDIS|BROKER/.test(key) || /^rediss?:/.test(text),
+    ([key, { text }]) => /REDIS|BROKER/.test(key) || isRedisUrl(text),
   );
   const settings = directorySettings(variables).filter(({ isVetoed }) => !isVetoed);
   if (!isAboutRedis && (needs === 'redis' || settings.length === 0)) return undefined;

@@ -10,10 +10,10 @@ import {
 } from './group-services.ts';
 import type { Group } from './group-services.ts';
 import { prefixFor } from './key-prefix.ts';
-import type { ServiceEntry, Source } from './proposal.ts';
+import type { RedisEntryForm, ServiceEntry, Source } from './proposal.ts';
 import type { RedisAnswer } from './redis-answer.ts';
-import { databaseOf, labelOf } from './redis-in-environment.ts';
-import type { RedisFound } from './redis-in-environment.ts';
+import { databaseOf, labelOf } from './redis-found.ts';
+import type { RedisFound } from './redis-found.ts';
 import type { SecretNames } from './secret-names.ts';
 
 export interface RedisProposal {
@@ -50,14 +50,19 @@ export function redisEntry(group: Group, context: RedisContext): RedisProposal {
   const url = secrets.urlOf(jobs, name, partOf(group, jobs));
   // An env file of the next steps that sets the variable would lead to the Redis of that file.
   const hasVariable =
-    known !== undefined && jobs.secret === undefined && !secrets.isSet(known.variable);
-  const redis = hasVariable ? `\${${known.variable}:-${url}}` : url;
+    known !== undefined &&
+    jobs.master === undefined &&
+    jobs.secret === undefined &&
+    !secrets.isSet(known.variable);
+  const redis = hasVariable ? `\${${known.variable}:-${url}}` : formOf(jobs, url);
   const broker = brokerOf(group);
   const hasBroker = broker !== undefined && queues.names.length > 0 && !sameDatabase(jobs, broker);
   noteResults(group, jobs, hasBroker ? broker : undefined, note);
   const celery = {
     queues: queues.names,
-    ...(hasBroker ? { broker: secrets.urlOf(broker, name, partOf(group, broker)) } : {}),
+    ...(hasBroker
+      ? { broker: formOf(broker, secrets.urlOf(broker, name, partOf(group, broker))) }
+      : {}),
   };
   return {
     entry: {
@@ -74,6 +79,11 @@ export function redisEntry(group: Group, context: RedisContext): RedisProposal {
       ...queues.sources,
     ],
   };
+}
+
+/** Sentinels are named with the primary that they watch. */
+function formOf({ master }: RedisFound, url: string): RedisEntryForm {
+  return master === undefined ? url : { sentinels: url, name: master };
 }
 
 function foundSource(setting: string, group: Group, found: RedisFound): Source {

@@ -1,35 +1,14 @@
 /**
  * The Redis databases that a container's environment names. Passwords are taken apart from the
- * rest here: what leaves this file as text is made of host, port and database alone.
+ * rest here.
  */
 import { errorMessage } from '../errors.ts';
-import { parseRedisUrl } from '../config/redis-url.ts';
+import { isRedisUrl, isSentinelUrl } from '../config/redis-url.ts';
 import type { Interpolated } from '../config/interpolate.ts';
+import { labelOf, databaseOf, readAddress } from './redis-found.ts';
+import type { ReadAddress, RedisFound, Secret } from './redis-found.ts';
 
 export type Variables = ReadonlyMap<string, Interpolated>;
-
-/** What must be in an environment variable, because it holds a password. */
-export interface Secret {
-  /** The password alone, or the whole URL. */
-  readonly is: 'password' | 'url';
-  readonly variable: string;
-  /** It stands for itself in the container and must be percent-encoded in a URL. */
-  readonly encode: boolean;
-  /** For comparing two of one name; never shown. */
-  readonly value: string;
-}
-
-export interface RedisFound {
-  /** The entry of the environment that names it. */
-  readonly entry: string;
-  readonly host: string;
-  readonly port: number;
-  readonly db: number;
-  readonly tls: boolean;
-  /** As in a URL. */
-  readonly username: string;
-  readonly secret: Secret | undefined;
-}
 
 export interface RedisUse {
   /** Where the jobs most likely are; undefined: only Celery's own databases are named. */
@@ -45,6 +24,9 @@ const BROKER = /^(?:.*_)?BROKER(?:_(?:URL|URI))?$/;
 const RESULTS = /^(?:.*_)?(?:RESULT_)?BACKEND(?:_(?:URL|URI))?$/;
 const OTHER_USE = /CACHE|SESSION|LIMIT|SOCKET|CHANNEL|LOCK/;
 const HOST = /^(?:(.*)_)?REDIS_HOST(?:NAME)?$/;
+/** Names of variables in which a socket is that of a Redis, and not Docker's. */
+const OF_REDIS = /REDIS|VALKEY|CELERY|BROKER|BACKEND/;
+const TLS_FILES = /[?&]ssl_(?:ca_certs|certfile|keyfile)=/;
 const HOST_DOCKER = 'host.docker.internal';
 
 /** `brokerOption`: the URL of a worker's `-b`. */
@@ -65,19 +47,25 @@ export function redisInEnvironment(
   for (const [entry, value] of all) {
     const isBroker = BROKER.test(entry);
     const scheme = /^([a-z][a-z+]*):\/\//.exec(value.text)?.[1];
-    if (isBroker && scheme !== undefined && !/^(?:redis|rediss|unix)$/.test(scheme)) {
+    if (isBroker && scheme !== undefined && !namesRedis(entry, value.text)) {
       foreignBroker = true;
-      notes.push(
-        scheme === 'sentinel'
-          ? `${entry} goes through Redis Sentinel: write it by hand as { "sentinels": [ … ], "name": … }`
-          : `${entry} is not Redis but ${scheme}: its queue is not wiped`,
-      );
+      notes.push(`${entry} is not Redis but ${scheme}: its queue is not wiped`);
       continue;
     }
-    const found = readUrl(entry, value);
+    const found = readUrl(entry, value, masterIn(variables));
     if (found === undefined) continue;
-    if (typeof found === 'string') notes.push(`${entry}: ${found}`);
-    else if (isBroker) broker ??= found;
+    if (TLS_FILES.test(value.text) && typeof found !== 'string') {
+      notes.push(
+        `${entry} names files for TLS, in the container: write \`tls\` by hand with their paths here`,
+      );
+    }
+    if (typeof found !== 'string' && found.master !== undefined)
+      notes.push(...ofSentinels(variables));
+    if (typeof found === 'string') {
+      notes.push(`${entry}: ${found}`);
+      // It is Redis, and which one is not known: its queues are not in the database of the jobs.
+      foreignBroker ||= isBroker && isSentinelUrl(value.text.trim());
+    } else if (isBroker) broker ??= found;
     else if (RESULTS.test(entry)) results ??= found;
     else if (OTHER_USE.test(entry)) {
       notes.push(
@@ -105,15 +93,6 @@ export function redisInEnvironment(
   return { jobs: best, broker, results, foreignBroker, notes };
 }
 
-export function labelOf({ host, port, db }: RedisFound): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}/${db}`;
-}
-
-/** Equal for what is one database, seen from one network. */
-export function databaseOf({ host, port, db }: RedisFound): string {
-  return `${host.toLowerCase()}:${port}/${db}`;
-}
-
 function rankOf(entry: string): number {
   if (entry === 'REDIS_URL') return 0;
   if (/^REDIS_(?:URI|DSN|CONNECTION(?:_STRING|_URL)?)$/.test(entry)) return 1;
@@ -121,49 +100,37 @@ function rankOf(entry: string): number {
 }
 
 /** Undefined: no Redis URL. A text: one that cannot be read, and why. */
-function readUrl(entry: string, value: Interpolated): RedisFound | string | undefined {
+function readUrl(
+  entry: string,
+  value: Interpolated,
+  master: string | undefined,
+): RedisFound | string | undefined {
   const text = value.text.trim();
   const whole = onlyVariable(value);
-  const scheme = /^(redis|rediss|unix|redis\+socket):\/\//.exec(text)?.[1];
-  if (scheme === undefined) {
+  if (!namesRedis(entry, text)) {
     const isUrl = /(?:^|_)(?:REDIS|BROKER)_(?:URL|URI|DSN)$/.test(entry);
     if (whole === undefined || !isUrl || text !== '') return undefined;
     return `its value comes from the variable ${whole}, which is not set here: write \`redis\` by hand, or run init where it is set`;
   }
-  if (scheme === 'unix' || scheme === 'redis+socket') {
-    return 'a socket in the container: write its path on the host by hand, as unix:///…';
-  }
-  const afterScheme = text.indexOf('://') + 3;
-  const at = text.lastIndexOf('@');
-  const credentials = at === -1 ? '' : text.slice(afterScheme, at);
-  const rest = at === -1 ? text.slice(afterScheme) : text.slice(at + 1);
-  const [place = '', query = ''] = rest.split('?', 2);
-  if (/[,;]/.test(rest)) {
-    return 'it names several servers: write `redis` by hand, as { "cluster": [ … ] } or { "sentinels": [ … ] }';
-  }
-  const hasSecretInQuery = /(?:^|&)(?:password|username)=/.test(query);
-  const db = /(?:^|&)(?:db|virtual_host)=\d+/.exec(query)?.[0]?.replace(/^&/, '');
+  const { place, credentials, start, query } = takeApart(text);
   try {
-    const parsed = parseRedisUrl(`${scheme}://${place}${db === undefined ? '' : `?${db}`}`);
-    if ('path' in parsed.address) return undefined;
-    const { host, port } = parsed.address;
+    const read = readAddress(place);
+    if (read.isSentinel && master === undefined) return withoutMaster(place);
     const colon = credentials.indexOf(':');
     const found = {
-      entry,
-      host: host === HOST_DOCKER ? '127.0.0.1' : host,
-      port,
-      db: parsed.db,
-      tls: parsed.tls !== undefined,
+      ...{ entry, db: read.db, tls: read.tls, master: read.isSentinel ? master : undefined },
+      addresses: read.addresses.map(ofThisMachine) as unknown as RedisFound['addresses'],
       username: colon === -1 ? '' : credentials.slice(0, colon),
     };
+    const hasSecretInQuery = /(?:^|&)(?:password|username)=/.test(query);
     // Compose's own `${REDIS_PASSWORD}` may be empty only because nothing set it here.
     const isEmpty = credentials === '' || credentials === ':';
     if (isEmpty && value.missing.length === 0 && !hasSecretInQuery) {
       return { ...found, username: '', secret: undefined };
     }
-    const start = value.text.indexOf('://') + 3 + colon + 1;
+    const from = value.text.indexOf(text) + start + colon + 1;
     const password =
-      colon === -1 ? undefined : variableAt(value, start, start + credentials.length - colon - 1);
+      colon === -1 ? undefined : variableAt(value, from, from + credentials.length - colon - 1);
     const isPassword = password !== undefined && !hasSecretInQuery && !found.username.includes('$');
     if (isEmpty && !isPassword && !hasSecretInQuery) {
       return { ...found, username: '', secret: undefined };
@@ -175,6 +142,68 @@ function readUrl(entry: string, value: Interpolated): RedisFound | string | unde
   } catch (error) {
     return `the Redis URL ${errorMessage(error)}`;
   }
+}
+
+function namesRedis(entry: string, text: string): boolean {
+  return isRedisUrl(text.trim()) || (/^unix:\/\//.test(text.trim()) && OF_REDIS.test(entry));
+}
+
+/** Options of a URL that say where it leads; the others change how its client waits. */
+const LEADS = /^(?:db|virtual_host|ssl_cert_reqs)=/;
+
+/** The URL without user and password, which may hold any character, and those as they are written. */
+function takeApart(text: string): {
+  readonly place: string;
+  readonly credentials: string;
+  /** Where the credentials begin in the text. */
+  readonly start: number;
+  readonly query: string;
+} {
+  const start = text.indexOf('://') + 3;
+  // Of sentinels the first URL counts.
+  const [first = '', ...more] = isSentinelUrl(text) ? text.split(/;(?=\s*sentinel:)/) : [text];
+  const at = first.lastIndexOf('@');
+  const credentials = at === -1 ? '' : first.slice(start, at);
+  const rest = at === -1 ? first.slice(start) : first.slice(at + 1);
+  const [place = '', query = ''] = rest.split('?', 2);
+  const options = query.split('&').filter((option) => LEADS.test(option));
+  const others = more.map((one) => `;${one.trim().replace(/:\/\/.*@/, '://')}`);
+  const end = options.length === 0 ? '' : `?${options.join('&')}`;
+  return {
+    ...{ credentials, start, query },
+    place: text.slice(0, start) + place + end + others.join(''),
+  };
+}
+
+function ofThisMachine(address: ReadAddress['addresses'][number]): typeof address {
+  return 'host' in address && address.host === HOST_DOCKER
+    ? { ...address, host: '127.0.0.1' }
+    : address;
+}
+
+function withoutMaster(place: string): string {
+  return `it names sentinels, and no variable names the master that they watch: write by hand { "sentinels": "${place}", "name": … }, with the \`master_name\` of the broker's transport options`;
+}
+
+function ofSentinels(variables: Variables): readonly string[] {
+  return [...variables.keys()]
+    .filter((name) => /SENTINEL\w*PASS/.test(name))
+    .map(
+      (name) =>
+        `${name} is a password of the sentinels: add "sentinelPassword": "\${${name}}" beside "sentinels"`,
+    );
+}
+
+/** The name of the master, of a variable of its own or of Celery's transport options as JSON. */
+function masterIn(variables: Variables): string | undefined {
+  for (const [name, { text }] of variables) {
+    if (/SENTINEL_(?:MASTER|SERVICE)(?:_NAME|_SET)?$|SENTINEL_NAME$|MASTER_NAME$/.test(name)) {
+      if (/^[\w.-]+$/.test(text.trim())) return text.trim();
+    }
+    const inOptions = /["']master_name["']\s*:\s*["']([\w.-]+)["']/.exec(text)?.[1];
+    if (inOptions !== undefined) return inOptions;
+  }
+  return undefined;
 }
 
 /** REDIS_HOST, REDIS_PORT, REDIS_DB and so on. */
@@ -218,19 +247,15 @@ function readParts(
     : file === undefined
       ? undefined
       : { is: 'password', variable: file[0].replace(/_FILE$/, ''), encode: true, value: '' };
-  const tls = /^(?:1|true|yes|on)$/i.test(
+  const hasTls = /^(?:1|true|yes|on)$/i.test(
     named('SSL', 'TLS', 'USE_SSL', 'USE_TLS')?.[1].text ?? '',
   );
   const username =
     secret === undefined ? '' : encodeURIComponent(named('USERNAME', 'USER')?.[1].text ?? '');
   return {
-    entry,
-    host: host === HOST_DOCKER ? '127.0.0.1' : host,
-    port,
-    db,
-    tls,
-    username,
-    secret,
+    ...{ entry, master: undefined, db, username, secret },
+    addresses: [ofThisMachine({ host, port })],
+    tls: hasTls ? 'checked' : 'none',
   };
 }
 

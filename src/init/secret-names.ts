@@ -4,8 +4,8 @@ import { parseRedisUrl } from '../config/redis-url.ts';
 import { brokerOf, jobsOf, partOf } from './group-services.ts';
 import type { Group, Part } from './group-services.ts';
 import type { NeededVariable } from './proposal.ts';
-import { labelOf } from './redis-in-environment.ts';
-import type { RedisFound } from './redis-in-environment.ts';
+import { labelOf, leadsTo, readAddress, urlText } from './redis-found.ts';
+import type { RedisFound } from './redis-found.ts';
 import { describeSource } from './secret-source.ts';
 import type { ShownPath } from './secret-source.ts';
 
@@ -39,10 +39,8 @@ export function createSecretNames(files: Variables, shown: ShownPath): SecretNam
   return {
     urlOf(found, service, part) {
       const { secret, username } = found;
-      const scheme = found.tls ? 'rediss' : 'redis';
-      const place = labelOf(found);
-      if (secret === undefined) return `${scheme}://${place}`;
-      const value = secret.is === 'url' ? place + secret.value : secret.value;
+      if (secret === undefined) return urlText(found, '');
+      const value = secret.is === 'url' ? labelOf(found) + secret.value : secret.value;
       const isMet = (name: string): boolean =>
         !files.conflicts.has(name) && isThisRedis(found, files.env[name] ?? '');
       const isFree = (name: string): boolean =>
@@ -51,7 +49,7 @@ export function createSecretNames(files: Variables, shown: ShownPath): SecretNam
       const isOfNoFile = part?.container.envFileOf(secret.variable) === undefined;
       const plain = isMet(secret.variable) || isOfNoFile ? [secret.variable] : [];
       const name = firstFree([...plain, ownName(service, secret.variable)], isFree);
-      const example = `${scheme}://${username}:<password>@${place}`;
+      const example = urlText(found, `${username}:<password>@`);
       used.set(name, {
         value,
         variable: {
@@ -59,11 +57,11 @@ export function createSecretNames(files: Variables, shown: ShownPath): SecretNam
           services: [...new Set([...(used.get(name)?.variable.services ?? []), service])],
           value: secret.is === 'url' ? example : 'the password, percent-encoded for a URL',
           source: describeSource(found, part, shown),
-          stand: secret.is === 'url' ? `${scheme}://${place}` : 'password',
+          stand: secret.is === 'url' ? urlText(found, '') : 'password',
           envFile: isMet(name) ? files.origins.get(name) : undefined,
         },
       });
-      return secret.is === 'url' ? `\${${name}}` : `${scheme}://${username}:\${${name}}@${place}`;
+      return secret.is === 'url' ? `\${${name}}` : urlText(found, `${username}:\${${name}}@`);
     },
     isSet: (name) => files.env[name] !== undefined,
     list: () => [...used.values()].map(({ variable }) => variable),
@@ -87,7 +85,7 @@ function firstFree(names: readonly string[], isFree: (name: string) => boolean):
 
 /** Whether `text`, put where the config has the variable, means this Redis with this password. */
 function isThisRedis(found: RedisFound, text: string): boolean {
-  const { secret, host, port, db, tls } = found;
+  const { secret } = found;
   if (secret === undefined || secret.value === '' || text === '') return false;
   try {
     if (secret.is === 'password') {
@@ -95,14 +93,10 @@ function isThisRedis(found: RedisFound, text: string): boolean {
       const password = secret.encode ? secret.value : decodeURIComponent(secret.value);
       return credentials?.password === password;
     }
-    const one = parseRedisUrl(text);
-    const { credentials } = parseRedisUrl(secret.value);
+    const one = readAddress(text);
+    const { credentials } = readAddress(secret.value);
     return (
-      'host' in one.address &&
-      one.address.host === host &&
-      one.address.port === port &&
-      one.db === db &&
-      (one.tls !== undefined) === tls &&
+      leadsTo(found, one) &&
       one.credentials?.username === credentials?.username &&
       one.credentials?.password === credentials?.password
     );

@@ -1,8 +1,7 @@
 /** Where the value of a variable stands that has to be set by hand. No value is in the text. */
-import { parseRedisUrl } from '../config/redis-url.ts';
 import type { Part } from './group-services.ts';
-import { labelOf } from './redis-in-environment.ts';
-import type { RedisFound, Secret } from './redis-in-environment.ts';
+import { leadsTo, readAddress, urlText } from './redis-found.ts';
+import type { RedisFound, Secret } from './redis-found.ts';
 
 /** An absolute path as messages name it. */
 export type ShownPath = (path: string) => string;
@@ -54,15 +53,11 @@ function changeOfPassword({ encode, value }: Secret): string {
 }
 
 function changeOfUrl(found: RedisFound, { value }: Secret): string {
-  const url = `${found.tls ? 'rediss' : 'redis'}://${found.username}:PASSWORD@${labelOf(found)}`;
+  const url = urlText(found, `${found.username}:PASSWORD@`);
   try {
-    const { address, db } = parseRedisUrl(value);
-    const isSame =
-      'host' in address &&
-      address.host === found.host &&
-      address.port === found.port &&
-      db === found.db;
-    return isSame ? '' : `, with the host as this machine reaches it: ${url}`;
+    return leadsTo(found, readAddress(value))
+      ? ''
+      : `, with the host as this machine reaches it: ${url}`;
   } catch {
     return `, as ${url} with the password percent-encoded`;
   }

@@ -1,4 +1,5 @@
 /** What a compose file that is read only with `-f` is to the standard one beside it. Pure. */
+import { isRedisUrl } from '../config/redis-url.ts';
 import { celeryCommand } from './celery-command.ts';
 import type { Container, Project } from './group-services.ts';
 import { isInfrastructure } from './infrastructure.ts';
@@ -32,7 +33,7 @@ export function addsOnly(base: Project, merged: Project): boolean {
 function containerAddsOnly(one: Container, other: Container): boolean {
   const isSame = [...one.variables].every(
     ([name, { text }]) =>
-      !(DECIDES.test(name) || /^rediss?:/.test(text)) || other.variables.get(name)?.text === text,
+      !(DECIDES.test(name) || isRedisUrl(text)) || other.variables.get(name)?.text === text,
   );
   const hasVolumes = one.service.volumes.every(({ target, source }) =>
     other.service.volumes.some(
