@@ -145,7 +145,7 @@ function readUrl(
 }
 
 function namesRedis(entry: string, text: string): boolean {
-  return isRedisUrl(text.trim()) || (/^unix:\/\//.test(text.trim()) && OF_REDIS.test(entry));
+  return isRedisUrl(text.trim()) || (text.trim().startsWith('unix://') && OF_REDIS.test(entry));
 }
 
 /** Options of a URL that say where it leads; the others change how its client waits. */
