@@ -153,13 +153,15 @@ const FEATURES_OF_PREFORK: readonly Feature[] = [
     app: { prefetchMultiplier: 1, transport: { sep: ':' } },
   },
   {
-    name: '20,000 scheduled',
+    name: '20,000 scheduled, --restart-workers',
     script: `
 signature = app.tasks["quick"]
 with app.producer_pool.acquire(block=True) as producer:
     for n in range(20000):
         signature.apply_async(task_id="due-%d" % n, countdown=3000, producer=producer)`,
     begun: () => 0,
+    worker: { supervised: true },
+    flags: ['--restart-workers'],
     slow: true,
   },
 ].map((feature): Feature => ({ ...feature, pools: ['prefork'] }));

@@ -80,7 +80,11 @@ export function saidList(cells: readonly Cell[]): string {
   return [...said].map(([text, places]) => `- ${text}\n  (${places.join('; ')})\n`).join('');
 }
 
-/** So that the same text of two scenes is one: ports, process ids and ids of tasks differ. */
+/** So that the same text of two scenes is one: ports, times and the order of tasks differ. */
 function withoutNames(text: string): string {
-  return text.replaceAll(/127\.0\.0\.1:\d+/g, 'HOST').replaceAll(/w\d@[\w.-]+/g, 'WORKER');
+  return text
+    .replaceAll(/127\.0\.0\.1:\d+/g, 'HOST')
+    .replaceAll(/w\d@[\w.-]+/g, 'WORKER')
+    .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'TIME')
+    .replaceAll(/\([a-z]+-\d[^)]*\)/g, '(TASKS)');
 }
