@@ -5,7 +5,9 @@ import { scanInFlight, removeInFlight } from '../src/celery/in-flight.ts';
 import { forgetHolds, noteHolds, readHolds } from '../src/celery/hold.ts';
 import { brokerKeys } from '../src/celery/keys.ts';
 import { lookAtWorkers } from '../src/celery/look.ts';
-import { countListeners, openMailbox, removeLeftovers } from '../src/celery/mailbox.ts';
+import { countListeners, findChannels, findControlExchanges } from '../src/celery/channels.ts';
+import type { ControlChannel } from '../src/celery/channels.ts';
+import { openMailbox, removeLeftovers } from '../src/celery/mailbox.ts';
 import { countQueued, findQueueKeys, purgeQueues, scanQueued } from '../src/celery/queue.ts';
 import { declaredQueues, declaredWorkers } from '../src/celery/routes.ts';
 import { scopeOf } from '../src/celery/scope.ts';
@@ -30,6 +32,9 @@ import { nearlyRight, oddReply, type Value } from './support/odd-replies.ts';
 const REPLIES = Number(process.env['TEST_ODD_REPLIES'] ?? 1_000);
 const SIGNAL = new AbortController().signal;
 const NAMES = brokerKeys({ globalKeyPrefix: '' });
+const CHANNEL: ControlChannel = {
+  ...{ channel: NAMES.mailbox(1), names: NAMES, listening: 1, most: Infinity, reply: 'bound' },
+};
 const bytes = (text: string): Buffer => Buffer.from(text);
 const KEYS = ['job:1', 'job:2', 'job:3'].map(bytes);
 const JOB = bytes('{"id":"1","status":"done","created_at":"2020-01-01T00:00:00Z"}');
@@ -165,12 +170,14 @@ const FUNCTIONS: Readonly<Record<string, Ask>> = {
   noteHolds: async (redis) => noteHolds(redis, NAMES, [{ worker: 'w', queue: 'q' }], 'oid'),
   readHolds: async (redis) => readHolds(redis, NAMES),
   forgetHolds: async (redis) => forgetHolds(redis, NAMES, [{ worker: 'w', queue: 'q' }]),
-  countListeners: async (redis) => countListeners(redis, NAMES, 1),
+  countListeners: async (redis) => countListeners(redis, [CHANNEL]),
+  findChannels: async (redis) => findChannels(redis, NAMES, 1, Promise.resolve(undefined)),
+  findControlExchanges: async (redis) => findControlExchanges(redis, NAMES, SIGNAL),
   readClients: async (redis) => readClients(redis, 1),
-  openMailbox: async (redis) => (await openMailbox(redis, NAMES, 1)).close(),
+  openMailbox: async (redis) => (await openMailbox(redis, NAMES, [CHANNEL])).close(),
   removeLeftovers: async (redis) => removeLeftovers(redis, NAMES),
   declaredQueues: async (redis) => declaredQueues(redis, NAMES, SIGNAL),
-  declaredWorkers: async (redis) => declaredWorkers(redis, NAMES),
+  declaredWorkers: async (redis) => declaredWorkers(redis, [NAMES]),
   readJobs: async (redis) =>
     readJobs(
       redis,

@@ -56,7 +56,7 @@ export interface BrokerKeys {
   /** The exchange of the replies. */
   readonly replyExchange: string;
   /** The channel that every worker of the database listens on (kombu's `keyprefix_fanout`). */
-  readonly mailbox: (db: number) => Buffer;
+  readonly mailbox: (db: number | '{db}') => Buffer;
   /** The queue that replies to `oid` come in (kombu/pidbox.py `Mailbox.get_reply_queue`). */
   readonly replyQueue: (oid: string) => string;
   /** Its list. */
@@ -110,6 +110,13 @@ export function brokerKeys(settings: BrokerSettings): BrokerKeys {
     held: key(HELD),
     lock: (service) => globalKeyPrefix + LOCK + service,
   };
+}
+
+/** `celery` of `celery.pidbox`: what the setting `control_exchange` is; undefined for other exchanges. */
+export function controlNameOf(exchange: string): string | undefined {
+  return exchange.endsWith(PIDBOX) && !exchange.startsWith('reply.')
+    ? exchange.slice(0, -PIDBOX.length)
+    : undefined;
 }
 
 /** Whether a key is a list of replies to remote control, of whatever control exchange. */

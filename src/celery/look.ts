@@ -1,5 +1,7 @@
 import type { RedisConnection } from '../redis/connect.ts';
-import { isConnectionLost, RedisError } from '../redis/errors.ts';
+import { isConnectionLost, permitted, RedisError } from '../redis/errors.ts';
+import { countListeners, findChannels, findControlExchanges, separatorsOf } from './channels.ts';
+import type { Channels } from './channels.ts';
 import { readClients } from './clients.ts';
 import type { Clients } from './clients.ts';
 import { countConsumers } from './consumers.ts';
@@ -7,7 +9,7 @@ import type { Consumers } from './consumers.ts';
 import { readHolds, serverTime, stateOfHold } from './hold.ts';
 import type { NotedHold } from './hold.ts';
 import type { BrokerKeys } from './keys.ts';
-import { countListeners, openMailbox } from './mailbox.ts';
+import { openMailbox } from './mailbox.ts';
 import type { Mailbox } from './mailbox.ts';
 import { declaredWorkers, noteFanouts } from './routes.ts';
 import { ANSWER_MS, askForQueues, enquire } from './workers.ts';
@@ -15,6 +17,7 @@ import type { Enquiry, Worker } from './workers.ts';
 
 /** Who works on a database, as far as Redis and the workers themselves tell. */
 export interface WorkerLook {
+  readonly channels: Channels;
   /** Workers that listen to remote control, answering or not. */
   readonly listening: number;
   /** Undefined when this user may not see them. */
@@ -41,29 +44,33 @@ export async function lookAtWorkers(
   db: number,
   signal: AbortSignal,
 ): Promise<WorkerLook> {
-  const [listening, clients, holds] = await Promise.all([
-    refusable(countListeners(broker, names, db)),
-    refusable(readClients(broker, db)),
+  const clients = refusable(readClients(broker, db));
+  const known = clients.then((one) => (one instanceof RedisError ? undefined : one));
+  const [channels, seen, holds] = await Promise.all([
+    findAllChannels(broker, names, db, known, signal),
+    known,
     refusable(readHolds(broker, names)),
   ]);
-  const known = {
-    clients: clients instanceof RedisError ? undefined : clients,
-    withoutRemoteControl: NO_CONSUMERS,
+  const base = {
+    channels,
+    clients: seen,
     holds: holds instanceof RedisError ? [] : holds,
   };
-  const nobody = { ...known, listening: 0, trouble: undefined, mailbox: undefined };
-  if (listening instanceof RedisError) return { ...nobody, trouble: listening, enquiry: undefined };
   const find = async (asked?: Mailbox, idle: readonly string[] = []): Promise<Consumers> =>
-    clients instanceof RedisError
+    seen === undefined
       ? NO_CONSUMERS
-      : await consumersBeyond(listening, idle, { broker, names, db, clients, asked, signal });
-  if (listening === 0) {
-    return { ...nobody, enquiry: undefined, withoutRemoteControl: await find() };
-  }
-  const mailbox = await refusable(openMailbox(broker, names, db));
-  if (mailbox instanceof RedisError) {
-    return { ...nobody, listening, trouble: mailbox, enquiry: undefined };
-  }
+      : await consumersBeyond(asked === undefined ? NO_CHANNELS : channels, idle, {
+          ...{ broker, db, clients: seen, asked, signal },
+        });
+  const unasked = async (trouble?: RedisError): Promise<WorkerLook> => ({
+    ...base,
+    ...{ listening: channels.listening, trouble, mailbox: undefined, enquiry: undefined },
+    withoutRemoteControl: await find(),
+  });
+  const trouble = channels.trouble ?? wrongSettings(channels, names);
+  if (trouble !== undefined || channels.listening === 0) return await unasked(trouble);
+  const mailbox = await refusable(openMailbox(broker, names, channels.all));
+  if (mailbox instanceof RedisError) return await unasked(mailbox);
   try {
     const enquiry = await enquire(mailbox, 'with scheduled');
     await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, signal);
@@ -77,30 +84,92 @@ export async function lookAtWorkers(
       mailbox,
       idle.map(({ name }) => name),
     );
-    return { ...known, listening, trouble: undefined, mailbox, enquiry, withoutRemoteControl };
+    const { listening } = channels;
+    return { ...base, listening, trouble: undefined, mailbox, enquiry, withoutRemoteControl };
   } catch (error) {
     await mailbox.close().catch(() => undefined);
     if (!isRefusal(error)) throw error;
-    return { ...nobody, listening, trouble: error, enquiry: undefined };
+    return await unasked(error);
   }
 }
 
+/** With the control exchanges that other apps have, where it is not known otherwise who works there. */
+async function findAllChannels(
+  broker: RedisConnection,
+  names: BrokerKeys,
+  db: number,
+  clients: Promise<Clients | undefined>,
+  signal: AbortSignal,
+): Promise<Channels> {
+  const channels = await findChannels(broker, names, db, clients);
+  const seen = await clients;
+  const waiting = seen?.popping.filter(({ state }) => state !== 'done').length ?? 0;
+  const isNobody = channels.listening === 0 && (seen?.subscribers.length ?? 0) > 0;
+  if (channels.trouble !== undefined || !(isNobody || waiting > channels.listening)) {
+    return channels;
+  }
+  const exchanges = (await permitted(findControlExchanges(broker, names, signal))) ?? [];
+  return exchanges.length === 0
+    ? channels
+    : await findChannels(broker, names, db, clients, exchanges);
+}
+
+/** Without a look at who is there: where one is known to be held. @throws RedisError. */
+export async function openMailboxAnew(
+  broker: RedisConnection,
+  names: BrokerKeys,
+  db: number,
+): Promise<Mailbox> {
+  const clients = refusable(readClients(broker, db));
+  const known = clients.then((one) => (one instanceof RedisError ? undefined : one));
+  const never = new AbortController().signal;
+  const { all } = await findAllChannels(broker, names, db, known, never);
+  return await openMailbox(broker, names, all);
+}
+
+/** Why no worker is asked although some listen: a binding of ours might stop one. */
+function wrongSettings(channels: Channels, names: BrokerKeys): RedisError | undefined {
+  if (channels.listening === 0) return undefined;
+  const { separator } = names.settings;
+  const seen = separatorsOf(channels);
+  if (separator !== undefined && seen.length > 0 && !seen.includes(separator)) {
+    const those = seen.map((one) => (one === undefined ? 'none' : JSON.stringify(one)));
+    return new RedisError(
+      'ESEPARATOR',
+      `the config says "separator": ${JSON.stringify(separator)}, and the workers' own entries show ${those.join(', ')}`,
+      `"separator": ${those[0]}, or leave it out`,
+    );
+  }
+  const unasked = channels.all.filter(
+    ({ listening, reply }) => listening > 0 && reply === undefined,
+  );
+  if (unasked.length === 0) return undefined;
+  return new RedisError(
+    'ESEPARATOR',
+    `workers listen on ${unasked[0]?.channel.toString()}, which other databases share, and their separator is not certain: ${seen.length} are in ${unasked[0]?.names.binding(unasked[0].names.controlExchange).toString()}`,
+    'remove the entries of workers that are gone',
+  );
+}
+
+const NO_CHANNELS: Pick<Channels, 'all' | 'listening'> = { all: [], listening: 0 };
 const NO_CONSUMERS: Consumers = { all: 0, celery: 0 };
 
-/** @param idle names of workers that listen and consume nothing. */
+/**
+ * @param channels where workers were asked; none where nobody could be.
+ * @param idle names of workers that listen and consume nothing.
+ */
 async function consumersBeyond(
-  listening: number,
+  { all: channels, listening }: Pick<Channels, 'all' | 'listening'>,
   idle: readonly string[],
   found: {
     readonly broker: RedisConnection;
-    readonly names: BrokerKeys;
     readonly db: number;
     readonly clients: Clients;
     readonly asked: Mailbox | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<Consumers> {
-  const { broker, names, db, asked } = found;
+  const { broker, asked } = found;
   const consuming = listening - idle.length;
   const { waiting, atWork } = await countConsumers(found, Math.max(0, consuming));
   if (waiting.all + atWork <= consuming) return NO_CONSUMERS;
@@ -108,7 +177,7 @@ async function consumersBeyond(
   const now =
     asked === undefined || idle.length === 0 ? undefined : await askForQueues(asked, idle);
   const still = idle.filter((name) => now?.get(name)?.length === 0);
-  const heard = Math.max(listening, await countListeners(broker, names, db));
+  const heard = Math.max(listening, await countListeners(broker, channels));
   // One that was told to consume no more, and has just ended a task, looks as if it were at work.
   const beyond = (all: number): number =>
     Math.max(0, all - (heard - still.length), all + atWork - heard);
@@ -155,12 +224,13 @@ export async function judgeHolds(
  */
 export async function silentNames(
   broker: RedisConnection,
-  names: BrokerKeys,
-  enquiry: Enquiry,
+  { channels, enquiry }: Pick<WorkerLook, 'channels' | 'enquiry'>,
 ): Promise<readonly string[]> {
+  if (enquiry === undefined) return [];
   if (enquiry.silent() + twinsOf(enquiry) === 0) return [];
   const answered = new Set(enquiry.workers().map((worker: Worker) => worker.name));
-  const declared = await refusable(declaredWorkers(broker, names));
+  const controls = channels.all.filter(({ listening }) => listening > 0).map(({ names }) => names);
+  const declared = await refusable(declaredWorkers(broker, controls));
   if (declared instanceof RedisError) return [];
   return declared.filter((name) => !answered.has(name)).toSorted();
 }

@@ -4,7 +4,9 @@ import { CLIENT_NAME } from '../redis/client.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import { over } from '../redis/over.ts';
-import { parseBinding } from './keys.ts';
+import { startsWith } from '../redis/scan.ts';
+import { hasThreeParts } from './channels.ts';
+import type { ControlChannel } from './channels.ts';
 import type { BrokerKeys } from './keys.ts';
 import { encodeControl } from './pidbox.ts';
 import { createQuestions, startQuestion } from './questions.ts';
@@ -50,29 +52,24 @@ const FIRST_PAUSE_MS = 4;
 const LONGEST_PAUSE_MS = 50;
 
 /**
- * How many workers listen, asked with a message that wants no reply and changes nothing.
- * @throws RedisError, NOPERM when this user may not PUBLISH there.
+ * @param channels where workers may listen; whoever comes to the first is asked as well, the others
+ *   count only where somebody listens now.
+ * @throws RedisError.
  */
-export async function countListeners(
-  broker: RedisConnection,
-  names: BrokerKeys,
-  db: number,
-): Promise<number> {
-  const ping = { method: 'ping', args: {}, to: undefined, reply: undefined };
-  const message = encodeControl({ exchange: names.controlExchange, ...ping });
-  return await over(broker, async () => broker.send('PUBLISH', names.mailbox(db), message));
-}
-
-/** @throws RedisError. */
 export async function openMailbox(
   broker: RedisConnection,
   names: BrokerKeys,
-  db: number,
+  channels: readonly ControlChannel[],
 ): Promise<Mailbox> {
   const oid = `${CLIENT_NAME}-${Date.now()}-${randomUUID()}`;
   const list = names.replies(oid);
   const questions = createQuestions();
-  await broker.send('SADD', names.binding(names.replyExchange), bindingOf(names, oid));
+  const routes = channels
+    .filter(({ listening }, index) => index === 0 || listening > 0)
+    .map((channel) => routeOf(channel, names.replyQueue(oid), oid))
+    .filter((route) => route !== undefined);
+  const bindings = routes.map(({ binding }) => binding).filter((one) => one !== undefined);
+  await Promise.all(bindings.map(async ({ key, member }) => broker.send('SADD', key, member)));
 
   // Read, and taken away by a command whose answer was lost: perhaps still there.
   let uncertain: readonly Buffer[] = [];
@@ -101,20 +98,25 @@ export async function openMailbox(
       const question = startQuestion();
       // To kombu an empty destination is everyone (`Node.handle_message`).
       if (to?.length === 0) return question;
-      const listening = await over(broker, async () => {
+      const counts = await over(broker, async () => {
         // Answers to one that was asked twice are told apart.
         const ticket = randomUUID();
         questions.ask(ticket, question);
-        const reply = { exchange: names.replyExchange, routingKey: oid, ticket };
-        const message = encodeControl({ exchange: names.controlExchange, method, args, to, reply });
         try {
-          return await broker.send('PUBLISH', names.mailbox(db), message);
+          return await Promise.all(
+            routes.map(async ({ channel, exchange, reply }) => {
+              const control = { exchange, method, args, to, reply: { ...reply, ticket } };
+              return await broker.send('PUBLISH', channel, encodeControl(control));
+            }),
+          );
         } catch (error) {
           questions.forget(ticket);
           throw error;
         }
       });
-      question.listening = listening;
+      question.listening = counts.reduce((sum, count) => sum + count, 0);
+      const here = counts.map((count, index) => Math.min(count, routes[index]?.most ?? count));
+      const listening = here.reduce((sum, count) => sum + count, 0);
       question.reached = Math.min(listening, to?.length ?? listening);
       return question;
     },
@@ -135,13 +137,44 @@ export async function openMailbox(
       }
     },
     async close(connection = broker) {
-      await removeReplyList(connection, names, oid);
+      await Promise.all([
+        ...bindings.map(async ({ key, member }) => permitted(connection.send('SREM', key, member))),
+        permitted(connection.unlink([list])),
+      ]);
       // A worker that has just looked the binding up still pushes its reply.
       if (!questions.areOpen()) return;
       await sleep(REPLY_MS);
       await connection.unlink([list]);
     },
   };
+}
+
+interface Route {
+  readonly channel: Buffer;
+  readonly exchange: string;
+  readonly most: number;
+  readonly reply: { readonly exchange: string; readonly routingKey: string };
+  /** What must be written before a worker may reply. */
+  readonly binding: { readonly key: Buffer; readonly member: string } | undefined;
+}
+
+/** @param queue that the replies come in. */
+function routeOf(
+  { channel, names, most, reply }: ControlChannel,
+  queue: string,
+  oid: string,
+): Route | undefined {
+  if (reply === undefined) return undefined;
+  const base = { channel, exchange: names.controlExchange, most };
+  // Routing key, no pattern, queue: kombu routes a reply only where it finds this.
+  const member = [oid, '', queue].join(names.separator);
+  const isReadable = hasThreeParts(member, names.separator);
+  if (reply === 'direct' || !isReadable) {
+    return { ...base, reply: { exchange: '', routingKey: queue }, binding: undefined };
+  }
+  const exchange = names.replyExchange;
+  const binding = { key: names.binding(exchange), member };
+  return { ...base, reply: { exchange, routingKey: oid }, binding };
 }
 
 const OURS = /^(media-cleanup-[0-9a-f]{8})-(\d+)-/;
@@ -154,9 +187,9 @@ const LEFT_OVER_MS = 24 * 3_600_000;
  */
 export async function removeLeftovers(broker: RedisConnection, names: BrokerKeys): Promise<void> {
   const members = await broker.send('SMEMBERS', names.binding(names.replyExchange));
-  const oids = members.map((member) => parseBinding(member)?.routingKey ?? '');
-  const others = oids.filter((oid) => OURS.test(oid) && !oid.startsWith(CLIENT_NAME));
-  if (others.length === 0) return;
+  const oids = members.map((member) => oidOf(member.toString(), names));
+  const others = new Set(oids.filter((oid) => OURS.test(oid) && !oid.startsWith(CLIENT_NAME)));
+  if (others.size === 0) return;
   // Whoever may not see the clients goes by the time alone.
   const connected = await broker.send('CLIENT', 'LIST').then(String, () => undefined);
   for (const oid of others) {
@@ -164,6 +197,13 @@ export async function removeLeftovers(broker: RedisConnection, names: BrokerKeys
     const isGone = connected !== undefined && !connected.includes(`name=${clientOf(oid)}`);
     if (isOver || isGone) await removeReplyList(broker, names, oid);
   }
+}
+
+/** Told from the queue at the end of a binding: the separator before it may be any. */
+function oidOf(member: string, names: BrokerKeys): string {
+  const end = names.replyQueue('');
+  const start = member.lastIndexOf('media-cleanup-');
+  return start >= 0 && member.endsWith(end) ? member.slice(start, -end.length) : '';
 }
 
 /** What the run is called in CLIENT LIST that has this reply list. */
@@ -178,13 +218,12 @@ export async function removeReplyList(
   oid: string,
 ): Promise<void> {
   // Who may not tidy up leaves an empty name behind, and has done its work all the same.
+  const key = names.binding(names.replyExchange);
+  const members = (await permitted(broker.send('SMEMBERS', key))) ?? [];
+  // Whatever separator the run wrote it with.
+  const own = members.filter((member) => startsWith(member, Buffer.from(oid)));
   await Promise.all([
-    permitted(broker.send('SREM', names.binding(names.replyExchange), bindingOf(names, oid))),
+    ...(own.length === 0 ? [] : [permitted(broker.send('SREM', key, ...own))]),
     permitted(broker.unlink([names.replies(oid)])),
   ]);
-}
-
-/** Routing key, no pattern, queue: kombu routes a reply only where it finds this. */
-function bindingOf(names: BrokerKeys, oid: string): string {
-  return [oid, '', names.replyQueue(oid)].join(names.separator);
 }

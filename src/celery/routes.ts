@@ -102,11 +102,7 @@ export async function declaredQueues(
   names: BrokerKeys,
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> {
-  const queues = new Set<string>();
-  for await (const { key } of exchanges(broker, names, signal)) {
-    await addTaskQueues(queues, broker, key);
-  }
-  return queues;
+  return taskQueuesOf(await readTables(broker, names, signal), names);
 }
 
 /**
@@ -119,54 +115,64 @@ export async function possibleQueues(
   names: BrokerKeys,
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> {
-  const queues = new Set<string>();
-  for await (const { key, name } of exchanges(broker, names, signal)) {
-    if (!isTaskExchange(name)) continue;
-    queues.add(name);
-    await addTaskQueues(queues, broker, key);
-  }
-  return queues;
+  const tables = await readTables(broker, names, signal);
+  return new Set([...[...tables.keys()].filter(isTaskExchange), ...taskQueuesOf(tables, names)]);
 }
 
-/** Every exchange that has bindings in this database: their key, and the exchange's name. */
-async function* exchanges(
+/** The bindings of every exchange of this database, by its name. */
+async function readTables(
   broker: RedisConnection,
   names: BrokerKeys,
   signal: AbortSignal,
-): AsyncGenerator<{ readonly key: Buffer; readonly name: string }> {
+): Promise<ReadonlyMap<string, readonly Buffer[]>> {
+  const tables = new Map<string, readonly Buffer[]>();
   for await (const keys of scanKeys(broker, names.bindings, signal)) {
     for (const key of keys) {
-      yield { key, name: key.subarray(names.bindings.length).toString() };
+      const exchange = key.subarray(names.bindings.length).toString();
+      tables.set(exchange, await readMembers(broker, key));
     }
   }
+  return tables;
 }
 
-async function addTaskQueues(
-  queues: Set<string>,
-  broker: RedisConnection,
-  bindings: Buffer,
-): Promise<void> {
-  for (const { queue } of await readBindings(broker, bindings)) {
-    if (isTaskQueue(queue)) queues.add(queue);
+/** Workers' mailboxes, and queues that are called like their exchange, show the separators in use. */
+function taskQueuesOf(
+  tables: ReadonlyMap<string, readonly Buffer[]>,
+  { settings }: BrokerKeys,
+): ReadonlySet<string> {
+  const separators = new Set([settings.separator]);
+  for (const [exchange, members] of tables) {
+    for (const member of members) {
+      separators.add(separatorOfMailbox(member) ?? separatorBefore(exchange, member));
+    }
   }
+  const known = [...separators].filter((one) => one !== undefined);
+  const queues = [...tables].flatMap(([exchange, members]) =>
+    isTaskExchange(exchange)
+      ? members.map((member) => parseBinding(member, known)?.queue ?? '')
+      : [],
+  );
+  return new Set(queues.filter((queue) => queue !== '' && isTaskQueue(queue)));
 }
 
 /**
  * Names of the workers that have declared a mailbox: those that listen, and those that were killed
- * since. @throws RedisError.
+ * since.
+ * @param controls names of the control exchanges. @throws RedisError.
  */
 export async function declaredWorkers(
   broker: RedisConnection,
-  names: BrokerKeys,
+  controls: readonly BrokerKeys[],
 ): Promise<readonly string[]> {
-  const bindings = await readBindings(broker, names.binding(names.controlExchange));
-  return bindings.map(({ queue }) => names.workerOf(queue)).filter((name) => name !== undefined);
-}
-
-async function readBindings(broker: RedisConnection, key: Buffer): Promise<readonly Binding[]> {
-  return (await readMembers(broker, key))
-    .map((member) => parseBinding(member))
-    .filter((binding) => binding !== undefined);
+  const found = await Promise.all(
+    controls.map(async (names) =>
+      (await readMembers(broker, names.binding(names.controlExchange))).map((member) => {
+        const separator = separatorOfMailbox(member) ?? names.separator;
+        return names.workerOf(parseBinding(member, [separator])?.queue ?? '');
+      }),
+    ),
+  );
+  return [...new Set(found.flat())].filter((name) => name !== undefined);
 }
 
 async function readMembers(broker: RedisConnection, key: Buffer): Promise<readonly Buffer[]> {

@@ -2,7 +2,7 @@ import { MOST_REMEMBERED } from '../celery/cancel.ts';
 import { readClients } from '../celery/clients.ts';
 import { lookAtWorkers } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
-import { countListeners } from '../celery/mailbox.ts';
+import { countListeners } from '../celery/channels.ts';
 import type { Mailbox } from '../celery/mailbox.ts';
 import { ANSWER_MS, enquire } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
@@ -14,6 +14,7 @@ import { databaseOf, ownWorkers } from './look-at-workers.ts';
 import { sharedTaskFailures } from '../wipe/left-messages.ts';
 import { refreshLeftRunning } from '../wipe/running-tasks.ts';
 import { refreshScheduled } from '../wipe/scheduled-tasks.ts';
+import { unaskedFailures } from '../wipe/unasked-workers.ts';
 import { judgeSilent, silentOf } from '../wipe/silent-workers.ts';
 import {
   forgottenTasksFailure,
@@ -24,7 +25,6 @@ import {
   stubbornTasksFailure,
   surplusRepliesFailure,
   unprovenTasksFailure,
-  withoutRemoteControlFailure,
 } from './worker-warnings.ts';
 
 /** Workers with tasks that nothing can kill are asked again so often. */
@@ -104,8 +104,8 @@ async function looksAnew(crew: Crew, broker: RedisConnection, look: WorkerLook):
 async function lookForNewcomers(crew: Crew, broker: RedisConnection): Promise<void> {
   const { step, look, link } = crew;
   if (link === undefined || look?.trouble !== undefined) return;
+  if (look !== undefined && (await countListeners(broker, look.channels.all)) === 0) return;
   const db = databaseOf(link.target);
-  if ((await countListeners(broker, step.keys.broker, db)) === 0) return;
   crew.look = await lookAtWorkers(broker, step.keys.broker, db, step.signal);
   await cancelRound(crew, broker);
 }
@@ -133,9 +133,12 @@ export function reportStragglers(crew: Crew): boolean {
   const { step, look, link, leftRunning, shared, unproven, stubborn, secretive, silent, missing } =
     crew;
   for (const [worker, tasks] of crew.scheduled) step.report(scheduledTasksFailure(worker, tasks));
-  const deaf = look?.withoutRemoteControl.celery ?? 0;
-  if (deaf > 0 && link !== undefined) step.report(withoutRemoteControlFailure(link, deaf));
-  const known = deaf + crew.scheduled.size + missing.size > 0;
+  const unasked =
+    look === undefined || link === undefined
+      ? []
+      : unaskedFailures(step.service.config, link, look);
+  unasked.forEach(step.report);
+  const known = unasked.length + crew.scheduled.size + missing.size > 0;
   if (look?.enquiry === undefined) return known;
   for (const worker of new Set(leftRunning.map((task) => task.worker))) {
     const tasks = leftRunning.filter((task) => task.worker === worker);

@@ -1,6 +1,7 @@
 import { forgetHolds } from '../celery/hold.ts';
 import type { Hold } from '../celery/hold.ts';
-import { openMailbox, removeLeftovers } from '../celery/mailbox.ts';
+import { openMailboxAnew } from '../celery/look.ts';
+import { removeLeftovers } from '../celery/mailbox.ts';
 import { countQueued, findQueueKeys } from '../celery/queue.ts';
 import { findConfigFile } from '../config/find.ts';
 import { readEnvFiles } from '../config/env-file.ts';
@@ -169,6 +170,7 @@ async function diagnose(
       .first.filter(({ code }) => code !== 'NOPERM' || isAllowed(redis.checks))
       .map((failure) => problemOf('celery', failure)),
     ...queues.map((queue) => queueCheck(queue, workers)),
+    ...workers.problems.map((failure) => problemOf('workers', failure)),
     ...workersChecks(service, workers),
   ];
   const { name } = service.config;
@@ -364,7 +366,7 @@ async function resumeHeld(
       signal.throwIfAborted();
       const db = link === undefined ? 0 : databaseOf(link.target);
       await removeLeftovers(broker, keys.broker);
-      const mailbox = await openMailbox(broker, keys.broker, db);
+      const mailbox = await openMailboxAnew(broker, keys.broker, db);
       try {
         const done = await tellToResume(held, mailbox);
         await forgetHolds(broker, keys.broker, done);

@@ -11,6 +11,7 @@ import { onLink } from './links.ts';
 import { canHaveWorkers, databaseOf, ownWorkers } from './look-at-workers.ts';
 import { noteLeftRunning } from '../wipe/running-tasks.ts';
 import { noteScheduled } from '../wipe/scheduled-tasks.ts';
+import { settingsFailure } from '../wipe/celery-settings.ts';
 import { judgeSilent } from '../wipe/silent-workers.ts';
 import { wipeQueue } from './wipe-redis.ts';
 import { cannotAskWarning, noRemoteControlWarning, whoIsSilent } from './worker-warnings.ts';
@@ -33,7 +34,8 @@ export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void>
       refusable(removeLeftovers(broker, keys.broker)),
     ]);
     crew.look = look;
-    if (look.trouble !== undefined) step.warn(cannotAskWarning(link, keys, look.trouble.message));
+    if (look.trouble !== undefined && settingsFailure(service.config, link, look) === undefined)
+      step.warn(cannotAskWarning(link, keys, look.trouble.message));
     const { all, celery } = look.withoutRemoteControl;
     // Those that ask as Celery does are an error at the end: see `reportStragglers`.
     if (all > celery) step.warn(noRemoteControlWarning(link, all - celery));

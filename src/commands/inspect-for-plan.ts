@@ -56,6 +56,7 @@ export async function inspectForPlan(
   const workers = kinds.includes('queue')
     ? await inspectWorkers(service, report, signal)
     : NO_WORKERS;
+  workers.problems.forEach(report);
   warnings.push(...workersWarnings(service, workers));
   const indexKeys = kinds.includes('jobs') ? await countIndexes(service, report, signal) : 0;
   const list = failures.list();

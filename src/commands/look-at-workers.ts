@@ -9,6 +9,7 @@ import type { RedisTarget } from '../redis/target.ts';
 import { NO_WORKERS } from '../report/types.ts';
 import type { Failure, TaskCensus, WorkerCensus, Workers } from '../report/types.ts';
 import { leftWarning, sharedTaskFailures } from '../wipe/left-messages.ts';
+import { settingsFailure } from '../wipe/celery-settings.ts';
 import { onLink } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
@@ -86,6 +87,7 @@ async function describeWorkers(
 ): Promise<Workers> {
   const keys = serviceKeys(service);
   const { enquiry } = look;
+  const problem = service.broker && settingsFailure(service.config, service.broker, look);
   const { standing, possible, going } = await judgeHolds(broker, look, keys.queues);
   const own = enquiry === undefined ? [] : await ownWorkers(broker, keys, enquiry.workers());
   return {
@@ -95,9 +97,7 @@ async function describeWorkers(
     withoutRemoteControl: look.withoutRemoteControl.all,
     silent: enquiry?.silent() ?? 0,
     silentNames:
-      enquiry === undefined || enquiry.silent() === 0
-        ? []
-        : await silentNames(broker, keys.broker, enquiry),
+      enquiry === undefined || enquiry.silent() === 0 ? [] : await silentNames(broker, look),
     held: standing.map(({ worker, queue }) => ({ worker, queue })),
     maybeHeld: possible.map(({ worker, queue }) => ({ worker, queue })),
     heldByOthers: going.map(({ worker, queue }) => ({ worker, queue })),
@@ -105,7 +105,8 @@ async function describeWorkers(
     leftTasks: sharedTasksOf(own, []).flatMap(([worker, tasks]) =>
       sharedTaskFailures(service, worker, tasks).map(leftWarning),
     ),
-    trouble: look.trouble?.message,
+    trouble: problem === undefined ? look.trouble?.message : undefined,
+    problems: problem === undefined ? [] : [problem],
   };
 }
 

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forgetHolds, tellToConsume } from '../celery/hold.ts';
 import type { Hold } from '../celery/hold.ts';
-import { refusable } from '../celery/look.ts';
-import { openMailbox } from '../celery/mailbox.ts';
+import { openMailboxAnew, refusable } from '../celery/look.ts';
 import type { Mailbox } from '../celery/mailbox.ts';
 import { ANSWER_MS, askForQueues } from '../celery/workers.ts';
 import { connectRedis } from '../redis/connect.ts';
@@ -95,7 +94,8 @@ async function resume(
   const names = step.keys.broker;
   if (broker === undefined) throw new RedisError('ECONNRESET', 'Connection lost', '');
   // The one of the hold, unless the connection was lost that it is on.
-  const mailbox = isFirst && look?.mailbox ? look.mailbox : await openMailbox(broker, names, db);
+  const mailbox =
+    isFirst && look?.mailbox ? look.mailbox : await openMailboxAnew(broker, names, db);
   try {
     // Read in one go, both may be done in any order.
     if (crew.unsettled) await sleep(SETTLE_MS);

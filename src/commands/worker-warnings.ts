@@ -2,7 +2,7 @@ import type { Hold } from '../celery/hold.ts';
 import type { WorkerTask } from '../celery/workers.ts';
 import { printable } from '../report/printable.ts';
 import { localTime } from '../report/log-line.ts';
-import { counted, grouped } from '../report/text.ts';
+import { capitalized, counted, grouped } from '../report/text.ts';
 import type { Failure, Workers } from '../report/types.ts';
 import type { Link } from './links.ts';
 import { databaseOf, isRunning } from './look-at-workers.ts';
@@ -180,10 +180,6 @@ function dueText(tasks: readonly Scheduled[]): string {
   const latest = times.reduce((one, other) => Math.max(one, other));
   const [first, last] = [earliest, latest].map((time) => localTime(new Date(time)));
   return first === last ? `due ${first}` : `due from ${first} to ${last}`;
-}
-
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** A worker that was told to shut down for its scheduled tasks. @param waited seconds. */

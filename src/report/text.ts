@@ -122,3 +122,7 @@ export function cut(text: string, width: number, ellipsis: string): string {
   }
   return kept + ellipsis;
 }
+
+export function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

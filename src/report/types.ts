@@ -155,6 +155,8 @@ export interface Workers {
   readonly leftTasks: readonly string[];
   /** Why nobody could be asked. */
   readonly trouble: string | undefined;
+  /** Settings of the app that the config contradicts, or that cannot be told. */
+  readonly problems: readonly Failure[];
 }
 
 export const NO_WORKERS: Workers = {
@@ -170,6 +172,7 @@ export const NO_WORKERS: Workers = {
   idle: [],
   leftTasks: [],
   trouble: undefined,
+  problems: [],
 };
 
 export interface ServiceReport extends Coverage {

@@ -1,5 +1,5 @@
 import { lookAtWorkers } from '../celery/look.ts';
-import { countListeners } from '../celery/mailbox.ts';
+import { countListeners } from '../celery/channels.ts';
 import { ANSWER_MS, enquire } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { countExisting } from '../redis/jobs.ts';
@@ -71,7 +71,7 @@ async function askAgain(crew: Crew, link: Link, broker: RedisConnection): Promis
   if (look?.mailbox === undefined || look.enquiry === undefined) {
     // Known before: no worker listens, or this user may not ask the workers.
     if (look?.trouble !== undefined) return;
-    if (look !== undefined && (await countListeners(broker, names, db)) === 0) return;
+    if (look !== undefined && (await countListeners(broker, look.channels.all)) === 0) return;
     crew.look = await lookAtWorkers(broker, names, db, step.signal);
     const { trouble } = crew.look;
     if (trouble !== undefined) step.warn(cannotAskWarning(link, step.keys, trouble.message));

@@ -42,7 +42,8 @@ export async function silentOf(
 ): Promise<Crew['silent']> {
   const twins = twinsOf(enquiry);
   if (enquiry.silent() + twins === 0) return { count: 0, names: [] };
-  const possible = await silentNames(broker, crew.step.keys.broker, enquiry);
+  const possible =
+    crew.look === undefined ? [] : await silentNames(broker, { ...crew.look, enquiry });
   // A name that answered twice is two workers, or one of those that did not answer is hidden by it.
   const silent = enquiry.silent() + Math.min(twins, possible.length);
   if (silent === 0) return { count: 0, names: [] };

@@ -33,7 +33,7 @@ export async function fakeWorker(
     const message = JSON.parse(text) as { readonly body: string };
     const control = JSON.parse(Buffer.from(message.body, 'base64').toString()) as Control & {
       readonly ticket?: string;
-      readonly reply_to?: { readonly routing_key: string };
+      readonly reply_to?: { readonly exchange: string; readonly routing_key: string };
     };
     heard.push(control);
     const { ticket, reply_to: to } = control;
@@ -43,7 +43,9 @@ export async function fakeWorker(
     );
     if (replies.length === 0) return;
     setTimeout(() => {
-      void sender.lpush(`${to.routing_key}.reply.celery.pidbox`, ...replies).catch(() => undefined);
+      // The default exchange names the queue itself (kombu's `basic_publish`).
+      const list = to.exchange === '' ? to.routing_key : `${to.routing_key}.${to.exchange}`;
+      void sender.lpush(list, ...replies).catch(() => undefined);
     }, delay);
   });
   await listener.psubscribe(`/${db}.celery.pidbox`);
