@@ -499,7 +499,7 @@ describe.skipIf(!possible)('where workers cannot be asked', () => {
     ]);
   });
 
-  test('no permission to PUBLISH is a warning that names it', async () => {
+  test('no permission to PUBLISH is named, and beside a consumer nothing is verified', async () => {
     const stack = ownStack();
     const redis = await redisFor(stack, { acl: ['user media on >secret ~* &* +@all -publish'] });
     const url = `redis://media:secret@127.0.0.1:${redis.port}/1`;
@@ -512,10 +512,14 @@ describe.skipIf(!possible)('where workers cannot be asked', () => {
     enqueue(app, [{ id: 'long', task: 'sleep', args: [60] }]);
     await worker.waitForLog('[long] received');
     const { code, service, stdout, stderr } = await stack.wipe();
-    expect(code).toBe(0);
+    expect(code).toBe(1);
     expect(service).toMatchObject({
       jobs_removed: 1,
       tasks_cancelled: 0,
+      verified: false,
+      errors: [
+        expect.stringMatching(/1 consumer on .*: Could not be asked or stopped \(Not permitted/),
+      ],
       warnings: [
         expect.stringMatching(
           /could not be asked or stopped \(Not permitted: .*publish.*stop the workers, or allow it: ACL SETUSER … \+publish &\/1\.celery\.pidbox/,

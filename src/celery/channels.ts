@@ -84,11 +84,13 @@ export async function findChannels(
       const { channel } = candidate;
       const table = tables.find(({ exchange }) => exchange === candidate.names.controlExchange);
       const heard = answered(counts[index]) ?? 0;
-      const most = isShared
-        ? mostOf(table?.mailboxes ?? [], known, all, candidate.names)
+      const here = isShared ? clientsBeside(known, all) : Infinity;
+      const mailboxes = isShared
+        ? mailboxesBeside(table?.mailboxes ?? [], candidate.names, all)
         : Infinity;
+      const most = Math.max(0, Math.min(here, mailboxes));
       const listening = Math.min(heard, most);
-      const separator = table && separatorOf(table, heard);
+      const separator = table && separatorOf(table, Math.min(heard, here));
       const own =
         separator === undefined
           ? candidate.names
@@ -99,7 +101,7 @@ export async function findChannels(
   }
   return {
     all,
-    listening: all.reduce((sum, one) => sum + one.listening, 0),
+    listening: listeningOn(all),
     mailboxes: tables.flatMap(({ mailboxes }) => mailboxes),
     trouble: all.some(({ listening }) => listening > 0) ? undefined : trouble,
   };
@@ -144,21 +146,24 @@ function canBeHeard(prefix: string | false | undefined, controlExchange: string)
   return prefix === undefined || prefix === false || /^\/[^.]*\.$/.test(prefix);
 }
 
-/** Workers of this database have a mailbox in its table, and two connections at least. */
-function mostOf(
+/** Workers have two connections at least; how many may be workers that were not heard yet. */
+function clientsBeside(clients: Clients | undefined, before: readonly ControlChannel[]): number {
+  if (clients === undefined) return Infinity;
+  return Math.min(clients.popping.length, clients.subscribers.length) - listeningOn(before);
+}
+
+/** How many mailboxes in the table may be of workers that were not heard yet. */
+function mailboxesBeside(
   mailboxes: readonly Buffer[],
-  clients: Clients | undefined,
-  before: readonly ControlChannel[],
   { controlExchange }: BrokerKeys,
+  before: readonly ControlChannel[],
 ): number {
-  const listening = (those: readonly ControlChannel[]): number =>
-    those.reduce((sum, one) => sum + one.listening, 0);
   const bound = before.filter(({ names }) => names.controlExchange === controlExchange);
-  const here = Math.min(
-    clients?.popping.length ?? Infinity,
-    clients?.subscribers.length ?? Infinity,
-  );
-  return Math.max(0, Math.min(mailboxes.length - listening(bound), here - listening(before)));
+  return mailboxes.length - listeningOn(bound);
+}
+
+function listeningOn(channels: readonly ControlChannel[]): number {
+  return channels.reduce((sum, { listening }) => sum + listening, 0);
 }
 
 /**

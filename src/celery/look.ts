@@ -132,22 +132,21 @@ function wrongSettings(channels: Channels, names: BrokerKeys): RedisError | unde
   if (channels.listening === 0) return undefined;
   const { separator } = names.settings;
   const seen = separatorsOf(channels);
+  const shown = seen.map((one) => (one === undefined ? 'none' : JSON.stringify(one))).join(', ');
   if (separator !== undefined && seen.length > 0 && !seen.includes(separator)) {
-    const those = seen.map((one) => (one === undefined ? 'none' : JSON.stringify(one)));
     return new RedisError(
       'ESEPARATOR',
-      `the config says "separator": ${JSON.stringify(separator)}, and the workers' own entries show ${those.join(', ')}`,
-      `"separator": ${those[0]}, or leave it out`,
+      `the config says "separator": ${JSON.stringify(separator)}, and the workers' own entries show ${shown}`,
+      `"separator": ${shown}, or leave it out`,
     );
   }
-  const unasked = channels.all.filter(
-    ({ listening, reply }) => listening > 0 && reply === undefined,
-  );
-  if (unasked.length === 0) return undefined;
+  const unasked = channels.all.find(({ listening, reply }) => listening > 0 && reply === undefined);
+  if (unasked === undefined) return undefined;
+  const table = unasked.names.binding(unasked.names.controlExchange).toString();
   return new RedisError(
     'ESEPARATOR',
-    `workers listen on ${unasked[0]?.channel.toString()}, which other databases share, and their separator is not certain: ${seen.length} are in ${unasked[0]?.names.binding(unasked[0].names.controlExchange).toString()}`,
-    'remove the entries of workers that are gone',
+    `workers listen on ${unasked.channel.toString()}, which other databases share, and their separator is not certain: ${table} shows ${shown}`,
+    `remove the entries of workers that are gone: redis-cli SREM ${table} …`,
   );
 }
 

@@ -16,6 +16,8 @@ export function settingsFailure(
     item: `${counted(listening, 'worker')} on ${link.label}`,
     code: trouble.code,
     reason: `${capitalized(trouble.message)}: not asked, since an entry with another separator than its own stops a worker for good`,
-    hint: `in the config, services.${name}.celery: ${trouble.hint}`,
+    hint: trouble.hint.startsWith('"separator"')
+      ? `in the config, services.${name}.celery: ${trouble.hint}`
+      : trouble.hint,
   };
 }
