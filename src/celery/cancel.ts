@@ -1,7 +1,5 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import type { BrokerKeys } from './keys.ts';
-import type { Mailbox, Sent } from './mailbox.ts';
-import { asRecord } from './message.ts';
 import { createRouter } from './routes.ts';
 import { ownership, sharedWith } from './scope.ts';
 import type { QueueScope, Shared } from './scope.ts';
@@ -9,8 +7,6 @@ import type { Worker, WorkerTask } from './workers.ts';
 
 /** How many revoked ids a worker remembers (celery/worker/state.py `REVOKES_MAX`). */
 export const MOST_REMEMBERED = 50_000;
-
-const IDS_A_MESSAGE = 500;
 
 export type SharedTask = WorkerTask & Shared;
 
@@ -39,39 +35,4 @@ export async function ownTasks(
     return tasks;
   };
   return { tasks: await filter(worker.tasks), revoked: await filter(worker.revoked), shared };
-}
-
-/**
- * Revokes tasks by their ids: running ones are killed (SIGKILL), waiting ones are dropped when their
- * turn comes. A worker without a task of such an id only remembers it.
- * @param to names of workers; undefined: every one that listens.
- * @returns what their replies come to.
- * @throws RedisError.
- */
-export async function revoke(
-  mailbox: Mailbox,
-  taskIds: readonly string[],
-  to?: readonly string[],
-): Promise<readonly Sent[]> {
-  const sent: Sent[] = [];
-  for (let start = 0; start < taskIds.length; start += IDS_A_MESSAGE) {
-    const batch = taskIds.slice(start, start + IDS_A_MESSAGE);
-    const how = { task_id: batch, terminate: true, signal: 'SIGKILL' };
-    sent.push(await mailbox.send('revoke', how, to));
-  }
-  return sent;
-}
-
-/**
- * The workers that answered that they cannot: no pool but prefork has `terminate_job`
- * (celery/concurrency/base.py).
- */
-export function unableToKill(revocations: readonly Sent[]): ReadonlySet<string> {
-  const unable = new Set<string>();
-  for (const { replies } of revocations) {
-    for (const [worker, reply] of replies) {
-      if (asRecord(reply)?.['error'] !== undefined) unable.add(worker);
-    }
-  }
-  return unable;
 }

@@ -44,7 +44,8 @@ export async function readHolds(
   for (let index = 0; index + 1 < flat.length; index += 2) {
     const [worker, queue] = (flat[index] as Buffer).toString().split(SEPARATOR);
     const note = asRecord(parseJson(flat[index + 1] as Buffer));
-    if (worker === undefined || queue === undefined) continue;
+    // Without a queue it is a note of another kind: see control/dropped.ts.
+    if (worker === undefined || queue === undefined || queue === '') continue;
     const since = typeof note?.['since'] === 'number' ? note['since'] : 0;
     const client = clientOf(asText(note?.['oid']) ?? '');
     holds.push({ worker, queue, since, client });

@@ -6,6 +6,8 @@ import { readClients } from './clients.ts';
 import type { Clients } from './clients.ts';
 import { countConsumers } from './consumers.ts';
 import type { Consumers } from './consumers.ts';
+import { readDropped } from './control/dropped.ts';
+import type { NotedDrop } from './control/dropped.ts';
 import { readHolds, serverTime, stateOfHold } from './hold.ts';
 import type { NotedHold } from './hold.ts';
 import type { BrokerKeys } from './keys.ts';
@@ -26,6 +28,8 @@ export interface WorkerLook {
   readonly withoutRemoteControl: Consumers;
   /** Holds that a run noted and did not end. */
   readonly holds: readonly NotedHold[];
+  /** Tasks that a run noted as dropped before they began. */
+  readonly dropped: readonly NotedDrop[];
   /** Why nobody could be asked. */
   readonly trouble: RedisError | undefined;
   /** Undefined when nobody listens, or could be asked. The caller closes it. */
@@ -46,15 +50,17 @@ export async function lookAtWorkers(
 ): Promise<WorkerLook> {
   const clients = refusable(readClients(broker, db));
   const known = clients.then((one) => (one instanceof RedisError ? undefined : one));
-  const [channels, seen, holds] = await Promise.all([
+  const [channels, seen, holds, dropped] = await Promise.all([
     findAllChannels(broker, names, db, known, signal),
     known,
     refusable(readHolds(broker, names)),
+    refusable(readDropped(broker, names)),
   ]);
   const base = {
     channels,
     clients: seen,
     holds: holds instanceof RedisError ? [] : holds,
+    dropped: dropped instanceof RedisError ? [] : dropped,
   };
   const find = async (asked?: Mailbox, idle: readonly string[] = []): Promise<Consumers> =>
     seen === undefined

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { dice, SEED } from '../../test/support/dice.ts';
-import { unableToKill } from './cancel.ts';
+import { createRevocations } from './control/revocations.ts';
 import type { Mailbox, Sent } from './mailbox.ts';
 import { decodeReply } from './pidbox.ts';
 import { askForQueues, enquire } from './workers.ts';
@@ -77,9 +77,16 @@ test('10,000 random replies to revoke', async () => {
   const below = randomFrom(SEED);
   for (let round = 0; round < ROUNDS; round += 1) {
     const value = randomValue(below, 0);
-    const sent = await mailboxOf('revoke', 'w@x', value).send('revoke', {});
-    const isRefusal = value !== null && typeof value === 'object' && Object.hasOwn(value, 'error');
-    expect([...unableToKill([sent])]).toEqual(isRefusal ? ['w@x'] : []);
+    const has = (name: string): boolean =>
+      value !== null && typeof value === 'object' && Object.hasOwn(value, name);
+    const revocations = createRevocations();
+    await revocations.tell(mailboxOf('revoke', 'w@x', value), 'w@x', [
+      { id: 't', state: 'active' },
+    ]);
+    expect({
+      cannotKill: revocations.cannotKill('w@x'),
+      isConfirmed: revocations.isConfirmed('w@x', 't'),
+    }).toEqual({ cannotKill: has('error'), isConfirmed: has('ok') && !has('error') });
   }
 });
 

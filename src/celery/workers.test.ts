@@ -57,6 +57,7 @@ test('what a worker says, scheduled tasks that are revoked apart from the others
         copies: 1,
         pid: 7,
         uptime: 3,
+        hasThreads: false,
         fanouts: [],
         queues: ['video', 'other'],
         complete: true,
@@ -66,6 +67,7 @@ test('what a worker says, scheduled tasks that are revoked apart from the others
         { ...task, id: 'b', state: 'reserved', startedAt: undefined },
         { ...task, id: 'c', state: 'scheduled', startedAt: undefined, eta: '2030-01-01T00:00:00' },
       ],
+      revokedIds: new Set(['gone']),
       revoked: [
         {
           ...{ ...task, id: 'gone', name: 'x', state: 'scheduled', startedAt: undefined },
@@ -85,6 +87,16 @@ test('a worker that does not tell one of its lists has not told all', async () =
     complete: false,
     tasks: [{ id: 'a' }, { id: 'c' }],
   });
+});
+
+test.each([
+  [{ 'max-concurrency': 2, threads: 2 }, true],
+  [{ 'max-concurrency': 2, processes: [8, 9] }, false],
+  [{ 'max-concurrency': 2, 'free-threads': 1, 'running-threads': 1 }, false],
+  ['N/A', false],
+])('whether the pool %j runs tasks in threads', async (pool, hasThreads) => {
+  const enquiry = await enquire(mailboxWith({ ...ALL, stats: { pool } }), 'with scheduled');
+  expect(enquiry.workers()[0]).toMatchObject({ hasThreads });
 });
 
 test('an error instead of a list is no list', async () => {

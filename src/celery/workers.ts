@@ -28,6 +28,12 @@ export interface Worker {
   readonly pid: number | undefined;
   /** Seconds since it was started. */
   readonly uptime: number | undefined;
+  /**
+   * Whether it runs tasks in threads. There a task that is revoked before it began is never run, and
+   * stays among the active ones for ever: its thread fails when it accepts it
+   * (celery/worker/request.py `on_accepted`, celery/concurrency/base.py `terminate_job`).
+   */
+  readonly hasThreads: boolean;
   /** Every queue that it consumes now; undefined when it did not say. */
   readonly queues: readonly string[] | undefined;
   /** Exchanges of type fanout that its queues are bound to. */
@@ -39,6 +45,8 @@ export interface Worker {
    * it stores the result "revoked" and calls the app's handlers of `task_revoked`.
    */
   readonly revoked: readonly WorkerTask[];
+  /** Ids that it drops when a message with them comes; undefined when it was not asked. */
+  readonly revokedIds: ReadonlySet<unknown> | undefined;
   /** Whether it has told all of this. */
   readonly complete: boolean;
 }
@@ -90,19 +98,23 @@ export async function enquire(
       return [...names].toSorted().map((name): Worker => {
         const info = asRecord(stats.replies.get(name));
         const consumed = readQueues(queues.replies.get(name));
+        const revokedIds = revoked && readIds(revoked.replies.get(name));
         const told = readTasks(
           tasks.map(({ replies }) => replies.get(name)),
-          readIds(revoked?.replies.get(name)),
+          revokedIds ?? new Set(),
         );
         return {
           name,
           copies: Math.max(...all.map(({ copies }) => copies.get(name) ?? 0)),
           pid: asNumber(info?.['pid']),
           uptime: asNumber(info?.['uptime']),
+          // As only celery/concurrency/thread.py has it in `_get_info`.
+          hasThreads: asNumber(asRecord(info?.['pool'])?.['threads']) !== undefined,
           queues: consumed,
           fanouts: readFanouts(queues.replies.get(name)),
           tasks: told.tasks,
           revoked: told.revoked,
+          revokedIds,
           complete: told.complete && consumed !== undefined,
         };
       });

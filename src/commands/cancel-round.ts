@@ -1,20 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { revoke, unableToKill } from '../celery/cancel.ts';
 import { tellToLeave } from '../celery/hold.ts';
 import type { Mailbox } from '../celery/mailbox.ts';
 import { ANSWER_MS, enquire } from '../celery/workers.ts';
-import type { WorkerTask } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
-import { counted } from '../report/text.ts';
 import { log, note } from './crew.ts';
 import type { Crew } from './crew.ts';
-import { hasOwn, ownWorkers, sharedTasksOf, tasksOf } from './look-at-workers.ts';
-import type { OwnWorker, WorkersTask } from './look-at-workers.ts';
+import { hasOwn, sharedTasksOf, tasksOf } from './look-at-workers.ts';
+import type { OwnWorker } from './look-at-workers.ts';
+import { isUnkillable, noteCancelled, noteUncounted } from '../wipe/count-cancelled.ts';
+import { crewWorkers, noteDrops, takeNotedDrops } from '../wipe/dropped-tasks.ts';
 import { withEvidence } from '../wipe/task-evidence.ts';
 import { noteScheduled } from '../wipe/scheduled-tasks.ts';
-import { noteHarmless } from '../wipe/silent-workers.ts';
-import { logRemoved } from './step-log.ts';
-import { removeResultsOf, wipeInFlight } from './wipe-redis.ts';
+import { noteHarmless, silentOf } from '../wipe/silent-workers.ts';
+import { wipeInFlight } from './wipe-redis.ts';
 import { partedConsumersWarning } from './worker-warnings.ts';
 
 /** How long killed tasks may take to leave their worker, and dropped ones to be dropped. */
@@ -30,7 +28,8 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
   const { step, look } = crew;
   if (look?.enquiry === undefined || look.mailbox === undefined) return;
   const { mailbox } = look;
-  const all = await ownWorkers(broker, step.keys, look.enquiry.workers());
+  await takeNotedDrops(crew, broker);
+  const all = await crewWorkers(crew, broker, look.enquiry.workers());
   noteHarmless(crew, all);
   noteScheduled(crew, look.enquiry.withScheduled ? all.filter(hasOwn) : []);
   // One that has told everything before and has nothing of the service need not tell it again.
@@ -41,27 +40,59 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
   // What is in flight goes before anything is killed: kombu gives back nothing that is not there.
   const inFlight = await wipeInFlight(step);
   for (const id of inFlight) crew.evidence.set(id, 'redis');
-  const silent = (crew.look?.enquiry?.silent() ?? 0) > 0;
-  await revokeNew(crew, mailbox, inFlight, silent ? undefined : names);
   // What one told first counts, should it not answer any more.
-  await revokeTold(crew, mailbox, tasksOf(await withEvidence(crew, broker, known)), names);
-  let answer = { ...raw, own: await withEvidence(crew, broker, raw.own) };
-  noteScheduled(crew, answer.own);
-  const cancelled = new Map<string, WorkersTask>();
+  await revokeAt(crew, mailbox, await withEvidence(crew, broker, known));
+  const first = { ...raw, own: await withEvidence(crew, broker, raw.own) };
+  const answer = await revokeUntilGone(crew, broker, { mailbox, names, first, inFlight });
+  crew.askedAt = performance.now();
+  crew.stubborn = tasksOf(answer.own).filter(({ state }) => state !== 'scheduled');
+  crew.secretive = answer.secretive;
+  noteShared(crew, answer.own);
+  noteIdle(crew, names, answer);
+  await noteCancelled(crew, names);
+}
+
+/**
+ * Revokes what the workers tell, and asks again until nothing of it is left but what cannot be killed,
+ * and nobody consumes any more. In-flight tasks that no worker names are revoked at those that may
+ * have them and do not say so: every other worker would only store a result for them (Celery 5.6).
+ * @returns the last answers.
+ */
+async function revokeUntilGone(
+  crew: Crew,
+  broker: RedisConnection,
+  {
+    mailbox,
+    names,
+    first,
+    inFlight,
+  }: {
+    readonly mailbox: Mailbox;
+    readonly names: readonly string[];
+    readonly first: Answer;
+    readonly inFlight: readonly string[];
+  },
+): Promise<Answer> {
+  const { step } = crew;
+  const unplaced = new Set(inFlight);
+  let answer = first;
   const end = performance.now() + CANCEL_MS;
   for (let pause = 5; ; pause = Math.min(2 * pause, 100)) {
-    const tasks = tasksOf(answer.own);
-    for (const task of tasks) if (!cancelled.has(task.id)) cancelled.set(task.id, task);
-    await revokeTold(crew, mailbox, tasks, names);
-    const unable = unableToKill(crew.revocations);
+    if (answer.withScheduled) noteScheduled(crew, answer.own);
+    await revokeAt(crew, mailbox, answer.own);
+    for (const { tasks, revoked } of answer.own)
+      for (const { id } of [...tasks, ...revoked]) unplaced.delete(id);
+    const isDivided = await crew.revocations.divide(mailbox);
     // A scheduled task stays with its worker, and is dropped at its time.
-    const pending = tasks.filter(
-      (task) => task.state !== 'scheduled' && !runsOn(task, unable),
+    const pending = tasksOf(answer.own).filter(
+      (task) => task.state !== 'scheduled' && !isUnkillable(crew, task),
     ).length;
     // The answer to being told to leave comes before the deed, which may be a while later.
     const consuming = answer.own.filter(({ queues }) => queues.length > 0);
     crew.unsettled = consuming.length + answer.secretive.length > 0;
-    if (pending === 0 && !crew.unsettled) break;
+    // What was taken out of a queue at the last moment may be a scheduled task.
+    const isAllTold = unplaced.size === 0 || answer.withScheduled;
+    if (pending === 0 && !isDivided && !crew.unsettled && isAllTold) break;
     if (performance.now() > end) {
       const those = consuming.map(({ worker }) => worker.name);
       if (those.length > 0) step.warn(partedConsumersWarning(those));
@@ -69,15 +100,15 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
     }
     await sleep(pause);
     step.signal.throwIfAborted();
-    const again = await askAgain(crew, broker, names, 'without scheduled');
+    const scheduled = unplaced.size > 0 ? 'with scheduled' : 'without scheduled';
+    const again = await askAgain(crew, broker, names, scheduled);
     answer = { ...again, own: await withEvidence(crew, broker, again.own) };
   }
-  crew.askedAt = performance.now();
-  crew.stubborn = tasksOf(answer.own).filter(({ state }) => state !== 'scheduled');
-  crew.secretive = answer.secretive;
-  noteShared(crew, answer.own);
-  noteIdle(crew, names, answer);
-  await noteCancelled(crew, cancelled);
+  const enquiry = crew.look?.enquiry;
+  const silent = enquiry === undefined ? [] : (await silentOf(crew, broker, enquiry)).names;
+  const possible = [...new Set([...silent, ...answer.secretive])];
+  await crew.revocations.tellPossible(mailbox, possible, [...unplaced]);
+  return answer;
 }
 
 /** Of the last answers: a worker that was told to leave a queue does not name it any more. */
@@ -96,42 +127,6 @@ function noteIdle(crew: Crew, names: readonly string[], answer: Answer): void {
     if (busy.has(name) || answer.secretive.includes(name) || !isOnlyOne) crew.harmless.delete(name);
     else crew.harmless.set(name, crew.look?.clients?.subscribers ?? []);
   }
-}
-
-/** Counts what is gone of what the workers had, and removes the results that were left by it. */
-async function noteCancelled(
-  crew: Crew,
-  cancelled: ReadonlyMap<string, WorkersTask>,
-): Promise<void> {
-  const { step } = crew;
-  const stubborn = new Set(crew.stubborn.map(({ id }) => id));
-  const unable = unableToKill(crew.revocations);
-  const gone = [...cancelled.values()].filter(
-    (task) =>
-      !stubborn.has(task.id) && !runsOn(task, unable) && !crew.secretive.includes(task.worker),
-  );
-  const fresh = gone.filter(({ id }) => !step.tally.cancelled.has(id));
-  for (const { id } of fresh) step.tally.cancelled.add(id);
-  // A killed or dropped task leaves the result "revoked".
-  await removeResultsOf(
-    step,
-    gone.map(({ id }) => id),
-  );
-  if (fresh.length === 0) return;
-  const of = (state: WorkerTask['state']): number =>
-    fresh.filter((task) => task.state === state).length;
-  const [active, reserved, scheduled] = [of('active'), of('reserved'), of('scheduled')];
-  logRemoved(
-    step,
-    'cancel',
-    `Celery: ${counted(fresh.length, 'task')} cancelled (${active} running, ${reserved} reserved, ${scheduled} scheduled)`,
-    { active, reserved, scheduled },
-  );
-}
-
-/** It runs where nothing can kill it: what ends it is its own end. */
-function runsOn({ state, worker }: WorkersTask, unable: ReadonlySet<string>): boolean {
-  return state === 'active' && unable.has(worker);
 }
 
 /**
@@ -178,6 +173,8 @@ interface Answer {
   readonly own: readonly OwnWorker[];
   /** Names of those that did not tell everything, or nothing any more. */
   readonly secretive: readonly string[];
+  /** Whether they were asked for scheduled tasks too. */
+  readonly withScheduled: boolean;
 }
 
 /** What these workers consume and have now. */
@@ -188,42 +185,25 @@ async function askAgain(
   scheduled: 'with scheduled' | 'without scheduled',
 ): Promise<Answer> {
   const mailbox = crew.look?.mailbox;
-  if (mailbox === undefined || names.length === 0) return { own: [], secretive: [] };
+  const withScheduled = scheduled === 'with scheduled';
+  if (mailbox === undefined || names.length === 0) return { own: [], secretive: [], withScheduled };
   const again = await enquire(mailbox, scheduled, names);
   await mailbox.receiveUntil(() => again.isComplete(), ANSWER_MS, crew.step.signal);
   const workers = again.workers();
+  await noteDrops(crew, broker, workers);
   const open = new Set(workers.filter(({ complete }) => complete).map(({ name }) => name));
   return {
-    own: await ownWorkers(broker, crew.step.keys, workers),
+    own: await crewWorkers(crew, broker, workers),
     secretive: names.filter((name) => !open.has(name)),
+    withScheduled,
   };
 }
 
-async function revokeNew(
-  crew: Crew,
-  mailbox: Mailbox,
-  taskIds: readonly string[],
-  to: readonly string[] | undefined,
-): Promise<void> {
-  const fresh = taskIds.filter((id) => !crew.revoked.has(id));
-  for (const id of fresh) crew.revoked.add(id);
-  crew.revocations.push(...(await revoke(mailbox, fresh, to)));
-}
-
-/** What is known by a worker's word alone is revoked at that worker alone. */
-async function revokeTold(
-  crew: Crew,
-  mailbox: Mailbox,
-  tasks: readonly WorkersTask[],
-  names: readonly string[],
-): Promise<void> {
-  const isWord = ({ id }: WorkersTask): boolean => crew.evidence.get(id) === 'word';
-  const ids = (of: readonly WorkersTask[]): readonly string[] => of.map(({ id }) => id);
-  await revokeNew(crew, mailbox, ids(tasks.filter((task) => !isWord(task))), names);
-  const words = tasks.filter(isWord);
-  for (const worker of new Set(words.map((task) => task.worker))) {
-    const those = words.filter((task) => task.worker === worker);
-    await revokeNew(crew, mailbox, ids(those), [worker]);
+/** Each worker is told what it has itself. */
+async function revokeAt(crew: Crew, mailbox: Mailbox, own: readonly OwnWorker[]): Promise<void> {
+  for (const { worker, tasks } of own) {
+    noteUncounted(crew, worker.name, tasks);
+    await crew.revocations.tell(mailbox, worker.name, tasks);
   }
 }
 

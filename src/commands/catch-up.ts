@@ -10,7 +10,8 @@ import { cancelRound } from './cancel-round.ts';
 import { isIdle } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
-import { databaseOf, ownWorkers } from './look-at-workers.ts';
+import { databaseOf } from './look-at-workers.ts';
+import { crewWorkers } from '../wipe/dropped-tasks.ts';
 import { sharedTaskFailures } from '../wipe/left-messages.ts';
 import { refreshLeftRunning } from '../wipe/running-tasks.ts';
 import { refreshScheduled } from '../wipe/scheduled-tasks.ts';
@@ -75,7 +76,7 @@ async function asksForMore(
   if (look?.enquiry === undefined) return false;
   const enquiry = await enquire(mailbox, 'without scheduled');
   await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, crew.step.signal);
-  const own = await ownWorkers(broker, crew.step.keys, enquiry.workers());
+  const own = await crewWorkers(crew, broker, enquiry.workers());
   const stubborn = new Set([...crew.stubborn, ...crew.unproven].map(({ id }) => id));
   const atWork = own.some(
     ({ queues, tasks }) => queues.length > 0 || tasks.some(({ id }) => !stubborn.has(id)),
@@ -153,8 +154,9 @@ export function reportStragglers(crew: Crew): boolean {
     step.report(unprovenTasksFailure(worker, tasks));
   }
   if (stubborn.length > 0) step.report(stubbornTasksFailure(stubborn));
-  const forgotten = crew.revoked.size > MOST_REMEMBERED;
-  if (forgotten) step.report(forgottenTasksFailure(crew.revoked.size));
+  const revoked = crew.revocations.mostAtOneWorker();
+  const forgotten = revoked > MOST_REMEMBERED;
+  if (forgotten) step.report(forgottenTasksFailure(revoked));
   if (secretive.length > 0) step.report(secretiveWorkersFailure(secretive));
   if (silent.count > 0) {
     const unreadable = look.mailbox?.unreadable ?? new Set();

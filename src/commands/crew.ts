@@ -2,7 +2,9 @@ import { noteHolds } from '../celery/hold.ts';
 import type { Hold } from '../celery/hold.ts';
 import { refusable } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
-import type { Sent } from '../celery/mailbox.ts';
+import type { DroppedTask } from '../celery/control/dropped.ts';
+import { createRevocations } from '../celery/control/revocations.ts';
+import type { Revocations } from '../celery/control/revocations.ts';
 import type { WorkerTask } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { RedisError } from '../redis/errors.ts';
@@ -28,10 +30,12 @@ export interface Crew {
   look: WorkerLook | undefined;
   /** To be told to consume again. */
   held: readonly Hold[];
-  /** Ids of tasks that are revoked already. */
-  readonly revoked: Set<string>;
-  /** What the workers replied to that. */
-  readonly revocations: Sent[];
+  /** What the workers were told to revoke, and what they replied. */
+  readonly revocations: Revocations;
+  /** Tasks that workers with threads name as active and never run, by worker and id. */
+  readonly dropped: Map<string, DroppedTask>;
+  /** Tasks of the service that workers had and that are not known to be gone, by worker and id. */
+  readonly uncounted: Map<string, WorkersTask>;
   /** Tasks that go on after their worker was told to kill them: no pool but prefork can. */
   stubborn: readonly WorkersTask[];
   /** Tasks that this run does not cancel, as the workers told last: each may write again. */
@@ -78,8 +82,9 @@ export function createCrew(
     link: step.service.broker,
     look: undefined,
     held: [],
-    revoked: new Set(),
-    revocations: [],
+    revocations: createRevocations(),
+    dropped: new Map(),
+    uncounted: new Map(),
     stubborn: [],
     leftRunning: [],
     evidence: new Map(),

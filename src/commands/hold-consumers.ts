@@ -8,7 +8,8 @@ import { BUSY_POLL_MS, catchUp } from './catch-up.ts';
 import { isIdle, log, setHeld } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
-import { canHaveWorkers, databaseOf, ownWorkers } from './look-at-workers.ts';
+import { canHaveWorkers, databaseOf } from './look-at-workers.ts';
+import { crewWorkers, takeNotedDrops } from '../wipe/dropped-tasks.ts';
 import { noteLeftRunning } from '../wipe/running-tasks.ts';
 import { noteScheduled } from '../wipe/scheduled-tasks.ts';
 import { settingsFailure } from '../wipe/celery-settings.ts';
@@ -40,8 +41,9 @@ export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void>
     // Those that ask as Celery does are an error at the end: see `reportStragglers`.
     if (all > celery) step.warn(noRemoteControlWarning(link, all - celery));
     if (!crew.cancel) {
+      await takeNotedDrops(crew, broker);
       if (look.enquiry !== undefined)
-        noteScheduled(crew, await ownWorkers(broker, keys, look.enquiry.workers()));
+        noteScheduled(crew, await crewWorkers(crew, broker, look.enquiry.workers()));
       await noteLeftRunning(crew, broker);
       return;
     }

@@ -1,5 +1,6 @@
 import { ownTasks } from '../celery/cancel.ts';
 import type { SharedTask } from '../celery/cancel.ts';
+import { notedDrops, withoutDropped } from '../celery/control/dropped.ts';
 import { judgeHolds, lookAtWorkers, silentNames } from '../celery/look.ts';
 import type { WorkerLook } from '../celery/look.ts';
 import { declaredQueues } from '../celery/routes.ts';
@@ -89,7 +90,8 @@ async function describeWorkers(
   const { enquiry } = look;
   const problem = service.broker && settingsFailure(service.config, service.broker, look);
   const { standing, possible, going } = await judgeHolds(broker, look, keys.queues);
-  const own = enquiry === undefined ? [] : await ownWorkers(broker, keys, enquiry.workers());
+  const named = enquiry === undefined ? [] : await ownWorkers(broker, keys, enquiry.workers());
+  const own = withoutDropped(named, (await notedDrops(broker, look)).standing);
   return {
     own: own.filter(hasOwn).map(workerCensus),
     listening: look.listening,

@@ -15,9 +15,9 @@ import { onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import { countIndexes } from '../resources/survey-service.ts';
-import { removeResultsOf } from './wipe-redis.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
+import { removeLateResults } from '../wipe/count-cancelled.ts';
 import { lookForForbidden } from '../wipe/forbidden-results.ts';
 import { takeNewDirectories } from '../wipe/new-directories.ts';
 import { wipeService } from './wipe-service.ts';
@@ -58,7 +58,7 @@ export async function proveService(
     await pause(tally.passStarted + (tally.pass > 1 ? WATCH_MS : SETTLE_MS), signal);
     await refreshCrew(crew);
     // A task that was killed late leaves its result late.
-    await removeResultsOf(step, [...tally.cancelled]);
+    await removeLateResults(crew);
     await lookForForbidden(step);
     const look = await lookAgain(step, kinds);
     const dirty =

@@ -12,7 +12,8 @@ import { cancelRound } from '../commands/cancel-round.ts';
 import { log, setHeld } from '../commands/crew.ts';
 import type { Crew } from '../commands/crew.ts';
 import { onLink } from '../commands/links.ts';
-import { databaseOf, ownWorkers } from '../commands/look-at-workers.ts';
+import { databaseOf } from '../commands/look-at-workers.ts';
+import { crewWorkers } from './dropped-tasks.ts';
 import { judgeSilent } from './silent-workers.ts';
 import { wipeInFlight, wipeQueue } from '../commands/wipe-redis.ts';
 import { notRestartedFailure } from '../commands/worker-warnings.ts';
@@ -91,7 +92,7 @@ async function shutDown(
       .filter(({ complete }) => complete)
       .map(async (before): Promise<Told> => {
         const own = await Promise.all(
-          crews.map(async ({ step }) => ownWorkers(broker, step.keys, [before])),
+          crews.map(async (crew) => crewWorkers(crew, broker, [before])),
         );
         const isActive = ({ state }: { readonly state: string }): boolean => state === 'active';
         const tasks = own.flat().flatMap((one) => one.tasks);

@@ -13,12 +13,12 @@ import {
   canHaveWorkers,
   databaseOf,
   isRunning,
-  ownWorkers,
   sharedTasksOf,
   tasksOf,
 } from '../commands/look-at-workers.ts';
 import type { WorkersTask } from '../commands/look-at-workers.ts';
 import { cannotAskWarning } from '../commands/worker-warnings.ts';
+import { crewWorkers, takeNotedDrops } from './dropped-tasks.ts';
 import { judgeSilent, noteHarmless } from './silent-workers.ts';
 
 /**
@@ -88,7 +88,8 @@ async function askAgain(crew: Crew, link: Link, broker: RedisConnection): Promis
 async function judgeAnswers(crew: Crew, broker: RedisConnection): Promise<void> {
   const enquiry = crew.look?.enquiry;
   if (enquiry === undefined) return;
-  const own = await ownWorkers(broker, crew.step.keys, enquiry.workers());
+  await takeNotedDrops(crew, broker);
+  const own = await crewWorkers(crew, broker, enquiry.workers());
   crew.leftRunning = tasksOf(own);
   crew.shared = sharedTasksOf(own, []);
   crew.secretive = own.filter(({ worker }) => !worker.complete).map(({ worker }) => worker.name);

@@ -1,9 +1,9 @@
 import { ANSWER_MS, enquire } from '../celery/workers.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Crew } from '../commands/crew.ts';
-import { ownWorkers } from '../commands/look-at-workers.ts';
 import type { OwnWorker } from '../commands/look-at-workers.ts';
 import { removeResultsOf } from '../commands/wipe-redis.ts';
+import { crewWorkers } from './dropped-tasks.ts';
 
 /** Revoked scheduled tasks of the service that workers keep in memory. */
 
@@ -43,7 +43,7 @@ export async function refreshScheduled(crew: Crew, broker: RedisConnection): Pro
   await look.mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, step.signal);
   crew.scheduledAt = performance.now();
   const workers = enquiry.workers().filter(({ complete }) => complete);
-  const own = await ownWorkers(broker, step.keys, workers);
+  const own = await crewWorkers(crew, broker, workers);
   noteScheduled(crew, own);
   // It has nothing of the service any more.
   for (const { name } of workers) {

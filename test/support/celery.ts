@@ -33,6 +33,8 @@ export interface CeleryApp {
   readonly pickle?: boolean;
   /** A handler of `task_revoked` saves the job again, as services do that note it as failed. */
   readonly savesRevoked?: boolean;
+  /** The worker stores a result for each id that it is told to revoke, as that of Celery 5.6 does. */
+  readonly storesRevoked?: boolean;
   /** `sleep` and `wait` write `<job id>.out` there when they end. */
   readonly outputDirectory?: string;
   /** A line `start <id>` and `end <id>` for each task that a worker runs. */
@@ -214,6 +216,7 @@ function environment(app: CeleryApp): Record<string, string> {
     remoteControl: app.remoteControl ?? true,
     pickle: app.pickle ?? false,
     savesRevoked: app.savesRevoked ?? false,
+    storesRevoked: app.storesRevoked ?? false,
     runsFile: app.runsFile ?? null,
     settings: app.settings ?? {},
     resultTransport: prefix,

@@ -30,6 +30,24 @@ if options["pickle"]:
     app.conf.update(task_serializer="pickle", accept_content=["pickle", "json"])
 
 
+def store_each_revoked():
+    """As the worker of Celery 5.6 does (celery/worker/control.py): also for tasks that it never had."""
+    from celery.worker.control import Panel
+
+    revoke = Panel.data["revoke"]
+
+    def revoke_and_store(state, task_id, *args, **kwargs):
+        for one in task_id:
+            state.app.backend.mark_as_revoked(one, reason="revoked", store_result=True)
+        return revoke(state, task_id, *args, **kwargs)
+
+    Panel.data["revoke"] = revoke_and_store
+
+
+if options["storesRevoked"]:
+    store_each_revoked()
+
+
 def save_job(job_id, prefix, status):
     now = datetime.now(timezone.utc).isoformat()
     store.set(prefix + job_id, json.dumps({"id": job_id, "status": status, "created_at": now}))
