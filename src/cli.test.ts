@@ -26,7 +26,7 @@ describe('argv becomes a request', () => {
       ['all', '--max-files', '5', '--max-bytes', '1.5G', '--max-jobs', '0'],
       { caps: { files: 5, bytes: 1.5 * 2 ** 30, jobs: 0 } },
     ],
-    [['all'], { cancelRunning: true, waitIdle: 0, verifyFor: 0 }],
+    [['all'], { cancelRunning: true, waitIdle: undefined, verifyFor: 0 }],
     [['all', '--cancel-running'], { cancelRunning: true }],
     [['all', '--no-cancel-running'], { cancelRunning: false, restartWorkers: false }],
     [['all', '--restart-workers'], { cancelRunning: true, restartWorkers: true }],

@@ -243,7 +243,7 @@ function wipeRequest(targets: readonly string[], flags: Flags): Request {
     caps: { files: flags.maxFiles, bytes: flags.maxBytes, jobs: flags.maxJobs },
     cancelRunning: flags.cancelRunning,
     restartWorkers: flags.restartWorkers ?? false,
-    waitIdle: flags.waitIdle ?? 0,
+    waitIdle: flags.waitIdle,
     verifyFor: flags.verifyFor ?? 0,
     olderThan: flags.olderThan,
     concurrency: flags.concurrency,

@@ -82,6 +82,12 @@ async function revokeUntilGone(
     await revokeAt(crew, mailbox, answer.own);
     for (const { tasks, revoked } of answer.own)
       for (const { id } of [...tasks, ...revoked]) unplaced.delete(id);
+    const answering = names.filter((name) => !answer.secretive.includes(name));
+    await mailbox.receiveUntil(
+      () => !crew.revocations.isWaitingFor(answering),
+      ANSWER_MS,
+      step.signal,
+    );
     const isDivided = await crew.revocations.divide(mailbox);
     // A scheduled task stays with its worker, and is dropped at its time.
     const pending = tasksOf(answer.own).filter(

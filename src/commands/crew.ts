@@ -48,6 +48,10 @@ export interface Crew {
   unproven: readonly WorkersTask[];
   /** Some were told to leave, and were not seen to have left. */
   unsettled: boolean;
+  /** How many milliseconds a worker that does not answer is waited for before it is called silent. */
+  readonly slowMs: number;
+  /** Since when workers do not answer, by `performance.now()`; undefined: all have answered. */
+  missedAt: number | undefined;
   /** When they were asked last, and when who listens was looked at, by `performance.now()`. */
   askedAt: number;
   lookedAt: number;
@@ -70,9 +74,16 @@ export interface Crew {
   readonly onHold: (held: number) => void;
 }
 
+/** Without `--wait-idle`: a worker that was stopped or swapped out for some seconds answers by then. */
+const SLOW_MS = 10_000;
+
 export function createCrew(
   step: StepContext,
-  { kinds, cancelRunning }: Pick<WipeRequest, 'kinds' | 'cancelRunning'>,
+  {
+    kinds,
+    cancelRunning,
+    waitIdle = SLOW_MS,
+  }: Pick<WipeRequest, 'kinds' | 'cancelRunning'> & Partial<Pick<WipeRequest, 'waitIdle'>>,
   onHold: (held: number) => void,
 ): Crew {
   return {
@@ -97,6 +108,8 @@ export function createCrew(
     silent: { count: 0, names: [] },
     missing: new Set(),
     unsettled: false,
+    slowMs: waitIdle,
+    missedAt: undefined,
     askedAt: 0,
     lookedAt: 0,
     onHold,

@@ -36,8 +36,8 @@ export interface WipeRequest extends Omit<Common, 'format'> {
   readonly cancelRunning: boolean;
   /** Restart workers that keep revoked scheduled tasks in memory. */
   readonly restartWorkers: boolean;
-  /** Milliseconds to wait for workers that cannot be interrupted. */
-  readonly waitIdle: number;
+  /** Milliseconds to wait for workers that cannot be interrupted; undefined: only for slow answers. */
+  readonly waitIdle: number | undefined;
   /** Milliseconds to go on looking after the wipe; 0: until one clean look. */
   readonly verifyFor: number;
   /** Only files and jobs older than this many milliseconds go; undefined: all. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { countListeners } from '../celery/channels.ts';
 import { forgetHolds, tellToConsume } from '../celery/hold.ts';
 import type { Hold } from '../celery/hold.ts';
 import { openMailboxAnew, refusable } from '../celery/look.ts';
@@ -99,7 +100,7 @@ async function resume(
   try {
     // Read in one go, both may be done in any order.
     if (crew.unsettled) await sleep(SETTLE_MS);
-    const done = await tellToResume(crew.held, mailbox);
+    const done = await tellToResume(crew.held, mailbox, await slowMsNow(crew, broker));
     await refusable(forgetHolds(broker, names, done, look?.mailbox?.oid));
     const unsure = crew.held.filter((hold) => !done.includes(hold));
     for (const hold of unsure)
@@ -115,24 +116,37 @@ async function resume(
   }
 }
 
+/** A worker that is gone answers no more, and neither does the user of a run that was stopped wait. */
+async function slowMsNow(crew: Crew, broker: RedisConnection): Promise<number> {
+  const { step, look, slowMs } = crew;
+  if (step.signal.aborted || look === undefined) return 0;
+  const listening = await countListeners(broker, look.channels.all);
+  return listening < look.listening ? 0 : slowMs;
+}
+
 /** So long a worker that is told nothing more gets round to what it was told. */
 const SETTLE_MS = 100;
 /** How long a worker may take to consume again. */
 const RESUME_MS = 3_000;
+/** From one message to the next, at most. */
+const LONGEST_PAUSE_MS = 500;
 
 /**
  * Tells workers to consume again until they do: whoever was told to leave a moment ago may do both in
- * the wrong order. One that does not answer is not waited for, and reads it later.
+ * the wrong order. One that does not answer reads it later, and is waited for as long as a slow one may take.
+ * @param slowMs milliseconds.
  * @returns those that do. @throws RedisError.
  */
 export async function tellToResume(
   holds: readonly Hold[],
   mailbox: Mailbox,
+  slowMs = 0,
 ): Promise<readonly Hold[]> {
   const never = new AbortController().signal;
-  const end = performance.now() + RESUME_MS;
+  const start = performance.now();
   const done = new Set<Hold>();
-  for (let pause = 10; done.size < holds.length; pause *= 2) {
+  const heard = new Set<string>();
+  for (let pause = 10; done.size < holds.length; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     const open = holds.filter((hold) => !done.has(hold));
     const queues = [...new Set(open.map(({ queue }) => queue))];
     const told = await Promise.all(
@@ -147,14 +161,17 @@ export async function tellToResume(
       never,
     );
     const names = [...new Set(told.flatMap(({ sent }) => [...sent.replies.keys()]))];
-    if (names.length === 0) break;
+    for (const name of names) heard.add(name);
+    const waited = performance.now() - start;
+    const isSlow = waited < slowMs && open.some(({ worker }) => !heard.has(worker));
+    if (names.length === 0 && !isSlow) break;
     // The answer comes before the deed.
     await sleep(pause);
     const consuming = await askForQueues(mailbox, names);
     for (const hold of open) {
       if (consuming.get(hold.worker)?.includes(hold.queue) === true) done.add(hold);
     }
-    if (performance.now() > end) break;
+    if (waited > RESUME_MS && !isSlow) break;
   }
   return holds.filter((hold) => done.has(hold));
 }

@@ -19,6 +19,7 @@ import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import { removeLateResults } from '../wipe/count-cancelled.ts';
 import { lookForForbidden } from '../wipe/forbidden-results.ts';
+import { waitForSlow } from '../wipe/slow-workers.ts';
 import { takeNewDirectories } from '../wipe/new-directories.ts';
 import { wipeService } from './wipe-service.ts';
 
@@ -74,8 +75,10 @@ export async function proveService(
       if (remainingCount(back) + tally.results + tally.indexKeys - results > 0) continue;
       if (inodesFreed(tally) > inodes) continue;
       // Nothing of it could be removed: trying on would not help.
+      if (!inTime && (await waitForSlow(crew))) continue;
       if (!inTime) return await conclude(step, crew, await lookAgain(step, kinds));
     } else if (!inTime) {
+      if (await waitForSlow(crew)) continue;
       return await conclude(step, crew, look);
     }
     step.observer.progress({ service, step: 'watch', done: looks, bytes: 0 });

@@ -6,6 +6,7 @@ import { RedisError } from '../redis/errors.ts';
 import { hasOwn, databaseOf } from '../commands/look-at-workers.ts';
 import type { OwnWorker } from '../commands/look-at-workers.ts';
 import type { Crew } from '../commands/crew.ts';
+import { whoIsSilent } from '../commands/worker-warnings.ts';
 
 /** Which of the workers that do not answer may have something of the service. */
 
@@ -27,6 +28,7 @@ export async function judgeSilent(crew: Crew, broker: RedisConnection): Promise<
   const enquiry = crew.look?.enquiry;
   crew.silent =
     enquiry === undefined ? { count: 0, names: [] } : await silentOf(crew, broker, enquiry);
+  noteMissed(crew);
 }
 
 /**
@@ -74,4 +76,19 @@ async function listeners(crew: Crew, broker: RedisConnection): Promise<ReadonlyS
   if (link === undefined) return new Set();
   const clients = await refusable(readClients(broker, databaseOf(link.target)));
   return new Set(clients instanceof RedisError ? [] : clients.subscribers);
+}
+
+/** Those that did not answer, or not everything; names where they are known. */
+export function missingWorkers({ silent, secretive }: Crew): {
+  readonly count: number;
+  readonly names: readonly string[];
+} {
+  const hidden = silent.count > 0 ? [whoIsSilent(silent.names, silent.count)] : [];
+  return { count: silent.count + secretive.length, names: [...secretive, ...hidden] };
+}
+
+/** Notes since when workers are missed, after each judgement of who answers. */
+function noteMissed(crew: Crew): void {
+  if (missingWorkers(crew).count === 0) crew.missedAt = undefined;
+  else crew.missedAt ??= performance.now();
 }

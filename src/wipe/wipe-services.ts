@@ -42,7 +42,7 @@ export async function wipeServices(
   const holding = kinds.includes('queue') ? runs.map(({ crew }) => crew) : [];
   const holds = holdAll(
     holding,
-    { waitIdle: request.waitIdle, restart: request.restartWorkers },
+    { waitIdle: request.waitIdle ?? 0, restart: request.restartWorkers },
     signal,
   );
   const [first] = runs;

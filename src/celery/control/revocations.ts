@@ -24,6 +24,8 @@ export interface Revocations {
    * @throws RedisError.
    */
   divide(mailbox: Mailbox): Promise<boolean>;
+  /** Whether one of these workers owes a reply. */
+  isWaitingFor(workers: readonly string[]): boolean;
   /** Whether the worker has replied that it cannot kill what runs: no pool but prefork has `terminate_job`. */
   cannotKill(worker: string): boolean;
   /** Whether the worker has confirmed the message with this task. */
@@ -119,6 +121,10 @@ export function createRevocations(): Revocations {
           await send(mailbox, [worker], half, true);
       }
       return whole.length > 0;
+    },
+    isWaitingFor(workers) {
+      takeReplies();
+      return open.some(({ worker }) => workers.includes(worker));
     },
     cannotKill(worker) {
       takeReplies();
