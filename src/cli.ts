@@ -173,7 +173,7 @@ export function buildProgram(version: string, take: (request: Request) => void):
     )
     .option(
       '--wait-idle <duration>',
-      'wait for workers that cannot be interrupted, e.g. 10m',
+      'wait for workers that cannot be interrupted, e.g. 10m; default: 10s for a slow answer',
       parseDuration,
     )
     .option('--verify-for <duration>', 'keep looking so long after the wipe', parseDuration)

@@ -31,14 +31,14 @@ describe.skipIf(!possible)('a wipe makes no results', () => {
     const ids = range(8, 'killed');
     enqueue(
       stack.app,
-      ids.map((id) => ({ id, task: 'sleep', args: [600] })),
+      ids.map((id) => ({ id, task: 'wait' })),
     );
     for (const id of ids) await killed.waitForLog(`[${id}] received`);
     await killed.stop('kill');
     const worker = await stack.worker({ concurrency: 2 });
     const own = [...range(4, 'own'), ...range(2, 'later')];
     enqueue(stack.app, [
-      ...range(4, 'own').map((id) => ({ id, task: 'sleep' as const, args: [600] })),
+      ...range(4, 'own').map((id) => ({ id, task: 'wait' as const })),
       ...range(2, 'later').map((id) => ({ id, countdown: 3000 })),
       ...range(20, 'queued').map((id) => ({ id })),
     ]);

@@ -22,7 +22,7 @@ describe.skipIf(!possible)('a worker that is stopped', () => {
   test('for as long as its answer is waited for, loses its tasks all the same', async () => {
     const stack = await videoStack({ acksLate: true });
     const worker = await stack.worker({ concurrency: 1 });
-    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [600] }, { id: 'next' }]);
+    enqueue(stack.app, [{ id: 'long', task: 'wait' }, { id: 'next' }]);
     await worker.waitForLog('[next] received');
     process.kill(worker.pid, 'SIGSTOP');
     const run = startWipe(stack);
@@ -54,7 +54,7 @@ describe.skipIf(!possible)('a worker that is stopped', () => {
   test('is not waited for with --wait-idle 0s, nor by a run that is interrupted', async () => {
     const stack = await videoStack();
     const worker = await stack.worker({ concurrency: 1 });
-    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [600] }]);
+    enqueue(stack.app, [{ id: 'long', task: 'wait' }]);
     await worker.waitForLog('[long] received');
     process.kill(worker.pid, 'SIGSTOP');
     const { code, stderr } = await startWipe(stack, ['--wait-idle', '0s']).result;

@@ -1,8 +1,10 @@
 /** Workers that run tasks in threads: what they name as active need not run, and what runs is not killed. */
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { enqueue } from './support/celery.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { enqueue, release } from './support/celery.ts';
+import { startRedis } from './support/redis.ts';
 import { requireOrSkip } from './support/requirements.ts';
+import { startTool } from './support/tool.ts';
 import {
   NOTHING_LEFT,
   readyWorker,
@@ -23,7 +25,7 @@ describe.skipIf(!possible)('a worker with threads', () => {
     const stack = await videoStack({ acksLate: true });
     const worker = await stack.worker({ pool: 'threads', concurrency: 2 });
     enqueue(stack.app, [
-      ...RUNNING.map((id) => ({ id, task: 'sleep' as const, args: [9] })),
+      ...RUNNING.map((id) => ({ id, task: 'wait' as const })),
       ...WAITING.map((id) => ({ id, task: 'sleep' as const, args: [9] })),
     ]);
     for (const id of [...RUNNING, ...WAITING]) await worker.waitForLog(`[${id}] received`);
@@ -37,6 +39,7 @@ describe.skipIf(!possible)('a worker with threads', () => {
     expect(second).toMatchObject({ code: 1, service: { errors: [goesOn(2)] } });
     expect(second.service.tasks_cancelled).toBe(0);
 
+    for (const id of RUNNING) release(stack.app, id);
     for (const id of RUNNING) await worker.waitForLog(`[${id}] succeeded`);
     const third = await wipeVideo(stack, ['--state-dir', state('third')]);
     expect(third).toMatchObject({ code: 0, service: { errors: [], verified: true } });
@@ -50,7 +53,7 @@ describe.skipIf(!possible)('a worker with threads', () => {
     }
     for (const id of WAITING) expect(worker.log()).not.toContain(`[${id}] succeeded`);
 
-    enqueue(stack.app, [{ id: 'afterwards' }, { id: 'long', task: 'sleep', args: [600] }]);
+    enqueue(stack.app, [{ id: 'afterwards' }, { id: 'long', task: 'wait' }]);
     await worker.waitForLog('quick afterwards');
     await worker.waitForLog('[long] received');
     const busy = await wipeVideo(stack, ['--no-cancel-running']);
@@ -62,18 +65,22 @@ describe.skipIf(!possible)('a worker with threads', () => {
 
   test('is waited for, and the results of what ended meanwhile go', async () => {
     const stack = await videoStack();
-    const app = { ...stack.app, jobs: stack.redis.url(9) };
+    const elsewhere = await startRedis(stack.folder);
+    onTestFinished(async () => await elsewhere.stop());
+    const app = { ...stack.app, jobs: elsewhere.url(0) };
     const worker = await readyWorker(app, { pool: 'threads', concurrency: 2 });
     // Without a job only the id of the task says whose the result is.
-    const args = { task: 'sleep', args: [4], save: false } as const;
     enqueue(
       app,
-      [...RUNNING, ...WAITING].map((id) => ({ id, ...args })),
+      [...RUNNING, ...WAITING].map((id) => ({ id, task: 'wait', save: false })),
     );
     for (const id of [...RUNNING, ...WAITING]) await worker.waitForLog(`[${id}] received`);
-    const { code, service, stderr } = await wipeVideo(stack, ['--wait-idle', '40s']);
-    expect({ code, errors: service.errors }).toEqual({ code: 0, errors: [] });
-    expect(stderr).toContain('waiting up to 40 s for worker@');
+    const { folder, env } = stack;
+    const run = startTool([VIDEO, '--yes', '--wait-idle', '60s'], { folder, env });
+    await stack.until('the wait', () => run.stderr().includes('waiting up to 60 s for worker@'));
+    for (const id of RUNNING) release(app, id);
+    const { code, stderr } = await run.result;
+    expect({ code, stderr }).toMatchObject({ code: 0 });
     for (const id of RUNNING) await worker.waitForLog(`[${id}] succeeded`);
     expect(stack.cli('--scan', '--pattern', 'celery-task-meta-*')).toBe('');
     enqueue(app, [{ id: 'afterwards' }]);

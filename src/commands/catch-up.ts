@@ -46,13 +46,17 @@ export async function catchUp(crew: Crew, broker: RedisConnection): Promise<bool
     await judgeSilent(crew, broker);
     return isIdle(crew);
   }
-  const before = look.enquiry.silent();
-  await look.mailbox.receive();
-  const answered = look.enquiry.silent() < before;
+  const { enquiry, mailbox } = look;
+  const before = enquiry.silent();
+  await mailbox.receive();
+  const answered = enquiry.silent() < before;
+  // The rest of its answers are on their way, and tell what it had before it read what to revoke.
+  if (answered) await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, crew.step.signal);
   await judgeSilent(crew, broker);
   // Who does not read its messages is sent no more than need be: Redis drops a client with too many.
-  const isNew =
-    crew.silent.count === 0
+  const isNew = answered
+    ? false
+    : crew.silent.count === 0
       ? await asksForMore(crew, broker, look.mailbox)
       : await looksAnew(crew, broker, look);
   const busy = crew.stubborn.length + crew.secretive.length + crew.shared.length > 0;
