@@ -8,6 +8,7 @@ import type { Family, KeyCensus } from '../redis/families.ts';
 import { scanKeys, startsWith } from '../redis/scan.ts';
 import { readJobs } from '../resources/job-evidence.ts';
 import type { SampledJob } from '../resources/job-evidence.ts';
+import { programOf } from '../resources/other-programs.ts';
 import type { FoundPrefix } from './redis-answer.ts';
 
 /** A family of keys whose values look like jobs. */
@@ -38,7 +39,8 @@ export async function findJobFamilies(
   signal: AbortSignal,
 ): Promise<JobFamilies> {
   const own = census.families.filter(({ samples, prefix }) => {
-    return !CELERY.test(prefix.toString('latin1')) && !samples.some(isReplyList);
+    if (CELERY.test(prefix.toString('latin1')) || samples.some(isReplyList)) return false;
+    return !samples.every((key) => programOf(key) !== undefined);
   });
   const found = new Map<string, { readonly count: number; readonly jobs: readonly SampledJob[] }>();
   for (const family of own.slice(0, MOST_LOOKED_AT)) {

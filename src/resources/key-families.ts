@@ -8,6 +8,7 @@ import { startsWith } from '../redis/scan.ts';
 import { targetIdentity } from '../redis/target.ts';
 import type { RedisTarget } from '../redis/target.ts';
 import { printable } from '../report/printable.ts';
+import { isProgram, programOf } from './other-programs.ts';
 import { counted, grouped } from '../report/text.ts';
 
 export interface SubjectKeys {
@@ -36,7 +37,10 @@ export interface KnownFamily {
   readonly samples: readonly Buffer[];
   /** Types of some of them, the most frequent first: `string`, `hash` … */
   readonly types: readonly string[];
-  /** `jobs`, `index`, `queue`, `Celery`, `foreign`, `another service`; undefined: nobody's by name. */
+  /**
+   * `jobs`, `index`, `queue`, `Celery`, `foreign`, `another service`, or a program like `RQ`; undefined:
+   * nobody's by name.
+   */
   readonly whose: string | undefined;
   /** Why they look like jobs; empty: they do not. */
   readonly evidence: readonly string[];
@@ -99,7 +103,7 @@ export function createOwners(
     }
     if (begins(key, own)) return 'jobs';
     if (matches(key, othersIndexes)) return 'another service';
-    return matches(key, indexes) ? 'index' : undefined;
+    return matches(key, indexes) ? 'index' : programOf(key);
   };
   return ({ samples }) => {
     const owners = new Set(samples.map(ofKey));
@@ -152,7 +156,8 @@ export function familiesText({
 
 export function familyText(family: KnownFamily): string {
   const percent = Math.round(family.share * 100);
-  return `${familyName(family)} ${countText(family)} (${percent < 1 ? '<1' : percent} %)`;
+  const owner = isProgram(family.whose) ? ` of ${family.whose}` : '';
+  return `${familyName(family)} ${countText(family)}${owner} (${percent < 1 ? '<1' : percent} %)`;
 }
 
 /** `job:*`, or the whole name of a key that is alone. */

@@ -12,6 +12,7 @@ import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import { counted } from '../report/text.ts';
 import type { SubjectKeys } from './key-families.ts';
+import { isBroadcastQueue } from './other-programs.ts';
 
 /** So many queues are looked into, and so many messages of each. */
 const MOST_QUEUES = 50;
@@ -39,7 +40,10 @@ export async function surveyQueues(
   ]);
   const isForeign = (queue: string): boolean =>
     config.foreignKeyPrefixes.some((prefix) => queue.startsWith(prefix));
-  const unnamed = [...known.declared].filter((queue) => !named.has(queue) && !isForeign(queue));
+  // Those of Broadcast would hide the others: each worker declares one anew (see broadcast-queues.ts).
+  const unnamed = [...known.declared].filter(
+    (queue) => !named.has(queue) && !isForeign(queue) && !isBroadcastQueue(queue),
+  );
   const findings: Finding[] = [];
   for (const queue of unnamed.slice(0, MOST_QUEUES)) {
     const waiting = await peekQueue(broker, keys.broker.queue(queue), MOST_MESSAGES);

@@ -17,6 +17,7 @@ import { unnamedJobs } from './job-findings.ts';
 import { isQueueList, neighboursIn } from './key-families.ts';
 import type { SurveySubject } from './key-families.ts';
 import type { TaskIds } from './judge-families.ts';
+import { broadcastQueues } from './broadcast-queues.ts';
 import { surveyQueues } from './survey-queues.ts';
 import { surveyJobs } from './survey-jobs.ts';
 import type { JobSurvey, SeenJobs, SurveyOccasion } from './survey-jobs.ts';
@@ -72,12 +73,28 @@ export async function surveyService(
     },
   );
   const queues = await queueFindings(service, seen.ids, report, signal);
-  if (survey !== undefined) return { ...survey, findings: [...survey.findings, ...queues] };
+  if (survey !== undefined) {
+    const broadcast = await broadcastFindings(service, survey, seen.ids, report);
+    return { ...survey, findings: [...survey.findings, ...queues, ...broadcast] };
+  }
   const findings =
     config.jobKeys === 'not said'
       ? [unnamedJobs(config, targetLabel(config.redis), undefined)]
       : [];
   return { findings: [...findings, ...queues], judgement: undefined };
+}
+
+async function broadcastFindings(
+  { config, redis: link }: OpenService,
+  { judgement }: JobSurvey,
+  jobIds: ReadonlySet<string>,
+  report: (failure: Failure) => void,
+): Promise<readonly Finding[]> {
+  const families = judgement?.families ?? [];
+  const found = await onLink(link, { target: 'Celery', name: 'queues' }, report, async (redis) =>
+    broadcastQueues(redis, config.name, families, jobIds),
+  );
+  return found === undefined ? [] : [found];
 }
 
 /** Queues that nobody names, in the broker's database; without a broker in the one of the jobs. */
