@@ -3,9 +3,11 @@ import { permitted } from '../redis/errors.ts';
 import { typeOf } from '../redis/key-type.ts';
 import { over } from '../redis/over.ts';
 import { unexpectedReply } from '../redis/replies.ts';
+import { createKeyNames } from '../redis/key-names.ts';
+import type { KeyNames } from '../redis/key-names.ts';
 import type { Pace } from '../redis/pace.ts';
-import { scanKeys } from '../redis/scan.ts';
-import { classifyQueueKey } from './keys.ts';
+import { scanKeys, startsWith } from '../redis/scan.ts';
+import { classifyQueueKey, SEPARATOR } from './keys.ts';
 import type { BrokerKeys } from './keys.ts';
 import { isLeftOut, parseMessage } from './message.ts';
 import { createMessageReader } from './read-messages.ts';
@@ -34,6 +36,8 @@ export interface DoubtfulList {
  * configured, so they are found by SCAN and TYPE. A list behind another separator counts when its
  * messages go to the queue, by the bindings of their exchange; a name that is a queue in its own right
  * is none of another queue's lists.
+ * @param known keys among which they are, where a pass has found them (`mayBeList`); else they are
+ *   scanned for.
  * @throws RedisError.
  */
 export async function findQueueKeys(
@@ -41,6 +45,7 @@ export async function findQueueKeys(
   { own, others }: Pick<QueueScope, 'own' | 'others'>,
   names: BrokerKeys,
   signal: AbortSignal,
+  known?: Pick<KeyNames, 'batches'>,
 ): Promise<QueueKeys> {
   const keys = new Map<string, Buffer>();
   const strange: { key: Buffer; type: string }[] = [];
@@ -50,8 +55,9 @@ export async function findQueueKeys(
   const queues = new Set([...own, ...others].map((queue) => names.queue(queue).toString('latin1')));
   for (const queue of own) {
     const prefix = names.queue(queue);
-    for await (const batch of scanKeys(broker, prefix, signal)) {
+    for await (const batch of known?.batches() ?? scanKeys(broker, prefix, signal)) {
       for (const key of batch) {
+        if (!startsWith(key, prefix)) continue;
         if (keys.has(key.toString('latin1'))) continue;
         const kind = classifyQueueKey(key.subarray(prefix.length), separators);
         if (kind === 'other') continue;
@@ -73,6 +79,50 @@ export async function findQueueKeys(
   }
   return { keys: [...keys.values()], strange, doubtful };
 }
+
+/** Tells of a key by its name alone whether it may be a list of one of the queues. @throws RedisError. */
+export async function mayBeList(
+  broker: RedisConnection,
+  queues: readonly string[],
+  names: BrokerKeys,
+): Promise<(key: Buffer) => boolean> {
+  const separators = await separatorsIn(createRouter(broker, names, queues));
+  const prefixes = queues.map(names.queue);
+  return (key) =>
+    prefixes.some(
+      (prefix) =>
+        startsWith(key, prefix) &&
+        classifyQueueKey(key.subarray(prefix.length), separators) !== 'other',
+    );
+}
+
+/**
+ * The keys that lists of these queues have behind the separators that are known to be in use, asked
+ * for by their names: nothing is scanned. @throws RedisError.
+ */
+export async function namedQueueKeys(
+  broker: RedisConnection,
+  queues: readonly string[],
+  names: BrokerKeys,
+): Promise<KeyNames> {
+  const used = await separatorsIn(createRouter(broker, names, queues));
+  const separators = [SEPARATOR, ...used];
+  const found = createKeyNames();
+  for (const queue of queues) {
+    const priorities = separators.flatMap((separator) =>
+      PRIORITIES.map((priority) => names.queue(`${queue}${separator}${priority}`)),
+    );
+    if ((await broker.exists([names.queue(queue)])) > 0) found.add(names.queue(queue));
+    // One command for what is hardly ever there, and each key by itself only where one is.
+    if ((await broker.exists(priorities)) === 0) continue;
+    const there = await Promise.all(priorities.map(async (key) => broker.exists([key])));
+    priorities.filter((_, index) => there[index] === 1).forEach(found.add);
+  }
+  return found;
+}
+
+/** AMQP has priorities of one byte. */
+const PRIORITIES = Array.from({ length: 256 }, (_, priority) => priority);
 
 /** A user without permission to read the bindings gets kombu's own separator. */
 async function separatorsIn(router: Router): Promise<readonly string[]> {

@@ -1,4 +1,5 @@
 import type { RedisConnection } from '../redis/connect.ts';
+import type { KeyNames } from '../redis/key-names.ts';
 import { scanKeys } from '../redis/scan.ts';
 import {
   isTaskExchange,
@@ -95,28 +96,31 @@ function separatorsBefore(
 
 /**
  * Every task queue that anybody has ever declared in this database, consumers of it or not. Scans
- * the keyspace. @throws RedisError, or the signal's reason.
+ * the keyspace, unless a pass has found the keys of the routing tables. @throws RedisError, or the signal's reason.
  */
 export async function declaredQueues(
   broker: RedisConnection,
   names: BrokerKeys,
   signal: AbortSignal,
+  tables?: KeyNames,
 ): Promise<ReadonlySet<string>> {
-  return taskQueuesOf(await readTables(broker, names, signal), names);
+  return taskQueuesOf(await readTables(broker, names, signal, tables), names);
 }
 
 /**
  * Every name in this database that may be a task queue's: the declared queues, and the exchanges, which
- * are called like their queue unless an app says otherwise. Scans the keyspace.
+ * are called like their queue unless an app says otherwise. Scans the keyspace, unless a pass has found
+ * the keys of the routing tables.
  * @throws RedisError, or the signal's reason.
  */
 export async function possibleQueues(
   broker: RedisConnection,
   names: BrokerKeys,
   signal: AbortSignal,
+  tables?: KeyNames,
 ): Promise<ReadonlySet<string>> {
-  const tables = await readTables(broker, names, signal);
-  return new Set([...[...tables.keys()].filter(isTaskExchange), ...taskQueuesOf(tables, names)]);
+  const read = await readTables(broker, names, signal, tables);
+  return new Set([...[...read.keys()].filter(isTaskExchange), ...taskQueuesOf(read, names)]);
 }
 
 /** The bindings of every exchange of this database, by its name. */
@@ -124,9 +128,10 @@ async function readTables(
   broker: RedisConnection,
   names: BrokerKeys,
   signal: AbortSignal,
+  known: KeyNames | undefined,
 ): Promise<ReadonlyMap<string, readonly Buffer[]>> {
   const tables = new Map<string, readonly Buffer[]>();
-  for await (const keys of scanKeys(broker, names.bindings, signal)) {
+  for await (const keys of known?.batches() ?? scanKeys(broker, names.bindings, signal)) {
     for (const key of keys) {
       const exchange = key.subarray(names.bindings.length).toString();
       tables.set(exchange, await readMembers(broker, key));

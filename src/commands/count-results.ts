@@ -5,6 +5,7 @@ import { keysOfJob } from '../redis/job-id.ts';
 import { countByPrefix, countExisting, scanJobs, tellApart } from '../redis/jobs.ts';
 import { startsWith } from '../redis/scan.ts';
 import type { Failure, Kind } from '../report/types.ts';
+import type { SeenDatabases } from '../resources/seen-keys.ts';
 import { onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import type { ServiceKeys } from './service-keys.ts';
@@ -15,6 +16,8 @@ const BATCH = 500;
 interface Look {
   readonly service: OpenService;
   readonly keys: ServiceKeys;
+  /** What a pass over the databases found. */
+  readonly seen: SeenDatabases;
   readonly report: (failure: Failure) => void;
   readonly signal: AbortSignal;
 }
@@ -33,7 +36,13 @@ export async function countResults(look: Look, kinds: readonly Kind[]): Promise<
   if (look.keys.results === 'own' || !kinds.includes('jobs')) {
     return await countOwn(look, kinds, resultsOf);
   }
-  const all = await count(look, async (redis) => countByPrefix(redis, results, look.signal));
+  const { seen, signal } = look;
+  // Results live where the jobs do, see `resultsLink`.
+  const known = (look.service.redis === undefined ? seen.broker : seen.redis).results;
+  const all = await count(
+    look,
+    async (redis) => known?.size ?? (await countByPrefix(redis, results, signal)),
+  );
   // Own results can stand outside the prefix of all, and are not among those then.
   const outside: ResultKeys = (id) => resultsOf(id).filter((key) => !startsWith(key, results));
   return all + (await countOwn(look, kinds, outside));
@@ -48,7 +57,7 @@ async function countOwn(
   const jobs = { ...look.keys.jobs, prefixes };
   const ofJobs = await count(look, async (redis) => {
     let found = 0;
-    for await (const { ids } of scanJobs(redis, jobs, look.signal)) {
+    for await (const { ids } of scanJobs(redis, jobs, look.signal, look.seen.redis.jobs)) {
       found += await countExisting(redis, ids.flatMap(resultKeys));
     }
     return found;
@@ -93,9 +102,10 @@ async function eachTaskIds(
   look: Look,
   found: (ids: readonly string[]) => Promise<void>,
 ): Promise<void> {
-  const { service, keys, report, signal } = look;
+  const { service, keys, seen, report, signal } = look;
   await onLink(service.broker, { target: 'Celery', name: 'queue' }, report, async (broker) => {
-    const lists = await findQueueKeys(broker, keys.scope, keys.broker, signal);
+    const known = seen.broker.queueLists;
+    const lists = await findQueueKeys(broker, keys.scope, keys.broker, signal, known);
     for await (const batch of scanQueued(broker, lists.keys, signal)) {
       await found(batch.taskIds);
     }

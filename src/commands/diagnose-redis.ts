@@ -12,6 +12,7 @@ import { createJobSample } from '../resources/job-sample.ts';
 import { familiesText } from '../resources/key-families.ts';
 import type { JobSurvey } from '../resources/survey-jobs.ts';
 import { scanJobs } from '../redis/jobs.ts';
+import type { SeenDatabases } from '../resources/seen-keys.ts';
 import { onLink, replicaFailure } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
@@ -26,6 +27,7 @@ import { jobKeysOf, surveyService } from '../resources/survey-service.ts';
  */
 export async function diagnoseRedis(
   service: OpenService,
+  seen: SeenDatabases,
   signal: AbortSignal,
 ): Promise<{ readonly checks: readonly Check[]; readonly families: readonly FamilyDiagnosis[] }> {
   const checks: Check[] = [];
@@ -61,7 +63,7 @@ export async function diagnoseRedis(
     );
     if (state !== undefined) checks.push(memoryCheck(link, state), ...savingChecks(link, state));
   }
-  const { findings, judgement } = await survey(service, report, signal);
+  const { findings, judgement } = await survey(service, seen, report, signal);
   checks.push(...prefixChecks(service, findings, judgement));
   return {
     checks,
@@ -150,26 +152,28 @@ function savingChecks(link: Link, { savesTo, lastSaveFailed }: ServerState): rea
 
 async function survey(
   service: OpenService,
+  seen: SeenDatabases,
   report: (failure: Failure) => void,
   signal: AbortSignal,
 ): Promise<JobSurvey> {
   const sample = createJobSample(service.config);
-  const jobs = await jobKeysOf(service, serviceKeys(service), signal);
+  const jobs = await jobKeysOf(service, serviceKeys(service), signal, seen.redis);
   const matched = await onLink(
     service.redis,
     { target: 'Redis', name: 'jobs' },
     report,
     async (redis) => {
       let count = 0;
-      for await (const { keys } of scanJobs(redis, jobs, signal)) {
+      for await (const { keys } of scanJobs(redis, jobs, signal, seen.redis.jobs)) {
         count += keys.length;
         sample.note(keys);
       }
       return count;
     },
   );
-  const seen = { matched, left: matched ?? 0, ...sample.told() };
-  return await surveyService(service, seen, { occasion: 'doctor', report }, signal);
+  const ofJobs = { matched, left: matched ?? 0, ...sample.told() };
+  const options = { occasion: 'doctor', report, keys: seen } as const;
+  return await surveyService(service, ofJobs, options, signal);
 }
 
 /** What stands in the way of a true "verified", or that all keys are explained. */

@@ -32,6 +32,8 @@ import { serviceKeys } from './service-keys.ts';
 import type { Surroundings } from './surroundings.ts';
 import { chooseServices } from './targets.ts';
 import { workersWarnings } from './worker-warnings.ts';
+import { seeForLook } from '../resources/seen-keys.ts';
+import type { SeenDatabases } from '../resources/seen-keys.ts';
 import type { SharedDatabases } from '../resources/shared-databases.ts';
 import { authorsText, otherAuthors } from '../wipe/config-file.ts';
 import { sameText, sharedDatabases } from '../wipe/refuse-shared.ts';
@@ -157,10 +159,11 @@ async function diagnose(
     failures.add(failure);
   };
   const quiet = { ...service, failures: [], warnings: [], directories: [] };
-  const { tasks } = await inspectService(quiet, ['queue'], signal);
+  const seen = await seeForLook(service, REDIS_KINDS, 'everything', report, signal);
+  const { tasks } = await inspectService(quiet, ['queue'], signal, { keys: seen });
   const workers = await inspectWorkers(service, report, signal);
-  const queues = await diagnoseQueues(service, workers, report, signal);
-  const redis = await diagnoseRedis(service, signal);
+  const queues = await diagnoseQueues(service, workers, seen, report, signal);
+  const redis = await diagnoseRedis(service, seen, signal);
   const checks: Check[] = [
     ...linkChecks(service),
     ...redis.checks,
@@ -222,6 +225,7 @@ function problemOf(name: string, failure: Failure): Check {
 async function diagnoseQueues(
   service: OpenService,
   workers: Workers,
+  seen: SeenDatabases,
   report: (failure: Failure) => void,
   signal: AbortSignal,
 ): Promise<readonly QueueDiagnosis[]> {
@@ -234,7 +238,8 @@ async function diagnoseQueues(
       const queues: QueueDiagnosis[] = [];
       for (const name of keys.queues) {
         const scope = { own: [name], others: new Set([...keys.queues, ...keys.scope.others]) };
-        const lists = await findQueueKeys(broker, scope, keys.broker, signal);
+        const known = seen.broker.queueLists;
+        const lists = await findQueueKeys(broker, scope, keys.broker, signal, known);
         const queued = await countQueued(broker, lists.keys);
         const consumers = workers.own.filter(({ queues: own }) => own.includes(name));
         const noted = workers.held.filter(({ queue }) => queue === name);

@@ -9,6 +9,7 @@ import type { InspectOptions } from './inspect-service.ts';
 import { inspectWorkers } from './look-at-workers.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
+import { seeForLook } from '../resources/seen-keys.ts';
 import { countIndexes, surveyService } from '../resources/survey-service.ts';
 import { workersWarnings } from './worker-warnings.ts';
 
@@ -24,30 +25,34 @@ export async function inspectForPlan(
   signal: AbortSignal,
   options: Pick<InspectOptions, 'progress' | 'seenNames'>,
 ): Promise<ServiceCensus> {
+  const failures = collectFailures();
+  const report = (failure: Failure): void => {
+    failures.add(failure);
+  };
+  const seen = await seeForLook(service, kinds, 'everything', report, signal);
   const obstacles: string[] = [];
   const jobs = createJobSample(service.config);
   const census = await inspectService(service, kinds, signal, {
     ...options,
+    keys: seen,
     jobKeys: (key) => {
       jobs.note([key]);
     },
     obstacle: (text) => obstacles.push(text),
   });
-  const failures = collectFailures();
   for (const failure of census.failures.first) failures.add(failure);
   const unlisted = census.failures.total - census.failures.first.length;
-  const report = (failure: Failure): void => {
-    failures.add(failure);
-  };
   const keys = serviceKeys(service);
   const counted =
-    results === 'count results' ? await countResults({ service, keys, report, signal }, kinds) : 0;
+    results === 'count results'
+      ? await countResults({ service, keys, seen, report, signal }, kinds)
+      : 0;
   const warnings = [...census.warnings, ...obstacles];
   if (kinds.includes('jobs')) {
     const matched = census.unknown.includes('jobs') ? undefined : census.jobs + census.jobsKept;
-    const seen = { matched, left: matched ?? 0, ...jobs.told() };
-    const options = { occasion: 'plan', report } as const;
-    const { findings } = await surveyService(service, seen, options, signal);
+    const ofJobs = { matched, left: matched ?? 0, ...jobs.told() };
+    const options = { occasion: 'plan', report, keys: seen } as const;
+    const { findings } = await surveyService(service, ofJobs, options, signal);
     for (const finding of findings) {
       if (finding.severity === 'problem') report(findingFailure(finding));
       else warnings.push(findingText(finding));
@@ -58,7 +63,9 @@ export async function inspectForPlan(
     : NO_WORKERS;
   workers.problems.forEach(report);
   warnings.push(...workersWarnings(service, workers));
-  const indexKeys = kinds.includes('jobs') ? await countIndexes(service, report, signal) : 0;
+  const indexKeys = kinds.includes('jobs')
+    ? await countIndexes(service, report, signal, seen.redis)
+    : 0;
   const list = failures.list();
   return {
     ...census,

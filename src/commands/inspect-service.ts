@@ -22,6 +22,8 @@ import {
   sharedMessageFailures,
   unreadFailure,
 } from '../wipe/left-messages.ts';
+import { seeForLook } from '../resources/seen-keys.ts';
+import type { SeenDatabases } from '../resources/seen-keys.ts';
 import { jobKeysOf } from '../resources/survey-service.ts';
 import { obstacleWarnings } from './obstacles.ts';
 import type { DirectoryObstacle } from './obstacles.ts';
@@ -43,6 +45,8 @@ export interface InspectOptions {
   readonly obstacle?: (text: string) => void;
   /** How many names of a file with several were seen, in the other services too; grows. */
   readonly seenNames?: Map<string, number>;
+  /** What a pass over its databases found; undefined: a pass is made for this look. */
+  readonly keys?: SeenDatabases;
 }
 
 /**
@@ -114,17 +118,24 @@ async function countInRedis(
   report: (failure: Failure) => void,
   warnings: string[],
   signal: AbortSignal,
-  { found, jobKeys }: Pick<InspectOptions, 'found' | 'jobKeys'>,
+  { found, jobKeys, keys: seenBefore }: Pick<InspectOptions, 'found' | 'jobKeys' | 'keys'>,
 ): Promise<Pick<ServiceCensus, 'jobs' | 'jobsKept' | 'tasks' | 'unknown'>> {
   const keys = serviceKeys(service);
+  const seen = seenBefore ?? (await seeForLook(service, kinds, 'none', report, signal));
   const isWanted = kinds.includes('jobs') && service.config.jobKeys === 'named';
-  const jobKeysHere = isWanted ? await jobKeysOf(service, keys, signal) : keys.jobs;
+  const jobKeysHere = isWanted ? await jobKeysOf(service, keys, signal, seen.redis) : keys.jobs;
   const jobs = isWanted
     ? await onLink(service.redis, { target: 'Redis', name: 'jobs' }, report, async (redis) =>
-        countJobs(redis, jobKeysHere, signal, (key) => {
-          jobKeys?.(key);
-          found?.('jobs', () => printable(key));
-        }),
+        countJobs(
+          redis,
+          jobKeysHere,
+          signal,
+          (key) => {
+            jobKeys?.(key);
+            found?.('jobs', () => printable(key));
+          },
+          seen.redis.jobs,
+        ),
       )
     : 0;
   const isUnknown = kinds.includes('jobs') && service.config.jobKeys === 'not said';
@@ -134,7 +145,7 @@ async function countInRedis(
   if (!kinds.includes('queue') || keys.queues.length === 0) {
     return { jobs: jobs ?? 0, jobsKept, tasks: { queued: 0, inFlight: 0 }, unknown };
   }
-  const look = { service, keys, report, warnings, signal, found };
+  const look = { service, keys, seen, report, warnings, signal, found };
   const queued = await countQueue(look);
   const inFlight = await countInFlight(look);
   const left = (queued?.left ?? 0) + (inFlight?.left ?? 0);
@@ -150,6 +161,7 @@ async function countInRedis(
 interface QueueLook {
   readonly service: OpenService;
   readonly keys: ServiceKeys;
+  readonly seen: SeenDatabases;
   readonly report: (failure: Failure) => void;
   readonly warnings: string[];
   readonly signal: AbortSignal;
@@ -160,10 +172,11 @@ interface QueueLook {
 type MessageCounts = { readonly count: number; readonly left: number } | undefined;
 
 async function countQueue(look: QueueLook): Promise<MessageCounts> {
-  const { service, keys, report, warnings, signal, found } = look;
+  const { service, keys, seen, report, warnings, signal, found } = look;
   const step = { target: 'Celery', name: 'queue' } as const;
   return await onLink(service.broker, step, report, async (broker) => {
-    const lists = await findQueueKeys(broker, keys.scope, keys.broker, signal);
+    const known = seen.broker.queueLists;
+    const lists = await findQueueKeys(broker, keys.scope, keys.broker, signal, known);
     for (const { key, type } of lists.strange) {
       warnings.push(strangeKeyWarning(broker.label, key, type));
     }

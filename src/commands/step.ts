@@ -13,6 +13,7 @@ import type { DirectoryReport, Failure, Kind, Remaining } from '../report/types.
 import { unknownFileKinds } from '../resources/coverage.ts';
 import { createJobSample } from '../resources/job-sample.ts';
 import type { JobSample } from '../resources/job-sample.ts';
+import type { SeenDatabases } from '../resources/seen-keys.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
@@ -89,6 +90,8 @@ export interface StepContext {
   readonly service: OpenService;
   readonly keys: ServiceKeys;
   readonly tally: WipeTally;
+  /** What the pass over the databases found that this removal began with; undefined: before one. */
+  readonly seen?: SeenDatabases;
   readonly erasing: Erasing;
   readonly pace: Pace;
   readonly observer: Observer;

@@ -14,6 +14,8 @@ import type { Found } from './inspect-service.ts';
 import { onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
+import { seeForLook } from '../resources/seen-keys.ts';
+import type { SeenDatabases } from '../resources/seen-keys.ts';
 import { countIndexes } from '../resources/survey-service.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
@@ -152,7 +154,9 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
     });
   }
   const names = collectNames();
+  const keys = await seeForLook(service, kinds, 'none', step.report, signal);
   const census = await inspectService({ ...service, failures: [], warnings: [] }, kinds, signal, {
+    keys,
     progress: (done, bytes) => {
       observer.progress({ service: service.config.name, step: 'verify', done, bytes });
     },
@@ -161,8 +165,10 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
   for (const failure of newFailures(census, tally)) tally.failures.add(failure);
   const remaining = remainingOf(census);
   for (const kind of census.unknown) tally.unknown.add(kind);
-  const results = await countAllResults(service, kinds, tally, signal);
-  const indexKeys = kinds.includes('jobs') ? await countIndexes(service, step.report, signal) : 0;
+  const results = await countAllResults(service, kinds, tally, keys, signal);
+  const indexKeys = kinds.includes('jobs')
+    ? await countIndexes(service, step.report, signal, keys.redis)
+    : 0;
   const blind =
     [service.redis, service.broker].some((link) => link !== undefined && !link.connection) ||
     service.directories.some(
@@ -312,6 +318,7 @@ async function countAllResults(
   service: OpenService,
   kinds: readonly Kind[],
   tally: WipeTally,
+  seen: SeenDatabases,
   signal: AbortSignal,
 ): Promise<number> {
   const keys = serviceKeys(service);
@@ -319,11 +326,12 @@ async function countAllResults(
   const report = (failure: Failure): void => {
     tally.failures.add(failure);
   };
+  const known = (service.redis === undefined ? seen.broker : seen.redis).results;
   const count = await onLink(
     resultsLink(service),
     { target: 'Redis', name: 'results' },
     report,
-    async (redis) => countByPrefix(redis, keys.broker.results, signal),
+    async (redis) => known?.size ?? (await countByPrefix(redis, keys.broker.results, signal)),
   );
   return count ?? 0;
 }

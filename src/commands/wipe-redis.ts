@@ -1,6 +1,6 @@
 import { MOST_REMEMBERED } from '../celery/cancel.ts';
 import { removeInFlight, scanInFlight } from '../celery/in-flight.ts';
-import { findQueueKeys, purgeQueues } from '../celery/queue.ts';
+import { findQueueKeys, namedQueueKeys, purgeQueues } from '../celery/queue.ts';
 import type { Shared } from '../celery/scope.ts';
 import type { OnForbidden, RedisConnection } from '../redis/connect.ts';
 import { nothingKept } from '../redis/job-age.ts';
@@ -18,7 +18,8 @@ import type { StepContext, WipeTally } from './step.ts';
 import { doubtfulLists, sharedMessageFailures, unreadFailure } from '../wipe/left-messages.ts';
 import { noteForbidden, resultsFailure } from '../wipe/forbidden-results.ts';
 import { noteUnnamed } from '../wipe/unnamed-messages.ts';
-import { jobKeysOf, subjectOf, surveyService } from '../resources/survey-service.ts';
+import { jobKeysOf, surveyService } from '../resources/survey-service.ts';
+import { subjectOf } from '../resources/survey-subject.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
 export async function wipeQueue(step: StepContext): Promise<void> {
@@ -31,7 +32,12 @@ export async function wipeQueue(step: StepContext): Promise<void> {
     { target: 'Celery', name: 'queue' },
     step.report,
     async (broker) => {
-      const found = await findQueueKeys(broker, keys.scope, keys.broker, signal);
+      // While consumers are being held nothing is scanned: their lists go by name.
+      const known =
+        step.seen === undefined
+          ? await namedQueueKeys(broker, keys.queues, keys.broker)
+          : step.seen.broker.queueLists;
+      const found = await findQueueKeys(broker, keys.scope, keys.broker, signal, known);
       for (const { key, type } of found.strange) {
         step.warn(strangeKeyWarning(broker.label, key, type));
       }
@@ -125,6 +131,7 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
 /** Removes the job keys and their results; loud when the prefix seems to be wrong. */
 export async function wipeJobs(step: StepContext): Promise<void> {
   const { service, keys, tally, observer, signal } = step;
+  const seen = step.seen?.redis;
   const before = { jobs: tally.jobs, results: tally.results };
   const name = service.config.name;
   const done = await onLink(
@@ -134,7 +141,7 @@ export async function wipeJobs(step: StepContext): Promise<void> {
     async (redis) => {
       await removeJobs(
         redis,
-        await jobKeysOf(service, keys, signal),
+        await jobKeysOf(service, keys, signal, seen),
         keys.results === 'none'
           ? undefined
           : {
@@ -156,6 +163,7 @@ export async function wipeJobs(step: StepContext): Promise<void> {
           for (const key of removedKeys) observer.item?.(name, 'jobs', printable(key));
         },
         signal,
+        seen?.jobs,
       );
       if (tally.pass === 1) warnOfKeptJobs(step, redis);
       return true;
@@ -199,7 +207,8 @@ async function wipeIndexes(step: StepContext): Promise<void> {
     service.redis,
     { target: 'Redis', name: 'index keys' },
     step.report,
-    async (redis) => wipeIndexKeys(redis, subjectOf(service), step.pace, signal),
+    async (redis) =>
+      wipeIndexKeys(redis, subjectOf(service), step.pace, signal, step.seen?.redis.indexKeys),
   );
   if (removed === undefined) {
     tally.unknown.add('jobs');
@@ -224,7 +233,7 @@ async function surveyStep(step: StepContext): Promise<void> {
   const { findings } = await surveyService(
     service,
     seen,
-    { occasion: 'wipe', report: step.report, ownTaskIds: tally.someTaskIds },
+    { occasion: 'wipe', report: step.report, ownTaskIds: tally.someTaskIds, keys: step.seen },
     signal,
   );
   for (const finding of findings) {
@@ -248,12 +257,13 @@ function noteIds(tally: WipeTally, ids: readonly string[]): void {
 /** `results: "all"`: every result of the database, whosever it is. */
 export async function wipeAllResults(step: StepContext): Promise<void> {
   const { service, keys, tally, signal } = step;
+  const seen = service.redis === undefined ? step.seen?.broker : step.seen?.redis;
   if (keys.results !== 'all') return;
   const removed = await onLink(
     resultsLink(service),
     { target: 'Redis', name: 'results' },
     step.report,
-    async (redis) => removeByPrefix(redis, keys.broker.results, step.pace, signal),
+    async (redis) => removeByPrefix(redis, keys.broker.results, step.pace, signal, seen?.results),
   );
   if (removed === undefined) return;
   tally.results += removed;

@@ -4,6 +4,7 @@ import { KINDS } from '../report/types.ts';
 import { settleAll } from '../settle-all.ts';
 import type { Kind, ServiceReport } from '../report/types.ts';
 import { notConfiguredKinds } from '../resources/coverage.ts';
+import { seeKeys } from '../resources/seen-keys.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import type { Verdict } from './verify-service.ts';
@@ -44,14 +45,29 @@ export async function wipePlace(
   place: Place,
   kinds: readonly Kind[],
 ): Promise<void> {
-  for (const kind of IN_ORDER[place]) {
-    if (!kinds.includes(kind)) continue;
+  const chosen = IN_ORDER[place].filter((kind) => kinds.includes(kind));
+  const seen = place === 'redis' && chosen.length > 0 ? await seeForRemoval(step, chosen) : {};
+  for (const kind of chosen) {
     step.signal.throwIfAborted();
     if (place === 'redis') step.tally.begun.add(kind);
-    await wipeKind(step, kind);
+    await wipeKind({ ...step, ...seen }, kind);
     step.tally.begun.add(kind);
     step.tally.finished.add(kind);
   }
+}
+
+/** One pass tells of everything that is removed from Redis. */
+async function seeForRemoval(
+  step: StepContext,
+  kinds: readonly Kind[],
+): Promise<Pick<StepContext, 'seen'>> {
+  const isQueueFirst = kinds.includes('queue') && step.keys.queues.length > 0;
+  const first = isQueueFirst
+    ? ({ target: 'Celery', name: 'queue' } as const)
+    : ({ target: 'Redis', name: 'jobs' } as const);
+  const census = step.tally.pass === 1 && kinds.includes('jobs') ? 'what stays' : 'none';
+  const { service, report, signal } = step;
+  return { seen: await seeKeys(service, { kinds, census }, { first, report }, signal) };
 }
 
 async function wipeKind(step: StepContext, kind: Kind): Promise<void> {

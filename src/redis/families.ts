@@ -29,6 +29,14 @@ const MOST_FAMILIES = 2_000;
 /** More variants of one beginning are no families but ids that do not look like ids. */
 const MOST_VARIANTS = 40;
 
+/** A census that is being taken: gets every key of a database, in any order. */
+export interface OpenCensus {
+  readonly read: (keys: readonly Buffer[]) => void;
+  /** Whether no more keys are looked at. */
+  readonly isFull: () => boolean;
+  readonly end: () => KeyCensus;
+}
+
 /**
  * What the keys of a database begin with, told from the names alone, in one SCAN.
  * @param isOurs of keys that are there for the length of a run, and not to be told of.
@@ -41,31 +49,40 @@ export async function takeCensus(
   signal: AbortSignal,
   most = MOST_KEYS,
 ): Promise<KeyCensus> {
+  const census = openCensus(isOurs, most);
+  for await (const batch of scanAll(redis, undefined, signal)) {
+    census.read(batch);
+    if (census.isFull()) break;
+  }
+  return census.end();
+}
+
+/** @param isOurs as for `takeCensus`. */
+export function openCensus(isOurs: (key: Buffer) => boolean, most = MOST_KEYS): OpenCensus {
   const families = new Map<string, OpenFamily>();
   const variants = new Map<string, Set<string>>();
   let keys = 0;
-  let isComplete = true;
-  for await (const batch of scanAll(redis, undefined, signal)) {
-    for (const key of batch) {
-      if (isOurs(key)) continue;
-      keys += 1;
-      const text = key.toString('latin1');
-      count(families, prefixFor(text, variants), text, key);
-    }
-    if (keys >= most) {
-      isComplete = false;
-      break;
-    }
-  }
   return {
-    keys,
-    isComplete,
-    families: [...merged(families, variants)]
-      .map(([prefix, { count: number, samples }]) => ({
-        ...{ count: number, samples: samples.map(({ key }) => key) },
-        prefix: Buffer.from(prefix, 'latin1'),
-      }))
-      .toSorted((one, other) => other.count - one.count || one.prefix.compare(other.prefix)),
+    read(batch) {
+      if (keys >= most) return;
+      for (const key of batch) {
+        if (isOurs(key)) continue;
+        keys += 1;
+        const text = key.toString('latin1');
+        count(families, prefixFor(text, variants), text, key);
+      }
+    },
+    isFull: () => keys >= most,
+    end: () => ({
+      keys,
+      isComplete: keys < most,
+      families: [...merged(families, variants)]
+        .map(([prefix, { count: number, samples }]) => ({
+          ...{ count: number, samples: samples.map(({ key }) => key) },
+          prefix: Buffer.from(prefix, 'latin1'),
+        }))
+        .toSorted((one, other) => other.count - one.count || one.prefix.compare(other.prefix)),
+    }),
   };
 }
 

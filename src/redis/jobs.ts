@@ -4,6 +4,7 @@ import type { RedisError } from './errors.ts';
 import { chooseByAge } from './job-age.ts';
 import type { JobAge } from './job-age.ts';
 import { idStarts } from './job-id.ts';
+import type { KeyNames } from './key-names.ts';
 import type { Pace } from './pace.ts';
 import { patternOf, scanKeys, startsWith } from './scan.ts';
 import { sweep } from './sweep.ts';
@@ -23,16 +24,19 @@ export interface JobKeys {
 /**
  * The job keys in batches, each key for the first of the prefixes that it begins with, and the ids
  * that they may have: not one for each key.
+ * @param known all keys that begin with a prefix, where a pass has found them; else they are scanned.
  * @throws RedisError, or the signal's reason.
  */
 export async function* scanJobs(
   redis: RedisConnection,
   jobs: JobKeys,
   signal: AbortSignal,
+  known?: KeyNames,
 ): AsyncGenerator<{ readonly keys: readonly Buffer[]; readonly ids: readonly Buffer[] }> {
   for (const { prefix, isOwn } of familiesOf(jobs)) {
     const startsOf = idStarts(prefix);
-    for await (const batch of scanKeys(redis, prefix, signal)) {
+    for await (const batch of known?.batches() ?? scanKeys(redis, prefix, signal)) {
+      signal.throwIfAborted();
       const named = batch.filter(isOwn);
       const keys = jobs.age === undefined ? named : await chooseByAge(named, jobs.age, redis);
       if (keys.length > 0)
@@ -69,16 +73,18 @@ function familiesOf(
  * How many job keys there are now. A SCAN while Redis resizes its table shows keys twice, so up to
  * 100 000 keys are told apart; what more there are is counted as it comes, in constant memory.
  * @param found gets each key, one that comes twice too.
+ * @param known as for `scanJobs`.
  */
 export async function countJobs(
   redis: RedisConnection,
   jobs: JobKeys,
   signal: AbortSignal,
   found?: (key: Buffer) => void,
+  known?: KeyNames,
 ): Promise<number> {
   const isNew = tellApart();
   let count = 0;
-  for await (const { keys } of scanJobs(redis, jobs, signal)) {
+  for await (const { keys } of scanJobs(redis, jobs, signal, known)) {
     for (const key of keys) {
       found?.(key);
       if (isNew(key)) count += 1;
@@ -136,6 +142,7 @@ export interface JobResults {
 /**
  * Removes the jobs, and for each of them its results (its task id is the job id). A job that this user may
  * not touch is refused when the others have gone.
+ * @param known as for `scanJobs`.
  * @throws RedisError, or the signal's reason between two batches; `onProgress` has the counts so far.
  */
 export async function removeJobs(
@@ -145,6 +152,7 @@ export async function removeJobs(
   pace: Pace,
   onProgress: (removed: RemovedJobs, keys: readonly Buffer[]) => void,
   signal: AbortSignal,
+  known?: KeyNames,
 ): Promise<RemovedJobs> {
   let removed: RemovedJobs = { jobs: 0, results: 0 };
   let working = results;
@@ -153,6 +161,7 @@ export async function removeJobs(
   for (const { prefix, isOwn } of familiesOf(jobs)) {
     await sweep(redis, {
       match: patternOf(prefix),
+      known: known?.batches(),
       choose: (keys, session) => {
         const own = keys.filter(isOwn);
         return age === undefined ? own : chooseByAge(own, age, session);
@@ -192,24 +201,30 @@ export async function countByPrefix(
   return count;
 }
 
-/** Removes every key that begins with `prefix`; how many. @throws RedisError, or the signal's reason. */
+/**
+ * Removes every key that begins with `prefix`; how many.
+ * @param known those keys, where a pass has found them.
+ * @throws RedisError, or the signal's reason.
+ */
 export async function removeByPrefix(
   redis: RedisConnection,
   prefix: Buffer,
   pace: Pace,
   signal: AbortSignal,
+  known?: KeyNames,
 ): Promise<number> {
   const isOurs = (key: Buffer): boolean => startsWith(key, prefix);
-  return await removeMatching(redis, patternOf(prefix), isOurs, pace, signal);
+  return await removeMatching(redis, { match: patternOf(prefix), known }, isOurs, pace, signal);
 }
 
 /**
  * Removes every key that matches a pattern and may go; how many.
+ * @param known at least those keys, where a pass has found them.
  * @throws RedisError, for keys that this user may not touch when the others have gone, or the signal's reason.
  */
 export async function removeMatching(
   redis: RedisConnection,
-  match: Buffer,
+  { match, known }: { readonly match: Buffer; readonly known?: KeyNames | undefined },
   mayGo: (key: Buffer) => boolean,
   pace: Pace,
   signal: AbortSignal,
@@ -218,6 +233,7 @@ export async function removeMatching(
   let refusal: RedisError | undefined;
   await sweep(redis, {
     match,
+    known: known?.batches(),
     choose: (keys) => keys.filter(mayGo),
     companions: undefined,
     companionsFailed: () => undefined,

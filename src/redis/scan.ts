@@ -207,6 +207,8 @@ export function createPlaces(): Places {
 }
 
 export function startsWith(key: Buffer, prefix: Buffer): boolean {
+  // Of millions of foreign keys most differ in the first byte.
+  if (key[0] !== prefix[0] && prefix.length > 0) return false;
   return (
     key.length >= prefix.length && key.compare(prefix, 0, prefix.length, 0, prefix.length) === 0
   );

@@ -5,7 +5,7 @@ import type { AllowedKeys } from './each-allowed.ts';
 import { isOutage, RedisError, refusesKey } from './errors.ts';
 import type { Pace } from './pace.ts';
 import { createPlaces, startScan } from './scan.ts';
-import type { Places, ScanProgress } from './scan.ts';
+import type { NodeScan, Places, ScanProgress } from './scan.ts';
 import { createTempo } from './tempo.ts';
 import type { Tempo } from './tempo.ts';
 import { settleAll } from '../settle-all.ts';
@@ -22,6 +22,11 @@ export interface Swept {
 export interface SweepOptions {
   /** The pattern of the keys, as SCAN's MATCH reads it. */
   readonly match: Buffer;
+  /**
+   * All of these keys, where a pass has found them: then nothing is scanned, but after an outage, on
+   * another primary and in a cluster, whose keys may have moved.
+   */
+  readonly known?: Iterable<readonly Buffer[]> | undefined;
   /** Which of the keys that match go. */
   readonly choose: (
     keys: readonly Buffer[],
@@ -60,6 +65,7 @@ export async function sweep(redis: RedisConnection, options: SweepOptions): Prom
   const ledger = createLedger(payloads);
   const state: SweepState = {
     ...options,
+    known: options.known,
     retries,
     places,
     payloads,
@@ -76,11 +82,13 @@ export async function sweep(redis: RedisConnection, options: SweepOptions): Prom
     try {
       const session = await retries.session();
       isCluster = session.isCluster;
+      if (isCluster) state.known = undefined;
       const before = state.found;
       const redone = await redo(session, state);
       const slots = await topology(session);
       const progress = places.begin(retries);
       await settleAll(session.nodes.map(async (node) => sweepNode(node, session, progress, state)));
+      state.known = undefined;
       round += 1;
       if (!session.isCluster) {
         if (state.companionsLeft.length > 0) continue;
@@ -99,13 +107,15 @@ export async function sweep(redis: RedisConnection, options: SweepOptions): Prom
       await pause(ROUND_PAUSE_MS);
     } catch (error) {
       ledger.disturbed();
+      state.known = undefined;
       if (isCluster) places.forget();
       await retries.recover(error);
     }
   }
 }
 
-interface SweepState extends Omit<SweepOptions, 'companions'> {
+interface SweepState extends Omit<SweepOptions, 'companions' | 'known'> {
+  known: SweepOptions['known'];
   companions: Companions | undefined;
   /** Why they cannot be removed, until it is told. */
   refusal: unknown;
@@ -131,7 +141,7 @@ async function sweepNode(
   progress.resumed(from.pages);
   if (from.cursor === 'done') return;
   const tempo = createTempo(node.roundTrip);
-  const scan = startScan(node, state.match, tempo, from.cursor);
+  const scan = state.known ? listed(state.known) : startScan(node, state.match, tempo, from.cursor);
   const underWay: Promise<void>[] = [];
   let place = from;
   try {
@@ -161,6 +171,18 @@ async function sweepNode(
     await Promise.allSettled(underWay);
     throw error;
   }
+}
+
+/** Its cursor is the beginning: who goes on elsewhere scans everything. */
+function listed(batches: Iterable<readonly Buffer[]>): NodeScan {
+  const iterator = batches[Symbol.iterator]();
+  return {
+    async next() {
+      const result = iterator.next();
+      return Promise.resolve(result.done === true ? undefined : result.value);
+    },
+    cursor: () => '0',
+  };
 }
 
 async function remove(

@@ -3,7 +3,7 @@ import type { ServiceConfig } from '../config/types.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import { takeCensus, typesOf } from '../redis/families.ts';
-import type { Family } from '../redis/families.ts';
+import type { Family, KeyCensus } from '../redis/families.ts';
 import { startsWith } from '../redis/scan.ts';
 import { printable } from '../report/printable.ts';
 import { assignFamilies } from './assign-families.ts';
@@ -28,7 +28,7 @@ export type TaskIds = (service: ServiceConfig) => Promise<readonly string[]>;
 const MOST_LOOKED_AT = 40;
 
 /**
- * In one SCAN and a few looks at keys of the most frequent families.
+ * In one SCAN, where no census is there, and a few looks at keys of the most frequent families.
  * @param isServed whether the service's own prefix is known to match keys here.
  * @throws RedisError, or the signal's reason.
  */
@@ -41,11 +41,16 @@ export async function judgeFamilies(
     /** Whether the service's queues are the only ones that are declared in the database. */
     readonly isOnlyQueue?: () => Promise<boolean>;
     readonly mostKeys?: number | undefined;
+    /** Taken by a pass; families of which nothing is left since are none. */
+    readonly census?: KeyCensus | undefined;
   },
   signal: AbortSignal,
 ): Promise<Judgement> {
   const { config, keys, neighbours } = subject;
-  const census = await takeCensus(redis, keys.isLock, signal, options.mostKeys);
+  const census =
+    options.census === undefined
+      ? await takeCensus(redis, keys.isLock, signal, options.mostKeys)
+      : await whatIsLeft(redis, options.census);
   const ownerOf = createOwners(subject);
   const candidates = [config, ...neighbours];
   const served = new Set(
@@ -88,6 +93,20 @@ export async function judgeFamilies(
       ),
     })),
   };
+}
+
+/** A census without the samples that went since, and without families that have none left. */
+async function whatIsLeft(redis: RedisConnection, census: KeyCensus): Promise<KeyCensus> {
+  const families = await Promise.all(
+    census.families.map(async (family, index) => {
+      if (index >= MOST_LOOKED_AT) return family;
+      const there = await Promise.all(
+        family.samples.map(async (key) => (await permitted(redis.exists([key]))) !== 0),
+      );
+      return { ...family, samples: family.samples.filter((_, at) => there[at]) };
+    }),
+  );
+  return { ...census, families: families.filter(({ samples }) => samples.length > 0) };
 }
 
 /** Ids of some of the tasks that the database has results of. */

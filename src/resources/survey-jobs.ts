@@ -8,6 +8,7 @@ import type { Finding } from '../model/finding.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import { databaseSize } from '../redis/families.ts';
+import type { KeyNames } from '../redis/key-names.ts';
 import { targetIdentity } from '../redis/target.ts';
 import { alikeResults } from './alike-results.ts';
 import {
@@ -28,6 +29,7 @@ import type { KnownFamily, SurveySubject } from './key-families.ts';
 import { lookElsewhere } from './other-databases.ts';
 import type { PrefixPart } from './prefix-parts.ts';
 import { findRelatedKeys } from './related-keys.ts';
+import type { SeenKeys } from './seen-keys.ts';
 
 /** What whoever asks has seen of the jobs. */
 export interface SeenJobs {
@@ -68,12 +70,17 @@ export async function surveyJobs(
   redis: RedisConnection,
   subject: SurveySubject & { readonly all: readonly ServiceConfig[] },
   seen: SeenJobs,
-  options: { readonly occasion: SurveyOccasion; readonly taskIds: TaskIds },
+  options: {
+    readonly occasion: SurveyOccasion;
+    readonly taskIds: TaskIds;
+    readonly keys?: SeenKeys | undefined;
+  },
   signal: AbortSignal,
 ): Promise<JobSurvey> {
   const { config } = subject;
   const { label } = redis;
   const { taskIds } = options;
+  const tables = options.keys?.bindings;
   const wide = widePrefixes(config, label, seen.parts);
   const isWorth = await isWorthALook(redis, subject, seen, options.occasion);
   const judgement = isWorth
@@ -83,7 +90,8 @@ export async function surveyJobs(
         {
           isServed: (seen.matched ?? 0) > 0 || seen.wereHere,
           taskIds,
-          isOnlyQueue: async () => isOnlyQueueOf(redis, subject, signal),
+          isOnlyQueue: async () => isOnlyQueueOf(redis, subject, tables, signal),
+          census: options.keys?.census,
         },
         signal,
       )
@@ -124,7 +132,7 @@ export async function surveyJobs(
               config,
               label,
               judgement,
-              wereHere || (await hasOtherQueues(redis, subject, signal)),
+              wereHere || (await hasOtherQueues(redis, subject, tables, signal)),
             )
           : undefined;
       if (strange !== undefined) findings.push(strange);
@@ -213,10 +221,11 @@ async function isHomeOf(redis: RedisConnection, { keys }: SurveySubject): Promis
 async function isOnlyQueueOf(
   redis: RedisConnection,
   { keys, neighbours }: SurveySubject,
+  tables: KeyNames | undefined,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (keys.queues.length === 0 || neighbours.length > 0) return false;
-  const declared = await permitted(declaredQueues(redis, keys.broker, signal));
+  const declared = await permitted(declaredQueues(redis, keys.broker, signal, tables));
   const names = [...(declared ?? [])];
   return names.length > 0 && names.every((name) => keys.queues.includes(name));
 }
@@ -225,10 +234,11 @@ async function isOnlyQueueOf(
 async function hasOtherQueues(
   redis: RedisConnection,
   { keys }: SurveySubject,
+  tables: KeyNames | undefined,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (keys.queues.length === 0) return false;
-  const declared = await permitted(declaredQueues(redis, keys.broker, signal));
+  const declared = await permitted(declaredQueues(redis, keys.broker, signal, tables));
   return [...(declared ?? [])].some((name) => !keys.queues.includes(name));
 }
 

@@ -9,15 +9,17 @@ import type { Finding } from '../model/finding.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import type { JobKeys } from '../redis/jobs.ts';
+import type { KeyNames } from '../redis/key-names.ts';
 import { startsWith } from '../redis/scan.ts';
 import { targetIdentity, targetLabel } from '../redis/target.ts';
 import type { Failure } from '../report/types.ts';
 import { countIndexKeys } from './index-keys.ts';
 import { unnamedJobs } from './job-findings.ts';
 import { isQueueList, neighboursIn } from './key-families.ts';
-import type { SurveySubject } from './key-families.ts';
 import type { TaskIds } from './judge-families.ts';
 import { broadcastQueues } from './broadcast-queues.ts';
+import type { SeenDatabases, SeenKeys } from './seen-keys.ts';
+import { subjectOf } from './survey-subject.ts';
 import { surveyQueues } from './survey-queues.ts';
 import { surveyJobs } from './survey-jobs.ts';
 import type { JobSurvey, SeenJobs, SurveyOccasion } from './survey-jobs.ts';
@@ -28,18 +30,11 @@ import type { ServiceKeys } from '../commands/service-keys.ts';
 
 /** The survey of a service's job keys, on the connections of an open service. */
 
-export type OpenSubject = SurveySubject & { readonly all: readonly ServiceConfig[] };
-
-export function subjectOf(service: OpenService): OpenSubject {
-  const { config, all } = service;
-  const neighbours = config.redis === undefined ? [] : neighboursIn(config.redis, config, all);
-  return { config, keys: serviceKeys(service), neighbours, all };
-}
-
 /**
  * What is wrong with the config's job keys. A failing connection is reported; without one only what
  * the config itself leaves open is found.
  * @param ownTaskIds ids of the service's own tasks, where they are known; else its queues are asked.
+ * @param keys what a pass has found; else the databases are scanned.
  * @throws the signal's reason.
  */
 export async function surveyService(
@@ -49,11 +44,12 @@ export async function surveyService(
     readonly occasion: SurveyOccasion;
     readonly report: (failure: Failure) => void;
     readonly ownTaskIds?: readonly string[];
+    readonly keys?: SeenDatabases | undefined;
   },
   signal: AbortSignal,
 ): Promise<JobSurvey> {
   const { config } = service;
-  const { occasion, report, ownTaskIds } = options;
+  const { occasion, report, ownTaskIds, keys } = options;
   if (config.redis === undefined) return { findings: [], judgement: undefined };
   const known = new Map<ServiceConfig, readonly string[]>();
   if (ownTaskIds !== undefined && ownTaskIds.length > 0) known.set(config, ownTaskIds);
@@ -69,10 +65,11 @@ export async function surveyService(
     async (redis) => {
       const wereHere = service.earlier.removedJobs(config.name, redis.label);
       const known = { ...seen, wereHere };
-      return await surveyJobs(redis, subjectOf(service), known, { occasion, taskIds }, signal);
+      const options = { occasion, taskIds, keys: keys?.redis };
+      return await surveyJobs(redis, subjectOf(service), known, options, signal);
     },
   );
-  const queues = await queueFindings(service, seen.ids, report, signal);
+  const queues = await queueFindings(service, seen.ids, { report, keys }, signal);
   if (survey !== undefined) {
     const broadcast = await broadcastFindings(service, survey, seen.ids, report);
     return { ...survey, findings: [...survey.findings, ...queues, ...broadcast] };
@@ -101,15 +98,23 @@ async function broadcastFindings(
 async function queueFindings(
   service: OpenService,
   jobIds: ReadonlySet<string>,
-  report: (failure: Failure) => void,
+  {
+    report,
+    keys,
+  }: {
+    readonly report: (failure: Failure) => void;
+    readonly keys: SeenDatabases | undefined;
+  },
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const { config, all } = service;
+  const seen = config.celery === undefined ? keys?.redis : keys?.broker;
   const link = config.celery === undefined ? service.redis : service.broker;
   const target = config.celery?.broker ?? config.redis;
   if (target === undefined) return [];
   const found = await onLink(link, { target: 'Celery', name: 'queues' }, report, async (broker) => {
-    const declared = await declaredOn(link, broker, serviceKeys(service).broker, signal);
+    const names = serviceKeys(service).broker;
+    const declared = await declaredOn(link, broker, names, seen?.bindings, signal);
     const known = {
       declared,
       neighbours: neighboursIn(target, config, all),
@@ -127,11 +132,13 @@ async function declaredOn(
   link: object | undefined,
   redis: RedisConnection,
   names: BrokerKeys,
+  tables: KeyNames | undefined,
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> {
   const known = link === undefined ? undefined : declaredOnLink.get(link);
   if (known !== undefined) return known;
-  const declared = (await permitted(possibleQueues(redis, names, signal))) ?? new Set<string>();
+  const declared =
+    (await permitted(possibleQueues(redis, names, signal, tables))) ?? new Set<string>();
   if (link !== undefined) declaredOnLink.set(link, declared);
   return declared;
 }
@@ -144,13 +151,14 @@ export async function jobKeysOf(
   service: OpenService,
   { jobs, broker }: Pick<ServiceKeys, 'jobs' | 'broker'>,
   signal: AbortSignal,
+  seen?: SeenKeys,
 ): Promise<JobKeys> {
   if (jobs.prefixes.length === 0) return jobs;
   const step = { target: 'Redis', name: 'queues' } as const;
   // The steps that follow tell of a connection that fails.
   const ignore = (): undefined => undefined;
   const declared = await onLink(service.redis, step, ignore, async (redis) =>
-    declaredOn(service.redis, redis, broker, signal),
+    declaredOn(service.redis, redis, broker, seen?.bindings, signal),
   );
   if (declared === undefined || declared.size === 0) return jobs;
   return {
@@ -171,13 +179,14 @@ export async function countIndexes(
   service: OpenService,
   report: (failure: Failure) => void,
   signal: AbortSignal,
+  seen?: SeenKeys,
 ): Promise<number> {
   if (service.config.indexKeys.length === 0 || service.before !== undefined) return 0;
   const count = await onLink(
     service.redis,
     { target: 'Redis', name: 'index keys' },
     report,
-    async (redis) => countIndexKeys(redis, subjectOf(service), signal),
+    async (redis) => countIndexKeys(redis, subjectOf(service), signal, seen?.indexKeys),
   );
   return count ?? 0;
 }
