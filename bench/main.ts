@@ -8,12 +8,13 @@ import { createFolder } from '../test/support/folder.ts';
 import type { Bench } from './bench.ts';
 import { detach } from './detach.ts';
 import { files } from './files.ts';
+import { foreignKeys } from './foreign-keys.ts';
 import { contestLines, measure } from './measure.ts';
 import { redis } from './redis.ts';
 import { smallWipe } from './small-wipe.ts';
 import { startup } from './startup.ts';
 
-const BENCHES: readonly Bench[] = [startup, smallWipe, detach, redis, files];
+const BENCHES: readonly Bench[] = [startup, smallWipe, detach, redis, foreignKeys, files];
 
 // So that the folder is removed on the way out.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));

@@ -159,7 +159,13 @@ async function diagnose(
     failures.add(failure);
   };
   const quiet = { ...service, failures: [], warnings: [], directories: [] };
-  const seen = await seeForLook(service, REDIS_KINDS, 'everything', report, signal);
+  const seen = await seeForLook(
+    service,
+    // One service after the other.
+    { kinds: REDIS_KINDS, census: 'everything', isAlone: true },
+    report,
+    signal,
+  );
   const { tasks } = await inspectService(quiet, ['queue'], signal, { keys: seen });
   const workers = await inspectWorkers(service, report, signal);
   const queues = await diagnoseQueues(service, workers, seen, report, signal);

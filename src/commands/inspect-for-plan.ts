@@ -29,7 +29,7 @@ export async function inspectForPlan(
   const report = (failure: Failure): void => {
     failures.add(failure);
   };
-  const seen = await seeForLook(service, kinds, 'everything', report, signal);
+  const seen = await seeForLook(service, { kinds, census: 'everything' }, report, signal);
   const obstacles: string[] = [];
   const jobs = createJobSample(service.config);
   const census = await inspectService(service, kinds, signal, {

@@ -121,7 +121,7 @@ async function countInRedis(
   { found, jobKeys, keys: seenBefore }: Pick<InspectOptions, 'found' | 'jobKeys' | 'keys'>,
 ): Promise<Pick<ServiceCensus, 'jobs' | 'jobsKept' | 'tasks' | 'unknown'>> {
   const keys = serviceKeys(service);
-  const seen = seenBefore ?? (await seeForLook(service, kinds, 'none', report, signal));
+  const seen = seenBefore ?? (await seeForLook(service, { kinds, census: 'none' }, report, signal));
   const isWanted = kinds.includes('jobs') && service.config.jobKeys === 'named';
   const jobKeysHere = isWanted ? await jobKeysOf(service, keys, signal, seen.redis) : keys.jobs;
   const jobs = isWanted

@@ -154,7 +154,7 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
     });
   }
   const names = collectNames();
-  const keys = await seeForLook(service, kinds, 'none', step.report, signal);
+  const keys = await seeForLook(service, { kinds, census: 'none' }, step.report, signal);
   const census = await inspectService({ ...service, failures: [], warnings: [] }, kinds, signal, {
     keys,
     progress: (done, bytes) => {

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import { matchesKeyPattern } from '../model/key-pattern.ts';
+import type { RedisConnection, RedisNode, Retries } from './connect.ts';
+import { RedisError } from './errors.ts';
 import { createKeyNames } from './key-names.ts';
-import { commonPattern } from './key-pass.ts';
+import { collectKeys, commonPattern, readKeysTogether } from './key-pass.ts';
+import type { WaitingPasses } from './key-pass.ts';
 
 const patterns = (...texts: readonly string[]) => ({
   patterns: texts.map((text) => Buffer.from(text)),
@@ -56,4 +59,76 @@ test('names are bounded by their number', () => {
   for (let number = 0; number < 100_001; number += 1) names.add(Buffer.from(String(number)));
   expect(names.size).toBe(100_000);
   expect(names.isWhole).toBe(false);
+});
+
+/** A server with these keys on one page; `fails`: its SCAN is refused. */
+function server(keys: readonly string[], fails = false) {
+  const asked: string[] = [];
+  const node = {
+    send: async (...args: readonly unknown[]) => {
+      asked.push(args.map(String).join(' '));
+      if (fails) return Promise.reject(new RedisError('ECONNRESET', 'Lost', ''));
+      return Promise.resolve([Buffer.from('0'), keys.map((key) => Buffer.from(key))]);
+    },
+    identity: async () => Promise.resolve('one'),
+    roundTrip: () => undefined,
+  } as unknown as RedisNode;
+  const retries: Retries = {
+    session: async () => Promise.resolve({ nodes: [node], isCluster: false, send: node.send }),
+    progressed: () => undefined,
+    recover: async (error) => {
+      await Promise.resolve();
+      throw error;
+    },
+  };
+  return { redis: { startRetries: () => retries } as unknown as RedisConnection, asked };
+}
+
+const { signal } = new AbortController();
+const collector = (start: string) =>
+  collectKeys([Buffer.from(`${start}*`)], (key) => key.toString().startsWith(start));
+
+test('those that read one database at the same time share a pass; each gets its own keys', async () => {
+  const one = server(['a:1', 'b:1', 'b:2']);
+  const other = server([]);
+  const readers = ['a', 'b', 'c'].map(collector);
+  const waiting: WaitingPasses = new Map();
+  const done = await Promise.all(
+    readers.map(async (reader, index) =>
+      readKeysTogether(
+        index === 0 ? one.redis : other.redis,
+        [reader],
+        { waiting, database: 'db', others: 2 },
+        signal,
+      ),
+    ),
+  );
+  expect(done).toEqual([true, true, true]);
+  expect([one.asked.length, other.asked.length]).toEqual([1, 0]);
+  expect(one.asked[0]).toContain('MATCH [\\a\\b\\c]*');
+  expect(readers.map(({ names }) => names.size)).toEqual([1, 2, 0]);
+  expect(waiting.size).toBe(0);
+});
+
+test('who comes alone is not waited for without end, and reads by itself', async () => {
+  const one = server(['a:1']);
+  const reader = collector('a');
+  const waiting: WaitingPasses = new Map();
+  expect(
+    await readKeysTogether(one.redis, [reader], { waiting, database: 'db', others: 5 }, signal),
+  ).toBe(true);
+  expect(reader.names.size).toBe(1);
+  expect(waiting.size).toBe(0);
+});
+
+test('a pass that fails is an error of the connection that made it, and of no other', async () => {
+  const lost = server([], true);
+  const waiting: WaitingPasses = new Map();
+  const place = { waiting, database: 'db', others: 1 };
+  const [first, second] = await Promise.allSettled([
+    readKeysTogether(lost.redis, [collector('a')], place, signal),
+    readKeysTogether(server([]).redis, [collector('b')], place, signal),
+  ]);
+  expect(first).toMatchObject({ status: 'rejected', reason: { code: 'ECONNRESET' } });
+  expect(second).toEqual({ status: 'fulfilled', value: false });
 });

@@ -3,6 +3,7 @@
  * takes seconds, however few keys match its pattern.
  */
 import type { RedisConnection } from './connect.ts';
+import { RedisError } from './errors.ts';
 import { createKeyNames } from './key-names.ts';
 import type { KeyNames } from './key-names.ts';
 import { escapeGlob, scanAll } from './scan.ts';
@@ -32,6 +33,72 @@ export async function readKeys(
     if (keys.length === 0) continue;
     for (const reader of readers) reader.read(keys);
   }
+}
+
+/** Passes that others of the same run may still take part in, by database. */
+export type WaitingPasses = Map<string, WaitingPass>;
+
+interface WaitingPass {
+  readonly readers: KeyReader[];
+  missing: number;
+  readonly begin: () => void;
+  readonly end: Promise<void>;
+}
+
+/** Services of a run begin at nearly the same time, and not at quite the same. */
+const WAIT_MS = 25;
+
+/**
+ * `readKeys`, in one pass with others that read the same database at this time.
+ * @param others how many there may be: the pass begins with the last of them, or 25 ms after the first.
+ * @returns false: it was another's pass, on another connection, and failed there.
+ * @throws RedisError of this connection, or the signal's reason.
+ */
+export async function readKeysTogether(
+  redis: RedisConnection,
+  readers: readonly KeyReader[],
+  {
+    waiting,
+    database,
+    others,
+  }: {
+    readonly waiting: WaitingPasses;
+    readonly database: string;
+    readonly others: number;
+  },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const open = waiting.get(database);
+  if (open !== undefined) {
+    open.readers.push(...readers);
+    open.missing -= 1;
+    if (open.missing === 0) open.begin();
+    return await open.end.then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof RedisError) return false;
+        throw error;
+      },
+    );
+  }
+  const all = [...readers];
+  if (others > 0) {
+    let begin = (): void => undefined;
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const timer = setTimeout(begin, WAIT_MS);
+    const end = begun.then(async () => {
+      clearTimeout(timer);
+      waiting.delete(database);
+      await readKeys(redis, all, signal);
+    });
+    waiting.set(database, { readers: all, missing: others, begin, end });
+    await end;
+  } else {
+    await readKeys(redis, all, signal);
+  }
+  return true;
 }
 
 /** Keeps the names of the keys that it wants. */

@@ -4,6 +4,7 @@
  * what else there is.
  */
 import { mayBeList } from '../celery/queue.ts';
+import type { ServiceConfig } from '../config/types.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { isConnectionLost, RedisError } from '../redis/errors.ts';
 import { openCensus } from '../redis/families.ts';
@@ -11,14 +12,16 @@ import type { KeyCensus } from '../redis/families.ts';
 import { keysOfJob } from '../redis/job-id.ts';
 import { createKeyNames } from '../redis/key-names.ts';
 import type { KeyNames } from '../redis/key-names.ts';
-import { collectKeys, readKeys } from '../redis/key-pass.ts';
-import type { KeyCollector, KeyReader } from '../redis/key-pass.ts';
+import { collectKeys, readKeysTogether } from '../redis/key-pass.ts';
+import type { KeyCollector, KeyReader, WaitingPasses } from '../redis/key-pass.ts';
 import { patternOf, startsWith } from '../redis/scan.ts';
+import { targetIdentity } from '../redis/target.ts';
 import type { Failure, Kind } from '../report/types.ts';
 import { onLink, resultsLink } from '../commands/links.ts';
 import type { Link, Step } from '../commands/links.ts';
 import type { OpenService } from '../commands/open-services.ts';
 import { indexKeyCollector } from './index-keys.ts';
+import { neighboursIn } from './key-families.ts';
 import { subjectOf } from './survey-subject.ts';
 import type { OpenSubject } from './survey-subject.ts';
 
@@ -62,15 +65,22 @@ export const NOTHING_SEEN: SeenKeys = {
  */
 export type CensusWanted = 'none' | 'everything' | 'what stays';
 
+interface Wanted {
+  readonly kinds: readonly Kind[];
+  readonly census: CensusWanted;
+  /** No other service of the run looks at the same time. */
+  readonly isAlone?: boolean;
+}
+
 /**
- * Passes once over each database of a service. Changes nothing. A command that Redis refuses is left to
+ * Passes once over each database of a service, together with the run's other services there. Changes nothing. A command that Redis refuses is left to
  * the step that needs it: that one tells; a connection that fails is reported here.
  * @param first the step that a failing connection is reported of.
  * @throws the signal's reason.
  */
 export async function seeKeys(
   service: OpenService,
-  wanted: { readonly kinds: readonly Kind[]; readonly census: CensusWanted },
+  wanted: Wanted,
   { first, report }: { readonly first: Step; readonly report: (failure: Failure) => void },
   signal: AbortSignal,
 ): Promise<SeenDatabases> {
@@ -78,7 +88,8 @@ export async function seeKeys(
   const see = async (link: Link | undefined): Promise<SeenKeys> => {
     const seen = await onLink(link, first, report, async (connection) => {
       try {
-        return await seeDatabase(service, link, connection, wanted, signal);
+        if (link === undefined) return undefined;
+        return await seeDatabase(service, { link, connection }, wanted, signal);
       } catch (error) {
         if (error instanceof RedisError && !isConnectionLost(error)) return undefined;
         throw error;
@@ -86,20 +97,22 @@ export async function seeKeys(
     });
     return seen ?? NOTHING_SEEN;
   };
-  const seen = await see(redis);
-  return { redis: seen, broker: broker === redis ? seen : await see(broker) };
+  const [seen, ofBroker] = await Promise.all([
+    see(redis),
+    broker === redis ? undefined : see(broker),
+  ]);
+  return { redis: seen, broker: ofBroker ?? seen };
 }
 
 /** `seeKeys` for a look that begins with the jobs. */
 export async function seeForLook(
   service: OpenService,
-  kinds: readonly Kind[],
-  census: CensusWanted,
+  wanted: Wanted,
   report: (failure: Failure) => void,
   signal: AbortSignal,
 ): Promise<SeenDatabases> {
-  const first = kinds.includes('jobs') ? JOBS : QUEUE;
-  return await seeKeys(service, { kinds, census }, { first, report }, signal);
+  const first = wanted.kinds.includes('jobs') ? JOBS : QUEUE;
+  return await seeKeys(service, wanted, { first, report }, signal);
 }
 
 const JOBS: Step = { target: 'Redis', name: 'jobs' };
@@ -115,27 +128,30 @@ interface Readers {
 
 async function seeDatabase(
   service: OpenService,
-  link: Link | undefined,
-  connection: RedisConnection,
-  { kinds, census: censusWanted }: Parameters<typeof seeKeys>[1],
+  { link, connection }: { readonly link: Link; readonly connection: RedisConnection },
+  wanted: Wanted,
   signal: AbortSignal,
 ): Promise<SeenKeys> {
   const subject = subjectOf(service);
-  const readers = await readersOf(service, subject, link, connection, kinds);
+  const readers = await readersOf(service, subject, { link, connection }, wanted);
   const census =
-    censusWanted !== 'none' && link === service.redis && kinds.includes('jobs')
-      ? censusReader(subject, readers, censusWanted)
+    wanted.census !== 'none' && link === service.redis && wanted.kinds.includes('jobs')
+      ? censusReader(subject, readers, wanted.census)
       : undefined;
   // The census comes last: what the others keep is not told twice.
   const all: readonly (KeyReader | undefined)[] = [
     ...[readers.jobs, readers.queueLists, readers.bindings, readers.indexKeys, readers.results],
     census,
   ];
-  await readKeys(
+  const isRead = await readKeysTogether(
     connection,
     all.filter((one) => one !== undefined),
+    passOf(service, link, wanted.isAlone === true),
     signal,
   );
+  // What the readers have kept of half a pass is not to be counted twice.
+  if (!isRead)
+    return await seeDatabase(service, { link, connection }, { ...wanted, isAlone: true }, signal);
   const names = (one: KeyCollector | undefined): KeyNames | undefined =>
     one?.names.isWhole === true ? one.names : undefined;
   return {
@@ -148,12 +164,30 @@ async function seeDatabase(
   };
 }
 
+/** Of each run, by its list of services. */
+const waitingPasses = new WeakMap<readonly ServiceConfig[], WaitingPasses>();
+
+/** Services share a pass where they come to one database as the same user. */
+function passOf(
+  { config, targets }: OpenService,
+  { target }: Link,
+  isAlone: boolean,
+): { readonly waiting: WaitingPasses; readonly database: string; readonly others: number } {
+  const waiting: WaitingPasses = waitingPasses.get(targets) ?? new Map();
+  waitingPasses.set(targets, waiting);
+  const { credentials, tls } = target;
+  return {
+    waiting,
+    database: JSON.stringify([targetIdentity(target), credentials, tls]),
+    others: isAlone ? 0 : neighboursIn(target, config, targets).length,
+  };
+}
+
 async function readersOf(
   service: OpenService,
   subject: OpenSubject,
-  link: Link | undefined,
-  connection: RedisConnection,
-  kinds: readonly Kind[],
+  { link, connection }: { readonly link: Link; readonly connection: RedisConnection },
+  { kinds, census }: Wanted,
 ): Promise<Readers> {
   const { keys, config } = subject;
   const isOfJobs = link === service.redis && kinds.includes('jobs');
@@ -170,7 +204,11 @@ async function readersOf(
           await mayBeList(connection, keys.queues, keys.broker),
         )
       : undefined,
-    bindings: kinds.includes('jobs') ? collectBeginning([keys.broker.bindings]) : undefined,
+    // In the proof they are asked for again only where jobs are.
+    bindings:
+      kinds.includes('jobs') && (config.keyPrefixes.length > 0 || census !== 'none')
+        ? collectBeginning([keys.broker.bindings])
+        : undefined,
     indexKeys: isOfJobs && service.before === undefined ? indexKeyCollector(subject) : undefined,
     results:
       isOfResults && keys.results === 'all' ? collectBeginning([keys.broker.results]) : undefined,
