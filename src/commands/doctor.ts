@@ -166,7 +166,7 @@ async function diagnose(
     report,
     signal,
   );
-  const { tasks } = await inspectService(quiet, ['queue'], signal, { keys: seen });
+  const { tasks } = await inspectService(quiet, ['queue'], signal, { seen });
   const workers = await inspectWorkers(service, report, signal);
   const queues = await diagnoseQueues(service, workers, seen, report, signal);
   const redis = await diagnoseRedis(service, seen, signal);

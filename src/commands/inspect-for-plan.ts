@@ -34,7 +34,7 @@ export async function inspectForPlan(
   const jobs = createJobSample(service.config);
   const census = await inspectService(service, kinds, signal, {
     ...options,
-    keys: seen,
+    seen,
     jobKeys: (key) => {
       jobs.note([key]);
     },

@@ -46,7 +46,7 @@ export interface InspectOptions {
   /** How many names of a file with several were seen, in the other services too; grows. */
   readonly seenNames?: Map<string, number>;
   /** What a pass over its databases found; undefined: a pass is made for this look. */
-  readonly keys?: SeenDatabases;
+  readonly seen?: SeenDatabases;
 }
 
 /**
@@ -118,7 +118,7 @@ async function countInRedis(
   report: (failure: Failure) => void,
   warnings: string[],
   signal: AbortSignal,
-  { found, jobKeys, keys: seenBefore }: Pick<InspectOptions, 'found' | 'jobKeys' | 'keys'>,
+  { found, jobKeys, seen: seenBefore }: Pick<InspectOptions, 'found' | 'jobKeys' | 'seen'>,
 ): Promise<Pick<ServiceCensus, 'jobs' | 'jobsKept' | 'tasks' | 'unknown'>> {
   const keys = serviceKeys(service);
   const seen = seenBefore ?? (await seeForLook(service, { kinds, census: 'none' }, report, signal));

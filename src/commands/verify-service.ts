@@ -154,9 +154,9 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
     });
   }
   const names = collectNames();
-  const keys = await seeForLook(service, { kinds, census: 'none' }, step.report, signal);
+  const seen = await seeForLook(service, { kinds, census: 'none' }, step.report, signal);
   const census = await inspectService({ ...service, failures: [], warnings: [] }, kinds, signal, {
-    keys,
+    seen,
     progress: (done, bytes) => {
       observer.progress({ service: service.config.name, step: 'verify', done, bytes });
     },
@@ -165,9 +165,9 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
   for (const failure of newFailures(census, tally)) tally.failures.add(failure);
   const remaining = remainingOf(census);
   for (const kind of census.unknown) tally.unknown.add(kind);
-  const results = await countAllResults(service, kinds, tally, keys, signal);
+  const results = await countAllResults(service, kinds, tally, seen, signal);
   const indexKeys = kinds.includes('jobs')
-    ? await countIndexes(service, step.report, signal, keys.redis)
+    ? await countIndexes(service, step.report, signal, seen.redis)
     : 0;
   const blind =
     [service.redis, service.broker].some((link) => link !== undefined && !link.connection) ||

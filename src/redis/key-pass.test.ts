@@ -61,13 +61,15 @@ test('names are bounded by their number', () => {
   expect(names.isWhole).toBe(false);
 });
 
+const LOST = new RedisError('ECONNRESET', 'Lost', '');
+
 /** A server with these keys on one page; `fails`: its SCAN is refused. */
 function server(keys: readonly string[], fails = false) {
   const asked: string[] = [];
   const node = {
     send: async (...args: readonly unknown[]) => {
       asked.push(args.map(String).join(' '));
-      if (fails) return Promise.reject(new RedisError('ECONNRESET', 'Lost', ''));
+      if (fails) return Promise.reject(LOST);
       return Promise.resolve([Buffer.from('0'), keys.map((key) => Buffer.from(key))]);
     },
     identity: async () => Promise.resolve('one'),
@@ -76,10 +78,7 @@ function server(keys: readonly string[], fails = false) {
   const retries: Retries = {
     session: async () => Promise.resolve({ nodes: [node], isCluster: false, send: node.send }),
     progressed: () => undefined,
-    recover: async (error) => {
-      await Promise.resolve();
-      throw error;
-    },
+    recover: async () => Promise.reject(LOST),
   };
   return { redis: { startRetries: () => retries } as unknown as RedisConnection, asked };
 }
