@@ -106,10 +106,10 @@ export async function namedQueueKeys(
   names: BrokerKeys,
 ): Promise<KeyNames> {
   const used = await separatorsIn(createRouter(broker, names, queues));
-  const separators = [SEPARATOR, ...used];
+  const separators = new Set([SEPARATOR, names.separator, ...used]);
   const found = createKeyNames();
   for (const queue of queues) {
-    const priorities = separators.flatMap((separator) =>
+    const priorities = [...separators].flatMap((separator) =>
       PRIORITIES.map((priority) => names.queue(`${queue}${separator}${priority}`)),
     );
     if ((await broker.exists([names.queue(queue)])) > 0) found.add(names.queue(queue));

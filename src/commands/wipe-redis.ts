@@ -3,6 +3,7 @@ import { removeInFlight, scanInFlight } from '../celery/in-flight.ts';
 import { findQueueKeys, namedQueueKeys, purgeQueues } from '../celery/queue.ts';
 import type { Shared } from '../celery/scope.ts';
 import type { OnForbidden, RedisConnection } from '../redis/connect.ts';
+import { permitted } from '../redis/errors.ts';
 import { nothingKept } from '../redis/job-age.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
 import { findingFailure, findingText } from '../report/finding-text.ts';
@@ -35,7 +36,7 @@ export async function wipeQueue(step: StepContext): Promise<void> {
       // While consumers are being held nothing is scanned: their lists go by name.
       const known =
         step.seen === undefined
-          ? await namedQueueKeys(broker, keys.queues, keys.broker)
+          ? await permitted(namedQueueKeys(broker, keys.queues, keys.broker))
           : step.seen.broker.queueLists;
       const found = await findQueueKeys(broker, keys.scope, keys.broker, signal, known);
       for (const { key, type } of found.strange) {
