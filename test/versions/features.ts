@@ -9,6 +9,8 @@ export interface Feature {
   readonly script: string;
   /** Tasks that must have begun before the wipe, of the tasks that the worker can run at once. */
   readonly begun: (slots: number) => number;
+  /** Messages that the worker must have fetched before the wipe; default: none. */
+  readonly fetched?: number;
   /** Scheduled tasks begin so long after they were sent. */
   readonly dueSeconds?: number;
   /** The tasks that hold their slots end during the wipe; default: after it. */
@@ -87,12 +89,14 @@ const FEATURES_OF_ALL_POOLS: readonly Feature[] = [
     name: 'countdown',
     script: SCHEDULED,
     begun: () => 0,
+    fetched: 7,
     dueSeconds: DUE_SECONDS,
   },
   {
     name: 'countdown, --restart-workers',
     script: SCHEDULED,
     begun: () => 0,
+    fetched: 7,
     dueSeconds: DUE_SECONDS,
     worker: { supervised: true },
     flags: ['--restart-workers'],
@@ -160,6 +164,7 @@ with app.producer_pool.acquire(block=True) as producer:
     for n in range(20000):
         signature.apply_async(task_id="due-%d" % n, countdown=3000, producer=producer)`,
     begun: () => 0,
+    fetched: 20_000,
     worker: { supervised: true },
     flags: ['--restart-workers'],
     slow: true,

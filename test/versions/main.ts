@@ -66,6 +66,10 @@ async function main(): Promise<number> {
   if (!values['no-fetch']) fetchVersions(folder, (line) => console.log(line));
   const versions = findVersions(folder);
   const jobs = [...scenes(versions), ...looks(versions)].filter(isChosen);
+  if (jobs.length === 0) {
+    console.error(`No scene has all words of ${values.only.join(' or of ')}.`);
+    return 2;
+  }
   const cells: Cell[] = [];
   const looked: string[] = [];
   await inParallel(jobs, Number(values['at-once']), async ({ row, column, run }) => {
@@ -148,7 +152,7 @@ function looks({ celery }: Versions): readonly Job[] {
 }
 
 function isChosen({ row, column }: Job): boolean {
-  const words = new Set(`${row} ${column}`.toLowerCase().split(/[\s,]+/));
+  const words = new Set(`${row} ${column}`.toLowerCase().split(/,?\s+/));
   return (
     values.only.length === 0 ||
     values.only.some((text) =>

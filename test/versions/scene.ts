@@ -62,6 +62,9 @@ export async function play(scene: Scene): Promise<Outcome> {
     const redis = await startRedis(folder.path, { program: scene.server.program });
     try {
       return await playOn(scene, folder.path, redis, workers);
+    } catch (error) {
+      const logs = workers.map((worker) => worker.log().split('\n').slice(-15).join('\n'));
+      throw new Error([String(error), ...logs].join('\n'), { cause: error });
     } finally {
       await Promise.all(workers.map(async (worker) => await worker.stop('kill')));
       await redis.stop();
@@ -93,6 +96,11 @@ async function playOn(
   const sent = Date.now();
   await until('the tasks began', () => started(stage) >= feature.begun(SLOTS[scene.pool]), {
     within: START_TIMEOUT,
+  });
+  const fetched = (): number => Number(redis.cli('HLEN', `${app.globalKeyPrefix ?? ''}unacked`));
+  await until('the worker fetched the messages', () => fetched() >= (feature.fetched ?? 0), {
+    within: SEND_TIMEOUT,
+    every: 100,
   });
   await unchanged(() => inRedis(redis, app));
 
