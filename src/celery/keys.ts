@@ -49,6 +49,10 @@ export interface BrokerKeys {
   readonly resultStarts: readonly Buffer[];
   /** What the keys of all results begin with. */
   readonly results: Buffer;
+  /** What the states of groups and chords begin with; the id of the group follows. */
+  readonly groupStarts: readonly Buffer[];
+  /** Those of them that are this app's alone by their names, as `results` is. */
+  readonly allGroups: readonly Buffer[];
   /** Every key that may hold the state of a group or of a chord's header. */
   readonly groupKeysOf: (groupId: string) => readonly Buffer[];
   /** The exchange of remote control, to which the workers' mailboxes are bound. */
@@ -97,6 +101,8 @@ export function brokerKeys(settings: BrokerSettings): BrokerKeys {
     resultsOf: (taskId) => starts.map((start) => Buffer.concat([start, taskId])),
     resultStarts: starts,
     results,
+    groupStarts: groups.map((start) => Buffer.from(start)),
+    allGroups: [GROUP, CHORD].map((name) => key(`${apart}${name}`)),
     groupKeysOf: (groupId) =>
       groups.flatMap((start) => GROUP_PARTS.map((part) => Buffer.from(start + groupId + part))),
     mailbox: (db) =>

@@ -46,6 +46,8 @@ export interface WipeTally {
   readonly provenOn: Map<string, string>;
   /** A few ids of tasks that were in the queue. */
   readonly someTaskIds: string[];
+  /** Ids of groups and chords whose states went: a part of one may write them again. */
+  readonly groupIds: Set<string>;
   /** 0 before the first deletion, 1 in the wipe proper, more when something came back. */
   pass: number;
   /** The kinds that the first pass has begun, and those of them that it has gone through. */
@@ -118,6 +120,7 @@ export function startTally(service: OpenService): WipeTally {
     sample: createJobSample(service.config),
     isDoubtful: false,
     provenOn: new Map(),
+    groupIds: new Set(),
     someTaskIds: [],
     pass: 0,
     begun: new Set(),

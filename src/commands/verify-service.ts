@@ -17,6 +17,7 @@ import { serviceKeys } from './service-keys.ts';
 import { seeForLook } from '../resources/seen-keys.ts';
 import type { SeenDatabases } from '../resources/seen-keys.ts';
 import { countIndexes } from '../resources/survey-service.ts';
+import { countGroupsAgain } from '../wipe/group-states.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import { removeLateResults } from '../wipe/count-cancelled.ts';
@@ -165,7 +166,8 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
   for (const failure of newFailures(census, tally)) tally.failures.add(failure);
   const remaining = remainingOf(census);
   for (const kind of census.unknown) tally.unknown.add(kind);
-  const results = await countAllResults(service, kinds, tally, seen, signal);
+  const groups = kinds.includes('jobs') ? countGroupsAgain(step, seen) : 0;
+  const results = groups + (await countAllResults(service, kinds, tally, seen, signal));
   const indexKeys = kinds.includes('jobs')
     ? await countIndexes(service, step.report, signal, seen.redis)
     : 0;

@@ -18,6 +18,7 @@ import { DEFAULT_ZONE } from './service-keys.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import { doubtfulLists, sharedMessageFailures, unreadFailure } from '../wipe/left-messages.ts';
 import { noteForbidden, resultsFailure } from '../wipe/forbidden-results.ts';
+import { rememberGroups } from '../wipe/group-states.ts';
 import { noteUnnamed } from '../wipe/unnamed-messages.ts';
 import { jobKeysOf, surveyService } from '../resources/survey-service.ts';
 import { subjectOf } from '../resources/survey-subject.ts';
@@ -282,6 +283,7 @@ export async function removeResultsOf(
 ): Promise<void> {
   const { service, keys, tally } = step;
   if (keys.results === 'none' || taskIds.length + groupIds.length === 0) return;
+  rememberGroups(tally, groupIds);
   const removed = await onLink(
     resultsLink(service),
     { target: 'Redis', name: 'results' },

@@ -5,6 +5,7 @@ import { settleAll } from '../settle-all.ts';
 import type { Kind, ServiceReport } from '../report/types.ts';
 import { notConfiguredKinds } from '../resources/coverage.ts';
 import { seeKeys } from '../resources/seen-keys.ts';
+import { wipeGroupStates } from '../wipe/group-states.ts';
 import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import type { Verdict } from './verify-service.ts';
@@ -76,6 +77,7 @@ async function wipeKind(step: StepContext, kind: Kind): Promise<void> {
     await wipeQueue(step);
     await wipeInFlight(step);
   } else if (kind === 'jobs') {
+    await wipeGroupStates(step);
     await wipeJobs(step);
     await wipeAllResults(step);
   } else {

@@ -40,6 +40,8 @@ export interface SeenKeys {
   readonly indexKeys: KeyNames | undefined;
   /** Results of the whole database, where all of them are the service's to remove. */
   readonly results: KeyNames | undefined;
+  /** States of groups and chords, whosever they are. */
+  readonly groups: KeyNames | undefined;
   readonly census: KeyCensus | undefined;
 }
 
@@ -56,6 +58,7 @@ export const NOTHING_SEEN: SeenKeys = {
   bindings: undefined,
   indexKeys: undefined,
   results: undefined,
+  groups: undefined,
   census: undefined,
 };
 
@@ -124,6 +127,7 @@ interface Readers {
   readonly bindings?: KeyCollector | undefined;
   readonly indexKeys?: KeyCollector | undefined;
   readonly results?: KeyCollector | undefined;
+  readonly groups?: KeyCollector | undefined;
 }
 
 async function seeDatabase(
@@ -141,6 +145,7 @@ async function seeDatabase(
   // The census comes last: what the others keep is not told twice.
   const all: readonly (KeyReader | undefined)[] = [
     ...[readers.jobs, readers.queueLists, readers.bindings, readers.indexKeys, readers.results],
+    readers.groups,
     census,
   ];
   const isRead = await readKeysTogether(
@@ -160,6 +165,7 @@ async function seeDatabase(
     bindings: names(readers.bindings),
     indexKeys: names(readers.indexKeys),
     results: names(readers.results),
+    groups: names(readers.groups),
     census: census?.end(),
   };
 }
@@ -212,6 +218,10 @@ async function readersOf(
     indexKeys: isOfJobs && service.before === undefined ? indexKeyCollector(subject) : undefined,
     results:
       isOfResults && keys.results === 'all' ? collectBeginning([keys.broker.results]) : undefined,
+    groups:
+      isOfResults && keys.results !== 'none'
+        ? collectBeginning(keys.broker.groupStarts)
+        : undefined,
   };
 }
 
