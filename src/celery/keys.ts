@@ -79,14 +79,10 @@ export function brokerKeys(settings: BrokerSettings): BrokerKeys {
   const replyExchange = `reply.${controlExchange}`;
   const replyQueue = (oid: string): string => `${oid}.${replyExchange}`;
   const key = (text: string): Buffer => Buffer.from(globalKeyPrefix + text);
-  // The result backend sets a prefix apart with "_" (`_add_global_keyprefix`); before Celery 5.3,
-  // and where only the broker has the option, results have no prefix at all.
-  const apart = globalKeyPrefix === '' || /[:_.-]$/.test(globalKeyPrefix) ? '' : '_';
-  const results = key(`${apart}${RESULT}`);
-  const starts = globalKeyPrefix === '' ? [results] : [results, Buffer.from(RESULT)];
-  const groups = [GROUP, CHORD].flatMap((name) =>
-    globalKeyPrefix === '' ? [name] : [`${globalKeyPrefix}${apart}${name}`, name],
-  );
+  const fronts = resultFronts(settings);
+  const starts = fronts.map((front) => Buffer.from(front + RESULT));
+  const [results = Buffer.from(RESULT)] = starts;
+  const groups = [GROUP, CHORD].flatMap((name) => fronts.map((front) => front + name));
   return {
     settings,
     separator,
@@ -123,6 +119,20 @@ export function controlNameOf(exchange: string): string | undefined {
   return exchange.endsWith(PIDBOX) && !exchange.startsWith('reply.')
     ? exchange.slice(0, -PIDBOX.length)
     : undefined;
+}
+
+/**
+ * What may stand before the keys of results, the likeliest first. The result backend sets a prefix apart
+ * with "_" (`_add_global_keyprefix`); before Celery 5.3, and where only the broker has the option,
+ * results have no prefix at all.
+ */
+export function resultFronts({
+  globalKeyPrefix,
+  resultKeyPrefix,
+}: BrokerSettings): readonly string[] {
+  const prefix = resultKeyPrefix ?? globalKeyPrefix;
+  const front = prefix === '' || /[:_.-]$/.test(prefix) ? prefix : `${prefix}_`;
+  return front === '' || resultKeyPrefix !== undefined ? [front] : [front, ''];
 }
 
 /** Whether a key is a list of replies to remote control, of whatever control exchange. */

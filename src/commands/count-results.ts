@@ -37,7 +37,7 @@ export async function countResults(look: Look, kinds: readonly Kind[]): Promise<
     return await countOwn(look, kinds, resultsOf);
   }
   const { seen, signal } = look;
-  // Results live where the jobs do, see `resultsLink`.
+  // Elsewhere, see `resultsLink`, nothing was seen of them.
   const known = (look.service.redis === undefined ? seen.broker : seen.redis).results;
   const all = await count(
     look,
@@ -55,13 +55,16 @@ async function countOwn(
 ): Promise<number> {
   const prefixes = kinds.includes('jobs') ? look.keys.jobs.prefixes : [];
   const jobs = { ...look.keys.jobs, prefixes };
-  const ofJobs = await count(look, async (redis) => {
-    let found = 0;
-    for await (const { ids } of scanJobs(redis, jobs, look.signal, look.seen.redis.jobs)) {
-      found += await countExisting(redis, ids.flatMap(resultKeys));
-    }
-    return found;
-  });
+  const ofJobs = await count(look, async (results) =>
+    // Without jobs nothing is scanned; a service without Redis for jobs has none.
+    onJobs(look, 0, async (redis) => {
+      let found = 0;
+      for await (const { ids } of scanJobs(redis, jobs, look.signal, look.seen.redis.jobs)) {
+        found += await countExisting(results, ids.flatMap(resultKeys));
+      }
+      return found;
+    }),
+  );
   if (!kinds.includes('queue')) return ofJobs;
   const isNew = tellApart();
   const ofMessages = { count: 0, hasFailed: false };
@@ -69,10 +72,10 @@ async function countOwn(
     // What failed once fails for the next ones too, and is told once.
     if (ofMessages.hasFailed) return;
     const fresh = ids.filter((id) => isNew(Buffer.from(id)));
-    const found = await onResults(look, async (redis) => {
-      const alone = await withoutJob(redis, fresh, prefixes);
+    const found = await onResults(look, async (results) => {
+      const alone = await onJobs(look, fresh, async (redis) => withoutJob(redis, fresh, prefixes));
       return await countExisting(
-        redis,
+        results,
         alone.flatMap((id) => resultKeys(Buffer.from(id))),
       );
     });
@@ -87,6 +90,16 @@ async function count(
   work: (redis: RedisConnection) => Promise<number>,
 ): Promise<number> {
   return (await onResults(look, work)) ?? 0;
+}
+
+/** On the database of the jobs. @param without where there is none, or it failed. */
+async function onJobs<T>(
+  { service, report }: Look,
+  without: T,
+  work: (redis: RedisConnection) => Promise<T>,
+): Promise<T> {
+  const step = { target: 'Redis', name: 'jobs' } as const;
+  return (await onLink(service.redis, step, report, work)) ?? without;
 }
 
 /** Undefined when it failed. */

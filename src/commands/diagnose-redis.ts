@@ -13,10 +13,10 @@ import { familiesText } from '../resources/key-families.ts';
 import type { JobSurvey } from '../resources/survey-jobs.ts';
 import { scanJobs } from '../redis/jobs.ts';
 import type { SeenDatabases } from '../resources/seen-keys.ts';
-import { onLink, replicaFailure } from './links.ts';
+import { linksOf, onLink, replicaFailure } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
-import { jobNeeds, permissionFailure, queueNeeds } from './permissions.ts';
+import { jobNeeds, permissionFailure, queueNeeds, resultNeeds } from './permissions.ts';
 import { serviceKeys } from './service-keys.ts';
 import { jobKeysOf, surveyService } from '../resources/survey-service.ts';
 
@@ -36,19 +36,23 @@ export async function diagnoseRedis(
     if (failure.code !== 'NOPERM') checks.push(problemOf('redis', failure));
   };
   const keys = serviceKeys(service);
-  const links = [...new Set([service.redis, service.broker])].filter((link) => link !== undefined);
+  const links = linksOf(service);
   for (const link of links) {
     const primary = link.connection?.replicaOf;
     if (primary !== undefined) report(replicaFailure(link, primary));
   }
-  const { redis, broker } = service;
-  const tried =
-    redis === broker
-      ? [{ link: redis, needs: [...jobNeeds(keys), ...queueNeeds(keys)], what: 'jobs and queues' }]
+  const { redis, broker, results } = service;
+  const isElsewhere = results !== undefined && results !== redis;
+  const ofJobs = jobNeeds(keys, isElsewhere ? 'elsewhere' : 'here');
+  const tried = [
+    ...(redis === broker
+      ? [{ link: redis, needs: [...ofJobs, ...queueNeeds(keys)], what: 'jobs and queues' }]
       : [
-          { link: redis, needs: jobNeeds(keys), what: 'jobs' },
+          { link: redis, needs: ofJobs, what: 'jobs' },
           { link: broker, needs: queueNeeds(keys), what: 'queues' },
-        ];
+        ]),
+    ...(isElsewhere ? [{ link: results, needs: resultNeeds(keys), what: 'results' }] : []),
+  ];
   for (const { link, needs, what } of tried) {
     // A replica refuses whatever is tried on it.
     if (link?.connection?.replicaOf !== undefined) continue;

@@ -198,7 +198,7 @@ function linkChecks(service: OpenService): readonly Check[] {
     message: `${label} answers`,
     hint: '',
   });
-  const { redis, broker, config } = service;
+  const { redis, broker, results, config } = service;
   if (redis === undefined && broker === undefined && service.failures.length === 0) {
     return [{ name: 'redis', status: 'ok', message: 'none configured', hint: '' }];
   }
@@ -217,6 +217,9 @@ function linkChecks(service: OpenService): readonly Check[] {
   return [
     ...(redis === undefined ? [] : ofLink('redis', redis)),
     ...(broker === undefined || broker === redis ? [] : ofLink('broker', broker)),
+    ...(results === undefined || results === redis || results === broker
+      ? []
+      : ofLink('results', results)),
     ...service.failures.map((failure) => problemOf('redis', failure)),
     ...(config.celery === undefined
       ? [{ name: 'queue', status: 'ok' as const, message: 'none configured', hint: '' }]

@@ -23,6 +23,14 @@ export interface Link {
   readonly patterns: (step: string) => readonly string[];
 }
 
+export interface ServiceLinks {
+  readonly redis: Link | undefined;
+  /** The same object as `redis` when both are one database. */
+  readonly broker: Link | undefined;
+  /** Of a result backend that the config names; the same object where it is one of these. */
+  readonly results: Link | undefined;
+}
+
 /**
  * Connects to the databases that the chosen kinds need; `broker` is the same link as `redis` when
  * both are one database. What fails is added to `failures`.
@@ -35,8 +43,12 @@ export async function connectService(
   warnings: Warning[],
   signal: AbortSignal,
   isLocked: boolean,
-): Promise<{ readonly redis: Link | undefined; readonly broker: Link | undefined }> {
+): Promise<ServiceLinks> {
   const results = config.celery?.results ?? 'own';
+  const backend =
+    results !== 'none' && (kinds.includes('jobs') || kinds.includes('queue'))
+      ? config.celery?.resultBackend
+      : undefined;
   const needsRedis = kinds.includes('jobs') || (kinds.includes('queue') && results !== 'none');
   const needsBroker =
     kinds.includes('queue') || (config.redis === undefined && kinds.includes('jobs'));
@@ -49,20 +61,29 @@ export async function connectService(
     failureTarget: 'Redis' | 'Celery',
   ): Promise<Link | undefined> =>
     target && link({ target, failureTarget, patterns }, failures, warnings, signal);
+  const isRedis = backend !== undefined && isSame(config.redis, backend);
+  const isBroker =
+    backend !== undefined && brokerTarget !== undefined && isSame(brokerTarget, backend);
   const connecting = await Promise.allSettled([
     open(needsRedis || shared ? config.redis : undefined, 'Redis'),
     shared ? undefined : open(brokerTarget, 'Celery'),
+    isRedis || isBroker ? undefined : open(backend, 'Redis'),
   ]);
-  const [redis, broker] = connecting.map((one) =>
+  const [redis, broker, own] = connecting.map((one) =>
     one.status === 'fulfilled' ? one.value : undefined,
   );
   const failed = connecting.find((one) => one.status === 'rejected');
   if (failed !== undefined) {
     closeLink(redis);
     closeLink(broker);
+    closeLink(own);
     throw failed.reason;
   }
-  const links = { redis, broker: shared ? redis : broker };
+  const links = {
+    redis,
+    broker: shared ? redis : broker,
+    results: isRedis ? redis : isBroker ? broker : own,
+  };
   const locked = lockLink(links);
   // Behind the other one, so that where clients are limited it is not the wipe that is refused.
   if (isLocked && locked?.connection !== undefined) {
@@ -195,16 +216,12 @@ export async function refreshLink(
  * is closed, and a failure of its service.
  */
 export function refuseReplicas(
-  services: readonly {
-    readonly redis: Link | undefined;
-    readonly broker: Link | undefined;
-    readonly failures: Failure[];
-  }[],
+  services: readonly (ServiceLinks & { readonly failures: Failure[] })[],
 ): void {
-  for (const { redis, broker, failures } of services) {
-    for (const link of new Set([redis, broker])) {
-      const primary = link?.connection?.replicaOf;
-      if (link === undefined || primary === undefined) continue;
+  for (const { failures, ...links } of services) {
+    for (const link of linksOf(links)) {
+      const primary = link.connection?.replicaOf;
+      if (primary === undefined) continue;
       failures.push(replicaFailure(link, primary));
       link.connection?.close();
       link.connection = undefined;
@@ -231,12 +248,17 @@ function redisFailure(target: 'Redis' | 'Celery', item: string, error: RedisErro
   return { target, item, code: error.code, reason: error.message, hint };
 }
 
-/** Results live where the jobs do; a service without jobs keeps them in its broker's database. */
-export function resultsLink(service: {
-  readonly redis: Link | undefined;
-  readonly broker: Link | undefined;
-}): Link | undefined {
-  return service.redis ?? service.broker;
+/**
+ * Where results are: in the result backend of the config; without one where the jobs are, and for a
+ * service without jobs in its broker's database.
+ */
+export function resultsLink({ redis, broker, results }: ServiceLinks): Link | undefined {
+  return results ?? redis ?? broker;
+}
+
+/** Each database of the service once. */
+export function linksOf({ redis, broker, results }: ServiceLinks): readonly Link[] {
+  return [...new Set([redis, broker, results])].filter((link) => link !== undefined);
 }
 
 export interface Step {

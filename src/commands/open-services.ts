@@ -48,6 +48,11 @@ export interface OpenService {
   readonly redis: Link | undefined;
   /** The same object as `redis` when both are one database. */
   readonly broker: Link | undefined;
+  /**
+   * A result backend that the config names; the same object where it is one of the two others. See
+   * `resultsLink`.
+   */
+  readonly results: Link | undefined;
   /** Grows when a pattern matches another one later. */
   readonly directories: OpenedDirectory[];
   /** Every service of the config, targets or not. */
@@ -145,6 +150,7 @@ export function closeServices(services: readonly OpenService[]): void {
   for (const service of services) {
     closeLink(service.redis);
     closeLink(service.broker);
+    closeLink(service.results);
   }
 }
 

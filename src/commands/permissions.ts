@@ -37,19 +37,34 @@ function exactly(name: Buffer): string {
   return printable(escapeGlob(name));
 }
 
-/** What removing jobs and results asks of a user, in forms that change nothing. */
-export function jobNeeds(keys: ServiceKeys): readonly Need[] {
-  if (keys.jobs.prefixes.length === 0) return [];
+const SCAN: Need = { command: 'SCAN', args: ['0', 'COUNT', 1], pattern: undefined };
+
+function unlinkNeeds(starts: readonly Buffer[]): readonly Need[] {
   const probe = Buffer.from(`media-cleanup-probe-${randomUUID()}`);
-  const results = keys.results === 'none' ? [] : keys.broker.resultStarts;
-  const starts = [...keys.jobs.prefixes.map((prefix) => Buffer.from(prefix)), ...results];
+  return starts.map((start) => ({
+    command: 'UNLINK',
+    args: [Buffer.concat([start, probe])],
+    pattern: patternFor(start),
+  }));
+}
+
+/** What removing results asks of a user, in forms that change nothing. */
+export function resultNeeds({ results, broker }: ServiceKeys): readonly Need[] {
+  if (results === 'none') return [];
+  return [...(results === 'all' ? [SCAN] : []), ...unlinkNeeds(broker.resultStarts)];
+}
+
+/**
+ * What removing jobs asks of a user, in forms that change nothing.
+ * @param results where they are: in the same database they go with their jobs.
+ */
+export function jobNeeds(keys: ServiceKeys, results: 'here' | 'elsewhere'): readonly Need[] {
+  if (keys.jobs.prefixes.length === 0) return [];
+  const here = results === 'here' && keys.results !== 'none' ? keys.broker.resultStarts : [];
+  const probe = Buffer.from(`media-cleanup-probe-${randomUUID()}`);
   return [
-    { command: 'SCAN', args: ['0', 'COUNT', 1], pattern: undefined },
-    ...starts.map((start): Need => ({
-      command: 'UNLINK',
-      args: [Buffer.concat([start, probe])],
-      pattern: patternFor(start),
-    })),
+    SCAN,
+    ...unlinkNeeds([...keys.jobs.prefixes.map((prefix) => Buffer.from(prefix)), ...here]),
     ...(keys.jobs.age === undefined
       ? []
       : keys.jobs.prefixes.flatMap((prefix): Need[] => {

@@ -3,7 +3,7 @@ import { readServerState, saveToDisk, settledState } from '../redis/server-state
 import type { ServerState } from '../redis/server-state.ts';
 import { serverLabel } from '../redis/target.ts';
 import type { Failure, RedisServerReport } from '../report/types.ts';
-import { onLink, stepFailure } from './links.ts';
+import { linksOf, onLink, stepFailure } from './links.ts';
 import type { Link } from './links.ts';
 import type { StepContext } from './step.ts';
 
@@ -30,9 +30,8 @@ export interface Measuring {
 /** A server that refuses the command is no error here: the reply is for figures only. */
 export function measureServers(steps: readonly StepContext[]): Measuring {
   const links = steps.flatMap((step) =>
-    [...new Set([step.service.redis, step.service.broker])]
-      .filter((link) => link?.connection !== undefined)
-      .filter((link) => link !== undefined)
+    linksOf(step.service)
+      .filter((link) => link.connection !== undefined)
       .map((link) => ({ link, step })),
   );
   const asked = links.map(async ({ link }) => quietly(link, readServerState));

@@ -12,7 +12,7 @@ import type { Failure, Kind } from '../report/types.ts';
 import { onLink } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
-import { jobNeeds, permissionFailure, queueNeeds } from './permissions.ts';
+import { jobNeeds, permissionFailure, queueNeeds, resultNeeds } from './permissions.ts';
 import { serviceKeys } from './service-keys.ts';
 
 /**
@@ -92,6 +92,10 @@ async function checkRedis(
       if (missing.length > 0) report(permissionFailure(link, redis.user, missing));
     });
   };
-  if (kinds.includes('jobs')) await check(service.redis, jobNeeds(keys));
-  if (kinds.includes('queue')) await check(service.broker, queueNeeds(keys));
+  const { redis, broker, results } = service;
+  const isElsewhere = results !== undefined && results !== redis;
+  if (kinds.includes('jobs'))
+    await check(redis, jobNeeds(keys, isElsewhere ? 'elsewhere' : 'here'));
+  if (kinds.includes('queue')) await check(broker, queueNeeds(keys));
+  if (isElsewhere) await check(results, resultNeeds(keys));
 }

@@ -11,7 +11,7 @@ import { refreshCrew, reportStragglers } from './catch-up.ts';
 import type { Crew } from './crew.ts';
 import { inspectService } from './inspect-service.ts';
 import type { Found } from './inspect-service.ts';
-import { onLink, resultsLink } from './links.ts';
+import { linksOf, onLink, resultsLink } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import { seeForLook } from '../resources/seen-keys.ts';
@@ -147,7 +147,7 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
 async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Look> {
   await takeNewDirectories(step, kinds);
   const { service, tally, observer, signal } = step;
-  for (const link of new Set([service.redis, service.broker])) {
+  for (const link of linksOf(service)) {
     await onLink(link, { target: 'Redis', name: 'primary' }, step.report, async (redis) => {
       await redis.confirmPrimary();
       const identity = await serverIdentity(redis);
@@ -172,7 +172,7 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
     ? await countIndexes(service, step.report, signal, seen.redis)
     : 0;
   const blind =
-    [service.redis, service.broker].some((link) => link !== undefined && !link.connection) ||
+    linksOf(service).some((link) => !link.connection) ||
     service.directories.some(
       ({ located, known }) => known === undefined && located.state.is !== 'missing',
     );

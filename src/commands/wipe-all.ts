@@ -9,6 +9,7 @@ import { reportStragglers } from './catch-up.ts';
 import { createCrew } from './crew.ts';
 import { compareSpace, measureSpace } from './file-systems.ts';
 import { NOTHING_HELD, findHeld, heldBefore, noteHeldOpen } from './held-open.ts';
+import { linksOf } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { compareServers, measureServers, persistServers } from './redis-servers.ts';
 import type { MeasuredServers } from './redis-servers.ts';
@@ -142,12 +143,15 @@ function announce(service: OpenService, observer: Observer): void {
     service.broker === undefined || service.broker === service.redis
       ? []
       : [`broker ${service.broker.label}`];
+  const results = linksOf(service)
+    .filter((link) => link !== service.redis && link !== service.broker)
+    .map(({ label }) => `results ${label}`);
   const paths = service.directories.map(({ located }) => located.path);
   observer.log({
     level: 'INFO',
     service: name,
     step: 'service',
-    message: [name, ...redis, ...broker, ...paths].join(', ').replace(', ', ': '),
+    message: [name, ...redis, ...broker, ...results, ...paths].join(', ').replace(', ', ': '),
   });
   for (const failure of service.failures) {
     observer.log({

@@ -148,6 +148,10 @@ export async function wipeJobs(step: StepContext): Promise<void> {
           ? undefined
           : {
               starts: keys.broker.resultStarts,
+              elsewhere:
+                resultsLink(service) === service.redis
+                  ? undefined
+                  : async (ids) => unlinkResults(step, ids),
               failed(error) {
                 tally.leavesResults = true;
                 step.report(resultsFailure(service, error));
@@ -281,8 +285,22 @@ export async function removeResultsOf(
   taskIds: readonly string[],
   groupIds: readonly string[] = [],
 ): Promise<void> {
+  if (taskIds.length + groupIds.length === 0) return;
+  step.tally.results += await unlinkResults(
+    step,
+    taskIds.map((id) => Buffer.from(id)),
+    groupIds,
+  );
+}
+
+/** @returns how many results went; what is kept of groups is not counted. */
+async function unlinkResults(
+  step: StepContext,
+  taskIds: readonly Buffer[],
+  groupIds: readonly string[] = [],
+): Promise<number> {
   const { service, keys, tally } = step;
-  if (keys.results === 'none' || taskIds.length + groupIds.length === 0) return;
+  if (keys.results === 'none') return 0;
   rememberGroups(tally, groupIds);
   const removed = await onLink(
     resultsLink(service),
@@ -296,12 +314,12 @@ export async function removeResultsOf(
       let results = 0;
       for (let start = 0; start < taskIds.length; start += IDS_A_COMMAND) {
         const batch = taskIds.slice(start, start + IDS_A_COMMAND);
-        const own = batch.flatMap((id) => keys.broker.resultsOf(Buffer.from(id)));
+        const own = batch.flatMap((id) => keys.broker.resultsOf(id));
         results += await redis.unlink(own, forbidden);
       }
       return results;
     },
   );
   tally.leavesResults ||= removed === undefined;
-  tally.results += removed ?? 0;
+  return removed ?? 0;
 }

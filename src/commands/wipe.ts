@@ -19,7 +19,7 @@ import { realPath } from '../files/real-path.ts';
 import { guardTargets, judgeTargets } from './guard-targets.ts';
 import type { Located } from './guard-targets.ts';
 import { createPatience, lockHost } from './host-locks.ts';
-import { refreshLink, refuseReplicas } from './links.ts';
+import { refreshLink, refuseReplicas, linksOf } from './links.ts';
 import { closeServices, openServices } from './open-services.ts';
 import type { OpenService } from './open-services.ts';
 import type { WipeRequest } from './request.ts';
@@ -337,9 +337,8 @@ function placesOf({ outputs, dryRun }: WipeRequest, io: WipeIo): readonly OwnPla
 
 async function refreshLinks(services: readonly OpenService[], signal: AbortSignal): Promise<void> {
   await Promise.all(
-    services.map(async ({ redis, broker, failures }) => {
-      await refreshLink(redis, failures, signal);
-      if (broker !== redis) await refreshLink(broker, failures, signal);
+    services.map(async (service) => {
+      for (const link of linksOf(service)) await refreshLink(link, service.failures, signal);
     }),
   );
 }

@@ -74,7 +74,7 @@ export function crossCheck(
     const { config } = service;
     const jobs = at(config.redis);
     const broker = at(config.celery?.broker);
-    const own = [...new Set([jobs, broker])].filter((one) => one !== undefined);
+    const own = [...new Set([jobs, broker])].filter(isPresent);
     for (const prefix of service.prefixes) {
       if (prefix.value.trim() === '') continue;
       checkCeleryNames(service, prefix, own, problems);
@@ -90,8 +90,14 @@ export function crossCheck(
       checkIndexOfJobs(own, jobs, isHeldBack, problems);
       checkSameIndex(own, jobs, problems);
     }
-    checkAllResults(service, index, own, services, problems);
+    const backend = config.celery?.resultBackend;
+    const holdResults = backend === undefined ? own : [at(backend)].filter(isPresent);
+    checkAllResults(service, index, holdResults, services, problems);
   }
+}
+
+function isPresent<T>(value: T | undefined): value is T {
+  return value !== undefined;
 }
 
 function databasesOf(services: readonly ResolvedService[]): ReadonlyMap<string, Database> {
@@ -114,10 +120,11 @@ function databasesOf(services: readonly ResolvedService[]): ReadonlyMap<string, 
   for (const [index, service] of services.entries()) {
     const { redis, celery } = service.config;
     const front = service.globalKeyPrefix;
-    for (const target of [redis, celery?.broker]) {
+    for (const target of [redis, celery?.broker, celery?.resultBackend]) {
       if (target === undefined) continue;
       const { users, globalPrefixes } = at(target);
       globalPrefixes.add(front);
+      if (celery?.resultKeyPrefix !== undefined) globalPrefixes.add(celery.resultKeyPrefix);
       if (users.length < 2 && users.at(-1) !== index) users.push(index);
     }
     if (redis !== undefined) {

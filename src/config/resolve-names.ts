@@ -141,6 +141,7 @@ export function resolveBrokerSettings(
   problems: ProblemCollector,
 ): BrokerSettings {
   const { separator, unackedKey, unackedIndexKey, fanoutPrefix, controlExchange } = draft;
+  const { resultKeyPrefix } = draft;
   for (const [name, remedy] of OWN_NAMES) {
     if (draft[name] === '') problems.add([...path, name], `must not be empty: ${remedy}`);
   }
@@ -155,7 +156,7 @@ export function resolveBrokerSettings(
   }
   return {
     globalKeyPrefix: draft.globalKeyPrefix ?? '',
-    ...{ separator, unackedKey, unackedIndexKey, fanoutPrefix, controlExchange },
+    ...{ resultKeyPrefix, separator, unackedKey, unackedIndexKey, fanoutPrefix, controlExchange },
   };
 }
 

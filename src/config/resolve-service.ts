@@ -125,6 +125,10 @@ function resolveCelery(
     queues: queues.map((queue) => queue.value),
     broker,
     results: celery.results ?? 'own',
+    resultBackend:
+      celery.resultBackend === undefined
+        ? undefined
+        : resolveRedis(celery.resultBackend, [...path, 'resultBackend'], directory, problems),
     ...resolveBrokerSettings(celery, path, problems),
   };
 }

@@ -93,6 +93,15 @@ export const celerySchema = z
         'Which results go: own (of the jobs and messages that this wipe removes), all of the database, none',
       )
       .optional(),
+    resultBackend: redis(
+      "Redis that holds the results; default: the service's `redis`, or else the broker",
+    ).optional(),
+    resultKeyPrefix: z
+      .string()
+      .describe(
+        "`global_keyprefix` of Celery's `result_backend_transport_options`, empty for none; default: both with `globalKeyPrefix` and without",
+      )
+      .optional(),
     globalKeyPrefix: z
       .string()
       .meta({ default: '' })

@@ -38,6 +38,8 @@ export interface CeleryConfig extends BrokerSettings {
   readonly queues: readonly string[];
   readonly broker: RedisTarget;
   readonly results: 'own' | 'all' | 'none';
+  /** Undefined: results are where the jobs are, or else in the broker. */
+  readonly resultBackend?: RedisTarget | undefined;
 }
 
 export interface DirectoryConfig {

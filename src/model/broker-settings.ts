@@ -2,6 +2,8 @@
 export interface BrokerSettings {
   /** Transport option `global_keyprefix`, or ''. */
   readonly globalKeyPrefix: string;
+  /** `global_keyprefix` of the result backend, or '' for none; undefined: both with and without the broker's. */
+  readonly resultKeyPrefix?: string | undefined;
   /** Transport option `sep`. */
   readonly separator?: string | undefined;
   /** Transport options of the same names. */

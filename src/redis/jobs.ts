@@ -133,6 +133,8 @@ export interface RemovedJobs {
 /** The keys that go with a batch of jobs, and whom to tell when those cannot be removed. */
 export interface JobResults {
   readonly starts: readonly Buffer[];
+  /** Removes the results of these ids where they are in another database; how many. */
+  readonly elsewhere?: ((ids: readonly Buffer[]) => Promise<number>) | undefined;
   /** Called once; the jobs go on without their results. */
   readonly failed: (error: unknown) => void;
   /** Gets results that this user may not touch. */
@@ -159,14 +161,24 @@ export async function removeJobs(
   let refusal: RedisError | undefined;
   const { age } = jobs;
   for (const { prefix, isOwn } of familiesOf(jobs)) {
+    const startsOf = idStarts(prefix);
+    const idsOf = (key: Buffer): readonly Buffer[] =>
+      startsOf(key).map((start) => key.subarray(start));
     await sweep(redis, {
       match: patternOf(prefix),
       known: known?.batches(),
-      choose: (keys, session) => {
-        const own = keys.filter(isOwn);
-        return age === undefined ? own : chooseByAge(own, age, session);
+      choose: async (keys, session) => {
+        const named = keys.filter(isOwn);
+        const own = age === undefined ? named : await chooseByAge(named, age, session);
+        // First: without the job nothing tells whose the results are.
+        const elsewhere = (await working?.elsewhere?.(own.flatMap(idsOf))) ?? 0;
+        removed = { ...removed, results: removed.results + elsewhere };
+        return own;
       },
-      companions: working && { starts: working.starts, skips: idStarts(prefix) },
+      companions:
+        working?.elsewhere !== undefined
+          ? undefined
+          : working && { starts: working.starts, skips: startsOf },
       companionsFailed(error) {
         working?.failed(error);
         working = undefined;

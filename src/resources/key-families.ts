@@ -130,7 +130,7 @@ export function neighboursIn(
   return all.filter(
     (other) =>
       other !== config &&
-      [other.redis, other.celery?.broker].some(
+      [other.redis, other.celery?.broker, other.celery?.resultBackend].some(
         (one) => one !== undefined && targetIdentity(one) === identity,
       ),
   );

@@ -102,7 +102,7 @@ function candidates(
   const byNumber = new Map<number, Map<string, Database>>();
   for (const service of services) {
     const { redis, celery } = service.config;
-    for (const target of [redis, celery?.broker]) {
+    for (const target of [redis, celery?.broker, celery?.resultBackend]) {
       if (target === undefined) continue;
       const identity = targetIdentity(target);
       const databases = byNumber.get(numberOf(target)) ?? new Map<string, Database>();

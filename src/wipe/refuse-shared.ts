@@ -45,7 +45,7 @@ export async function sharedDatabases(
   signal: AbortSignal,
 ): Promise<SharedDatabases> {
   const databases = services
-    .flatMap(({ redis, broker }) => [redis, broker])
+    .flatMap(({ redis, broker, results }) => [redis, broker, results])
     .flatMap((link): OpenDatabase[] =>
       link?.connection === undefined ? [] : [{ target: link.target, connection: link.connection }],
     );
