@@ -242,7 +242,11 @@ describe('Redis', () => {
     expect(services).toEqual({
       app: {
         redis: 'redis://127.0.0.1:6400/4',
-        celery: { queues: ['celery'], broker: 'redis://127.0.0.1:6400/0' },
+        celery: {
+          queues: ['celery'],
+          broker: 'redis://127.0.0.1:6400/0',
+          resultBackend: 'redis://127.0.0.1:6400/1',
+        },
       },
     });
   });

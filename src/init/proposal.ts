@@ -12,7 +12,11 @@ export type RedisEntryForm = string | { readonly sentinels: string; readonly nam
 export interface ServiceEntry {
   readonly redis?: RedisEntryForm;
   readonly keyPrefix?: string | readonly string[];
-  readonly celery?: { readonly queues: readonly string[]; readonly broker?: RedisEntryForm };
+  readonly celery?: {
+    readonly queues: readonly string[];
+    readonly broker?: RedisEntryForm;
+    readonly resultBackend?: RedisEntryForm;
+  };
   readonly root?: string;
   readonly directories?: readonly (string | DirectoryEntry)[];
   readonly models?: readonly (string | DirectoryEntry)[];
@@ -20,7 +24,7 @@ export interface ServiceEntry {
 
 /** Where a value of the config comes from. */
 export interface Source {
-  /** Of the service: `redis`, `broker`, `queues`, `keyPrefix`, `root`, `directories`, `models`. */
+  /** Of the service: `redis`, `broker`, `resultBackend`, `queues`, `keyPrefix`, `root`, `directories`, `models`. */
   readonly setting: string;
   readonly value: string;
   /** As messages name it; undefined: it was not read in a file. */

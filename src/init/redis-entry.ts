@@ -57,12 +57,13 @@ export function redisEntry(group: Group, context: RedisContext): RedisProposal {
   const redis = hasVariable ? `\${${known.variable}:-${url}}` : formOf(jobs, url);
   const broker = brokerOf(group);
   const hasBroker = broker !== undefined && queues.names.length > 0 && !sameDatabase(jobs, broker);
-  noteResults(group, jobs, hasBroker ? broker : undefined, note);
+  const results = resultsApart(group, jobs);
+  const formIn = (found: RedisFound): RedisEntryForm =>
+    formOf(found, secrets.urlOf(found, name, partOf(group, found)));
   const celery = {
     queues: queues.names,
-    ...(hasBroker
-      ? { broker: formOf(broker, secrets.urlOf(broker, name, partOf(group, broker))) }
-      : {}),
+    ...(hasBroker ? { broker: formIn(broker) } : {}),
+    ...(results === undefined ? {} : { resultBackend: formIn(results) }),
   };
   return {
     entry: {
@@ -75,6 +76,9 @@ export function redisEntry(group: Group, context: RedisContext): RedisProposal {
     sources: [
       foundSource('redis', group, jobs),
       ...(hasBroker ? [foundSource('broker', group, broker)] : []),
+      ...(results === undefined || queues.names.length === 0
+        ? []
+        : [foundSource('resultBackend', group, results)]),
       ...(prefix === undefined ? [] : [prefix.source]),
       ...queues.sources,
     ],
@@ -101,15 +105,10 @@ function noteOtherDatabases(group: Group, jobs: RedisFound, note: (text: string)
   }
 }
 
-function noteResults(
-  group: Group,
-  jobs: RedisFound,
-  broker: RedisFound | undefined,
-  note: (text: string) => void,
-): void {
+/** A database of the results that is not that of the jobs. */
+function resultsApart(group: Group, jobs: RedisFound): RedisFound | undefined {
   const results = group.map((part) => part.redis.results).find((one) => one !== undefined);
-  if (results === undefined || sameDatabase(results, jobs) || sameDatabase(results, broker)) return;
-  note(`${results.entry} names a third database, ${labelOf(results)}: its results are not removed`);
+  return results === undefined || sameDatabase(results, jobs) ? undefined : results;
 }
 
 interface Queues {
