@@ -98,7 +98,7 @@ export function brokerKeys(settings: BrokerSettings): BrokerKeys {
     resultStarts: starts,
     results,
     groupStarts: groups.map((start) => Buffer.from(start)),
-    allGroups: [GROUP, CHORD].map((name) => key(`${apart}${name}`)),
+    allGroups: [GROUP, CHORD].map((name) => Buffer.from((fronts[0] ?? '') + name)),
     groupKeysOf: (groupId) =>
       groups.flatMap((start) => GROUP_PARTS.map((part) => Buffer.from(start + groupId + part))),
     mailbox: (db) =>

@@ -84,7 +84,9 @@ function seenGroups(
   { service }: Pick<StepContext, 'service'>,
   seen: SeenDatabases | undefined,
 ): SeenKeys['groups'] {
-  return service.redis === undefined ? seen?.broker.groups : seen?.redis.groups;
+  const link = resultsLink(service);
+  if (link === service.redis) return seen?.redis.groups;
+  return link === service.broker ? seen?.broker.groups : undefined;
 }
 
 function byGroup({ broker }: ServiceKeys, groups: SeenKeys['groups']): Map<string, Buffer[]> {
