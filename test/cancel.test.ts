@@ -25,9 +25,9 @@ function range(count: number, name: string): string[] {
   return Array.from({ length: count }, (_, index) => `${name}${index}`);
 }
 
-/** What Celery's own command says, run by Python. */
+/** What Celery's own command says of the one worker, run by Python. */
 function inspect(app: CeleryApp, method: string): Readonly<Record<string, unknown[]>> {
-  const script = `print(json.dumps(app.control.inspect(timeout=2).${method}()))`;
+  const script = `print(json.dumps(app.control.inspect(timeout=20, limit=1).${method}()))`;
   return JSON.parse(runPython(app, script)) as Readonly<Record<string, unknown[]>>;
 }
 

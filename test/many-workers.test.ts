@@ -25,10 +25,9 @@ function longTasks(count: number, queueOf: (index: number) => object = () => ({}
   }));
 }
 
-/** Of all workers, by Celery's own command, a worker a process. */
-function running(app: CeleryApp): number {
-  const script =
-    'print(sum(len(t) for r in app.control.broadcast("active", reply=True, timeout=1) for t in r.values()))';
+/** Of so many workers, by Celery's own command, a worker a process. */
+function running(app: CeleryApp, workers: number): number {
+  const script = `print(sum(len(t) for r in app.control.broadcast("active", reply=True, timeout=20, limit=${workers}) for t in r.values()))`;
   return Number(runPython(app, script));
 }
 
@@ -61,14 +60,14 @@ describe.skipIf(!possible)('several workers', () => {
       await stack.worker({ name: 'b', concurrency: 1 }),
     ];
     enqueue(stack.app, longTasks(20));
-    await until('three that run', () => running(stack.app) === 3);
+    await until('three that run', () => running(stack.app, 3) === 3);
     expect((await stack.run(['stats', VIDEO])).stdout).toContain('2 workers go by the name b@');
     const { code, service } = await wipeVideo(stack);
     expect({ code, errors: service.errors }).toEqual({ code: 0, errors: [] });
     const { queued } = service.tasks_purged;
     expect(service.tasks_cancelled).toBe(20 - queued);
     expect(stack.left()).toEqual(NOTHING_LEFT);
-    expect(running(stack.app)).toBe(0);
+    expect(running(stack.app, 3)).toBe(0);
     for (const worker of workers) {
       expect(worker.log()).toMatch(/Canceling queue[^]*Started consuming/);
       expect(worker.log()).toMatch(/Terminating task-\d+/);
@@ -110,13 +109,13 @@ describe.skipIf(!possible)('one worker for the queues of two services', () => {
       app,
       longTasks(20, (index) => ({ queue: index % 2 === 0 ? 'one_queue' : 'two_queue' })),
     );
-    await until('two that run', () => running(app) === 2);
+    await until('two that run', () => running(app, 1) === 2);
     const { code, stdout } = await stack.run(['all', '--yes', '--json']);
     const report = JSON.parse(stdout) as { tasks_purged: number; tasks_cancelled: number };
     expect(code).toBe(0);
     // Running tasks are acknowledged, and neither queued nor in flight.
     expect(report.tasks_purged).toBe(18);
-    expect(running(app)).toBe(0);
+    expect(running(app, 1)).toBe(0);
     for (const queue of ['one_queue', 'two_queue']) {
       expect(worker.log()).toMatch(
         new RegExp(`Canceling queue ${queue}[^]*Started consuming from ${queue}`),

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { enqueue, type Worker } from './support/celery.ts';
+import { enqueue, release, type Worker } from './support/celery.ts';
 import { requireOrSkip } from './support/requirements.ts';
 import { startTool } from './support/tool.ts';
 import {
@@ -27,12 +27,12 @@ const HELD = 'media-cleanup:held-consumers';
 /** A solo worker of another service, idle. */
 async function neighbourOf(stack: VideoStack): Promise<{
   readonly worker: Worker;
-  readonly getBusy: (seconds: number) => Promise<void>;
+  readonly getBusy: () => Promise<void>;
 }> {
   const app = { ...stack.app, queues: [FOREIGN] as const };
   const worker = await readyWorker(app, { pool: 'solo', name: 'neighbour' });
-  const getBusy = async (seconds: number): Promise<void> => {
-    enqueue(app, [{ id: 'theirs', task: 'sleep', args: [seconds, 'other:'], save: false }]);
+  const getBusy = async (): Promise<void> => {
+    enqueue(app, [{ id: 'theirs', task: 'sleep', args: [600, 'other:'], save: false }]);
     await worker.waitForLog('[theirs] received');
   };
   return { worker, getBusy };
@@ -40,7 +40,7 @@ async function neighbourOf(stack: VideoStack): Promise<{
 
 function startWipe(stack: VideoStack, ...args: readonly string[]) {
   const words = [VIDEO, '--yes', '--json', ...args];
-  return startTool(words, { folder: stack.folder, env: stack.env });
+  return startTool(words, { folder: stack.folder, env: stack.env, timeout: 90_000 });
 }
 
 describe.skipIf(!possible)('a neighbour that has answered and then gets busy', () => {
@@ -48,16 +48,18 @@ describe.skipIf(!possible)('a neighbour that has answered and then gets busy', (
     const stack = await videoStack();
     const own = await stack.worker({ pool: 'solo', name: 'own' });
     const neighbour = await neighbourOf(stack);
-    enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [12] }]);
+    enqueue(stack.app, [{ id: 'long', task: 'wait' }]);
     await own.waitForLog('[long] received');
-    const run = startWipe(stack, '--wait-idle', '60s');
+    const run = startWipe(stack, '--wait-idle', '10m');
     await until('the wait', () => run.stderr().includes('waiting up to'));
-    await neighbour.getBusy(60);
+    await neighbour.getBusy();
     // Somebody else begins to listen: everybody is asked anew, and the neighbour does not answer.
     const late = await readyWorker({ ...stack.app, queues: ['third'] }, { name: 'late' });
-    const { code, stderr, stdout, durationMs } = await run.result;
+    await sleep(2_500);
+    release(stack.app, 'long');
+    // The neighbour is busy for longer than the run may take here.
+    const { code, stderr, stdout } = await run.result;
     expect(code, stderr + stdout).toBe(0);
-    expect(durationMs).toBeLessThan(25_000);
     expect(stderr).toMatch(/waiting up to \d+ s for own@\S+ to finish/);
     expect(stderr + stdout).not.toMatch(/waiting up to \d+ s for .*neighbour@|does not answer/);
     expect(stack.left()).toEqual({ ...NOTHING_LEFT });
@@ -70,15 +72,15 @@ describe.skipIf(!possible)('a neighbour that has answered and then gets busy', (
     const neighbour = await neighbourOf(stack);
     enqueue(stack.app, [{ id: 'long', task: 'sleep', args: [600] }]);
     await own.waitForLog('[long] received');
-    const run = startWipe(stack, '--wait-idle', '60s');
+    const run = startWipe(stack, '--wait-idle', '10m');
     await until('the wait', () => run.stderr().includes('waiting up to'));
-    await neighbour.getBusy(100);
+    await neighbour.getBusy();
     await sleep(1_500);
     await own.stop('kill');
     await stack.worker({ pool: 'solo', name: 'own' });
-    const { code, stderr, stdout, durationMs } = await run.result;
+    // The neighbour is busy for longer than the run may take here.
+    const { code, stderr, stdout } = await run.result;
     expect(code, stderr + stdout).toBe(0);
-    expect(durationMs).toBeLessThan(30_000);
     // Until it is back nobody can tell which of the two is silent.
     expect(stderr).not.toMatch(/for neighbour@\S+ to finish|does not answer/);
     expect(stdout).not.toContain('neighbour@');
@@ -106,7 +108,7 @@ describe.skipIf(!possible)('a neighbour that has answered and then gets busy', (
     const stack = await videoStack();
     await stack.worker({ name: 'own' });
     const neighbour = await neighbourOf(stack);
-    await neighbour.getBusy(60);
+    await neighbour.getBusy();
     const { code, service } = await wipeVideo(stack);
     expect({ code, errors: service.errors }).toEqual({
       code: 1,

@@ -101,7 +101,7 @@ describe('nothing that speaks Redis', () => {
     const port = await serve(() => undefined);
     const result = await wipeWith(folder, `redis://:${SECRET}@127.0.0.1:${port}/1`);
     expectOnly(result, `Redis/127.0.0.1:${port}/1`, NO_ANSWER);
-    expect(result.durationMs).toBeLessThan(6000);
+    expect(result.durationMs).toBeLessThan(10_000);
   });
 
   test('answers garbage', async () => {
@@ -171,7 +171,7 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis that does not answer', () => {
       ),
     );
     const { report, code, durationMs } = await wipeJson(config, { folder });
-    expect(durationMs).toBeLessThan(6000);
+    expect(durationMs).toBeLessThan(10_000);
     expect(code).toBe(1);
     expect(report.files_deleted).toBe(9);
     expect(report.errors).toEqual(
