@@ -48,7 +48,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a writer that never stops', 
     await started(stack);
     const { code, report, service, durationMs } = await wipeVideo(stack);
     expect(code).toBe(1);
-    expect(durationMs).toBeLessThan(5_000);
+    expect(durationMs).toBeLessThan(20_000);
     expect(report).toMatchObject({ status: 'completed_with_errors', verified: false });
     expect(service.came_back['jobs']).toBeGreaterThan(0);
     expect(service.came_back['files']).toBeGreaterThan(0);
@@ -71,7 +71,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a writer that never stops', 
     const { code, service, durationMs } = await wipeVideo(stack, ['--verify-for', '3s']);
     expect(code).toBe(1);
     expect(durationMs).toBeGreaterThan(3_000);
-    expect(durationMs).toBeLessThan(7_000);
+    expect(durationMs).toBeLessThan(20_000);
     expect(service.came_back['jobs']).toBeGreaterThan(20);
   });
 });

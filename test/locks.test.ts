@@ -68,7 +68,7 @@ describe.skipIf(!requireOrSkip('redis', 'root'))('runs on one host', () => {
     const waited = await scene.run([...WIPE, '--lock-wait', '2s']);
     expect(waited.code).toBe(75);
     expect(waited.durationMs).toBeGreaterThan(2000);
-    expect(waited.durationMs).toBeLessThan(6000);
+    expect(waited.durationMs).toBeLessThan(20_000);
     expect(reportOf(waited).error?.message).toContain('; waited 2 s for it');
 
     const waiting = scene.start([...WIPE, '--lock-wait', '1m']);
@@ -93,7 +93,7 @@ describe.skipIf(!requireOrSkip('redis', 'root'))('runs on one host', () => {
     const next = await scene.run(WIPE);
     expect([next.code, reportOf(next).jobs_removed]).toEqual([0, left]);
     expect(countFiles(scene.media), 'files did not wait for Redis').toBe(0);
-    expect(next.durationMs).toBeLessThan(10_000);
+    expect(next.durationMs).toBeLessThan(30_000);
     expect([scene.key(), scene.locks()]).toEqual(['', []]);
   }, 120_000);
 

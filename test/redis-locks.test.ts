@@ -129,10 +129,11 @@ describe.skipIf(!requireOrSkip('redis'))('runs on several hosts over one Redis',
     holder.kill('SIGKILL');
     await holder.result;
     const left = scene.jobsLeft();
-    expect(ttl(scene)).toBeGreaterThan(15_000);
+    const expiry = ttl(scene);
+    expect(expiry).toBeGreaterThan(15_000);
     const next = await scene.host('there').run(WIPE);
     expect([next.code, reportOf(next).jobs_removed]).toEqual([0, left]);
-    expect(next.durationMs).toBeLessThan(10_000);
+    expect(next.durationMs).toBeLessThan(expiry);
     expect(scene.key()).toBe('');
   });
 
