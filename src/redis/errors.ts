@@ -72,12 +72,6 @@ export function givenUp({ code, message, hint }: RedisError, milliseconds: numbe
 const CONFIG_HINT = 'correct `redis` of this service in the config';
 
 const KNOWN: readonly (readonly [pattern: RegExp, code: string, reason: string, hint: string])[] = [
-  [
-    /All sentinels are unreachable/i,
-    'ESENTINEL',
-    'No sentinel knows a primary of this name',
-    'correct `sentinels` and `name` in the config',
-  ],
   [/Failed to refresh slots cache/i, 'ECLUSTER', 'No node of the cluster answers', CONFIG_HINT],
   [
     /Too many Cluster redirections|Cluster is (ended|disconnect)|Cluster isn't ready/i,

@@ -46,7 +46,7 @@ export async function findPrimary(
     return await Promise.any(asked.answers);
   } catch (error) {
     if (!(error instanceof AggregateError)) throw error;
-    throw mostTelling(error.errors as readonly RedisError[]);
+    throw mostTelling(error.errors as readonly RedisError[], target);
   } finally {
     signal.removeEventListener('abort', asked.close);
     asked.close();
@@ -162,15 +162,17 @@ function ofSentinel(error: unknown, address: Address, target: SentinelTarget): R
 /** Codes of what a sentinel says, and of what is wrong here; the rest is a sentinel that is down. */
 const TELLING = ['WRONGPASS', 'NOAUTH', 'NOPERM', 'ESENTINEL', 'ETLS', 'EREPLY', 'EPROTO'];
 
-function mostTelling(errors: readonly RedisError[]): RedisError {
+function mostTelling(errors: readonly RedisError[], { tls }: SentinelTarget): RedisError {
   for (const code of TELLING) {
     const found = errors.find((error) => error.code === code);
     if (found !== undefined) return found;
   }
   const reasons = errors.map(({ message }) => message.replace(/^The sentinel /, ''));
+  // One that speaks TLS only closes a connection that does not.
+  const isClosed = tls === undefined && errors.some(({ code }) => code === 'ECONNRESET');
   return new RedisError(
     'ESENTINEL',
     `No sentinel answers (${reasons.join('; ')})`,
-    'start the sentinels, or correct `sentinels` in the config',
+    `start the sentinels, or correct \`sentinels\` in the config${isClosed ? '; if they speak TLS only, use rediss://' : ''}`,
   );
 }
