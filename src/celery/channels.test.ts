@@ -43,7 +43,7 @@ function brokerOf({ listening = {}, tables = {}, forbidden = [] }: Scene): {
 /** So many consumers of the database that listen to patterns. */
 function clientsOf(count: number): Clients {
   const popping = Array.from({ length: count }, (_, index) => ({
-    ...{ id: String(index), idle: 0, state: 'waiting' as const },
+    ...{ id: String(index), idle: 0, state: 'waiting' as const, asks: false },
   }));
   return { waiting: count, popping, subscribers: popping.map(({ id }) => id), names: new Set() };
 }

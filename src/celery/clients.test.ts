@@ -27,8 +27,8 @@ test('waiting, listening, and names', async () => {
   expect(await readClients(connectionWith(LIST), 1)).toEqual({
     waiting: 1,
     popping: [
-      { id: '3', idle: 1, state: 'waiting' },
-      { id: '4', idle: 3, state: 'done' },
+      { id: '3', idle: 1, state: 'waiting', asks: false },
+      { id: '4', idle: 3, state: 'done', asks: false },
     ],
     subscribers: ['6'],
     names,
@@ -103,4 +103,14 @@ test("a worker's listener does not make a worker of the next client, nearer by i
   const worker = [client(4, 'brpop', 0, 'b'), client(9, 'psubscribe', 1, 'P'), client(10, 'sadd')];
   const check = [client(12, 'brpop'), client(13, 'exec'), client(15, 'publish')];
   expect(await statesOf([...worker, ...check].join(''))).toEqual(['waiting', 'done']);
+});
+
+test.each([
+  ['a question before it is celery inspect', 'idle=4', true],
+  ['heartbeats that go on are a worker’s', 'idle=1', false],
+])('beside a client that has taken a message, %s', async (_, idle, asks) => {
+  const client = 'id=4 addr=10.0.0.1:1 age=9 idle=4 flags=N db=1 psub=0 cmd=brpop\n';
+  const other = `id=5 addr=10.0.0.1:2 age=9 ${idle} flags=N db=1 psub=0 cmd=publish\n`;
+  const { popping } = await readClients(connectionWith(client + other), 1);
+  expect(popping.map((one) => one.asks)).toEqual([asks]);
 });

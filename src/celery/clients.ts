@@ -21,6 +21,8 @@ export interface PoppingClient {
    * it.
    */
   readonly state: 'waiting' | 'at work' | 'done';
+  /** It looks like `celery inspect`, which takes replies and no tasks. */
+  readonly asks: boolean;
 }
 
 /** `CLIENT LIST`. @throws RedisError, NOPERM without the permission. */
@@ -64,7 +66,11 @@ function poppingClients(here: readonly Client[]): readonly PoppingClient[] {
     const isAtWork = hasMessage && isSilent && (!asks || idle >= LONGER_THAN_CHECKS_S);
     const isWaiting = client['flags']?.includes('b') === true;
     const state = isWaiting ? 'waiting' : isAtWork ? 'at work' : 'done';
-    return { id: client['id'] ?? '', idle, state };
+    // A worker's heartbeats go on while BRPOP has returned; a question comes before it.
+    const publishes = own.some(
+      (other) => other['cmd'] === 'publish' && Number(other['idle']) + IDLE_DIFFERENCE_S < idle,
+    );
+    return { id: client['id'] ?? '', idle, state, asks: asks && !publishes };
   });
 }
 

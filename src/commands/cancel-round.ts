@@ -29,7 +29,9 @@ export async function cancelRound(crew: Crew, broker: RedisConnection): Promise<
   if (look?.enquiry === undefined || look.mailbox === undefined) return;
   const { mailbox } = look;
   await takeNotedDrops(crew, broker);
-  const all = await crewWorkers(crew, broker, look.enquiry.workers());
+  const workers = look.enquiry.workers();
+  noteNamed(crew, workers);
+  const all = await crewWorkers(crew, broker, workers);
   noteHarmless(crew, all);
   noteScheduled(crew, look.enquiry.withScheduled ? all.filter(hasOwn) : []);
   // One that has told everything before and has nothing of the service need not tell it again.
@@ -80,6 +82,7 @@ async function revokeUntilGone(
   for (let pause = 5; ; pause = Math.min(2 * pause, 100)) {
     if (answer.withScheduled) noteScheduled(crew, answer.own);
     await revokeAt(crew, mailbox, answer.own);
+    noteNamed(crew, answer.own);
     for (const { tasks, revoked } of answer.own)
       for (const { id } of [...tasks, ...revoked]) unplaced.delete(id);
     const answering = names.filter((name) => !answer.secretive.includes(name));
@@ -115,6 +118,13 @@ async function revokeUntilGone(
   const possible = [...new Set([...silent, ...answer.secretive])];
   await crew.revocations.tellPossible(mailbox, possible, [...unplaced]);
   return answer;
+}
+
+/** Workers say that they have these tasks. */
+function noteNamed(crew: Crew, workers: readonly Pick<OwnWorker, 'tasks' | 'revoked'>[]): void {
+  for (const { tasks, revoked } of workers) {
+    for (const { id } of [...tasks, ...revoked]) crew.named.add(id);
+  }
 }
 
 /** Of the last answers: a worker that was told to leave a queue does not name it any more. */

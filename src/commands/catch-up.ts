@@ -133,6 +133,11 @@ export async function refreshCrew(crew: Crew): Promise<void> {
   );
 }
 
+/** How many in-flight messages went that no worker named. */
+function unnamedTasks({ step, named }: Crew): number {
+  return [...step.tally.takenIds].filter((id) => !named.has(id)).length;
+}
+
 /** Whether somebody may write again; said in the report, with what it means. */
 export function reportStragglers(crew: Crew): boolean {
   const { step, look, link, leftRunning, shared, unproven, stubborn, secretive, silent, missing } =
@@ -141,7 +146,7 @@ export function reportStragglers(crew: Crew): boolean {
   const unasked =
     look === undefined || link === undefined
       ? []
-      : unaskedFailures(step.service.config, link, look);
+      : unaskedFailures(step.service.config, link, look, unnamedTasks(crew));
   unasked.forEach(step.report);
   const known = unasked.length + crew.scheduled.size + missing.size > 0;
   if (look?.enquiry === undefined) return known;

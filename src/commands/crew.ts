@@ -42,6 +42,8 @@ export interface Crew {
   leftRunning: readonly WorkersTask[];
   /** Tasks of the service's queues that go to queues outside the run too, by the worker's name. */
   shared: ReturnType<typeof sharedTasksOf>;
+  /** Ids of the tasks that workers named, whosever. */
+  readonly named: Set<string>;
   /** How each task that a worker named is known to be the service's, by its id. */
   readonly evidence: Map<string, Evidence>;
   /** Tasks that workers name and that something speaks against: not touched. */
@@ -98,6 +100,7 @@ export function createCrew(
     uncounted: new Map(),
     stubborn: [],
     leftRunning: [],
+    named: new Set(),
     evidence: new Map(),
     unproven: [],
     shared: [],

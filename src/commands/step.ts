@@ -44,6 +44,8 @@ export interface WipeTally {
   isDoubtful: boolean;
   /** Which processes the last look found to have nothing left (see `serverIdentity`), by label. */
   readonly provenOn: Map<string, string>;
+  /** Ids of in-flight messages that went, as far as they are kept. */
+  readonly takenIds: Set<string>;
   /** A few ids of tasks that were in the queue. */
   readonly someTaskIds: string[];
   /** Ids of groups and chords whose states went: a part of one may write them again. */
@@ -111,6 +113,7 @@ export function startTally(service: OpenService): WipeTally {
     results: 0,
     queued: 0,
     inFlight: 0,
+    takenIds: new Set(),
     cancelled: new Set(),
     indexKeys: 0,
     missesJobs: false,

@@ -7,6 +7,7 @@ import { permitted } from '../redis/errors.ts';
 import { nothingKept } from '../redis/job-age.ts';
 import { removeByPrefix, removeJobs } from '../redis/jobs.ts';
 import { findingFailure, findingText } from '../report/finding-text.ts';
+import type { Finding } from '../model/finding.ts';
 import { printable } from '../report/printable.ts';
 import { wipeIndexKeys } from '../resources/index-keys.ts';
 import { counted, grouped } from '../report/text.ts';
@@ -20,7 +21,7 @@ import { doubtfulLists, sharedMessageFailures, unreadFailure } from '../wipe/lef
 import { noteForbidden, resultsFailure } from '../wipe/forbidden-results.ts';
 import { rememberGroups } from '../wipe/group-states.ts';
 import { noteUnnamed } from '../wipe/unnamed-messages.ts';
-import { jobKeysOf, surveyService } from '../resources/survey-service.ts';
+import { jobKeysOf, queueFindings, surveyService } from '../resources/survey-service.ts';
 import { subjectOf } from '../resources/survey-subject.ts';
 
 /** Takes out every queued message of the service's queues, and the results of their tasks. */
@@ -111,6 +112,7 @@ export async function wipeInFlight(step: StepContext): Promise<readonly string[]
         observer.progress({ service: name, step: 'in-flight', done, bytes: 0 });
         for (const id of batch.taskIds) observer.item?.(name, 'in-flight', `task ${id}`);
         noteIds(tally, batch.taskIds);
+        if (tally.takenIds.size < KEPT_IDS) for (const id of batch.taskIds) tally.takenIds.add(id);
         ids.push(...batch.taskIds.slice(0, KEPT_IDS - ids.length));
         await removeResultsOf(step, batch.taskIds, batch.groupIds);
       }
@@ -229,7 +231,10 @@ async function wipeIndexes(step: StepContext): Promise<void> {
 async function surveyStep(step: StepContext): Promise<void> {
   const { service, keys, tally, signal } = step;
   const { jobKeys } = service.config;
-  if (jobKeys === 'none') return;
+  if (jobKeys === 'none') {
+    await surveyQueueNames(step);
+    return;
+  }
   // Where the jobs could not be removed, what is left of them is no sign of a wrong prefix.
   if (tally.unknown.has('jobs') && jobKeys === 'named') return;
   const kept = keys.jobs.age?.kept ?? nothingKept();
@@ -242,15 +247,28 @@ async function surveyStep(step: StepContext): Promise<void> {
     { occasion: 'wipe', report: step.report, ownTaskIds: tally.someTaskIds, keys: step.seen },
     signal,
   );
+  tell(step, findings);
+  if (jobKeys === 'not said') tally.unknown.add('jobs');
+}
+
+/** Whether the config names the service's queues, where the jobs are not looked at. */
+export async function surveyQueueNames(step: StepContext): Promise<void> {
+  const { service, tally, signal } = step;
+  const hadTasks = tally.queued + tally.inFlight > 0;
+  const seen = { hadTasks, ids: tally.sample.told().ids };
+  const options = { report: step.report, keys: step.seen };
+  tell(step, await queueFindings(service, seen, options, signal));
+}
+
+function tell(step: StepContext, findings: readonly Finding[]): void {
   for (const finding of findings) {
     if (finding.severity === 'problem') {
-      tally.missesJobs = true;
+      step.tally.missesJobs = true;
       step.report(findingFailure(finding));
     } else {
       step.warn(findingText(finding), finding.severity);
     }
   }
-  if (jobKeys === 'not said') tally.unknown.add('jobs');
 }
 
 /** So many ids of tasks are kept to see whose jobs are theirs. */

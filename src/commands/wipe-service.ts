@@ -11,7 +11,13 @@ import type { StepContext, WipeTally } from './step.ts';
 import type { Verdict } from './verify-service.ts';
 import { wipeDirectory } from './wipe-directory.ts';
 import { takeNewDirectories } from '../wipe/new-directories.ts';
-import { wipeAllResults, wipeInFlight, wipeJobs, wipeQueue } from './wipe-redis.ts';
+import {
+  surveyQueueNames,
+  wipeAllResults,
+  wipeInFlight,
+  wipeJobs,
+  wipeQueue,
+} from './wipe-redis.ts';
 
 /** What one service is removed from, at the same time: a stuck Redis does not keep files. */
 export const PLACES = ['redis', 'files'] as const;
@@ -51,7 +57,7 @@ export async function wipePlace(
   for (const kind of chosen) {
     step.signal.throwIfAborted();
     if (place === 'redis') step.tally.begun.add(kind);
-    await wipeKind({ ...step, ...seen }, kind);
+    await wipeKind({ ...step, ...seen }, kind, kinds);
     step.tally.begun.add(kind);
     step.tally.finished.add(kind);
   }
@@ -71,11 +77,12 @@ async function seeForRemoval(
   return { seen: await seeKeys(service, { kinds, census }, { first, report }, signal) };
 }
 
-async function wipeKind(step: StepContext, kind: Kind): Promise<void> {
+async function wipeKind(step: StepContext, kind: Kind, kinds: readonly Kind[]): Promise<void> {
   if (kind === 'queue') {
     if (step.keys.queues.length === 0) return;
     await wipeQueue(step);
     await wipeInFlight(step);
+    if (step.tally.pass === 1 && !kinds.includes('jobs')) await surveyQueueNames(step);
   } else if (kind === 'jobs') {
     await wipeGroupStates(step);
     await wipeJobs(step);

@@ -168,6 +168,7 @@ const DECODERS = {
   },
   ZRANGE: TEXTS,
   ZREM: count(behind(1)),
+  ZSCORE: TEXT_OR_NOTHING,
 } as const satisfies Readonly<Record<string, Decoder<Reply>>>;
 
 /** What can be sent. */

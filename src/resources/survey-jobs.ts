@@ -25,7 +25,7 @@ import {
 import { judgeFamilies } from './judge-families.ts';
 import type { Judgement, TaskIds } from './judge-families.ts';
 import { foreignFronts } from './key-families.ts';
-import type { KnownFamily, SurveySubject } from './key-families.ts';
+import type { KnownFamily, SubjectKeys, SurveySubject } from './key-families.ts';
 import { lookElsewhere } from './other-databases.ts';
 import type { PrefixPart } from './prefix-parts.ts';
 import { findRelatedKeys } from './related-keys.ts';
@@ -182,23 +182,26 @@ async function isWorthALook(
   const size = await databaseSize(redis);
   if (size === undefined) return matched === 0;
   if (size <= left) return false;
-  const others = size - left - (await countKnown(redis, subject));
+  const others = size - left - (await countKnown(redis, subject.keys, subject.config.name));
   if (others <= 0) return false;
   if (matched === 0 || occasion === 'wipe' || size <= QUICK_KEYS) return true;
   return others >= WORTH_A_LOOK && others > FAR_MORE * (matched ?? 0);
 }
 
-/** Keys that are there by their exact names, and that nobody need be told of. */
-async function countKnown(
+/**
+ * Keys that are there by their exact names, and that nobody need be told of.
+ * @param service whose lock counts too.
+ */
+export async function countKnown(
   redis: RedisConnection,
-  { config, keys }: SurveySubject,
+  { broker, queues }: Pick<SubjectKeys, 'broker' | 'queues'>,
+  service?: string,
 ): Promise<number> {
-  const { broker, queues } = keys;
   const names = [
     broker.unacked,
     broker.unackedIndex,
     broker.held,
-    Buffer.from(broker.lock(config.name)),
+    ...(service === undefined ? [] : [Buffer.from(broker.lock(service))]),
     ...['celery', broker.controlExchange, broker.replyExchange, 'celeryev', ...queues].map(
       broker.binding,
     ),

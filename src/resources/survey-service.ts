@@ -9,6 +9,8 @@ import type { Finding } from '../model/finding.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import type { JobKeys } from '../redis/jobs.ts';
+import { databaseSize, takeCensus } from '../redis/families.ts';
+import type { Family } from '../redis/families.ts';
 import type { KeyNames } from '../redis/key-names.ts';
 import { startsWith } from '../redis/scan.ts';
 import { targetIdentity, targetLabel } from '../redis/target.ts';
@@ -21,7 +23,8 @@ import { broadcastQueues } from './broadcast-queues.ts';
 import type { SeenDatabases, SeenKeys } from './seen-keys.ts';
 import { subjectOf } from './survey-subject.ts';
 import { surveyQueues } from './survey-queues.ts';
-import { surveyJobs } from './survey-jobs.ts';
+import { countKnown, surveyJobs } from './survey-jobs.ts';
+import { surveyUnacked } from './survey-unacked.ts';
 import type { JobSurvey, SeenJobs, SurveyOccasion } from './survey-jobs.ts';
 import { onLink } from '../commands/links.ts';
 import type { OpenService } from '../commands/open-services.ts';
@@ -50,7 +53,10 @@ export async function surveyService(
 ): Promise<JobSurvey> {
   const { config } = service;
   const { occasion, report, ownTaskIds, keys } = options;
-  if (config.redis === undefined) return { findings: [], judgement: undefined };
+  if (config.redis === undefined) {
+    const queues = await queueFindings(service, seen, { report, keys }, signal);
+    return { findings: queues, judgement: undefined };
+  }
   const known = new Map<ServiceConfig, readonly string[]>();
   if (ownTaskIds !== undefined && ownTaskIds.length > 0) known.set(config, ownTaskIds);
   const taskIds: TaskIds = async (of) => {
@@ -69,7 +75,9 @@ export async function surveyService(
       return await surveyJobs(redis, subjectOf(service), known, options, signal);
     },
   );
-  const queues = await queueFindings(service, seen.ids, { report, keys }, signal);
+  const isHere = service.redis === service.broker;
+  const families = isHere ? (survey?.judgement?.families ?? []) : undefined;
+  const queues = await queueFindings(service, { ...seen, families }, { report, keys }, signal);
   if (survey !== undefined) {
     const broadcast = await broadcastFindings(service, survey, seen.ids, report);
     return { ...survey, findings: [...survey.findings, ...queues, ...broadcast] };
@@ -95,34 +103,57 @@ async function broadcastFindings(
 }
 
 /** Queues that nobody names, in the broker's database; without a broker in the one of the jobs. */
-async function queueFindings(
+export async function queueFindings(
   service: OpenService,
-  jobIds: ReadonlySet<string>,
+  seen: Pick<SeenJobs, 'ids' | 'hadTasks'> & {
+    /** Of all keys of the broker's database; undefined: not looked at yet. */
+    readonly families?: readonly Pick<Family, 'samples'>[] | undefined;
+  },
   {
     report,
-    keys,
+    keys: passed,
   }: {
     readonly report: (failure: Failure) => void;
-    readonly keys: SeenDatabases | undefined;
+    readonly keys?: SeenDatabases | undefined;
   },
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const { config, all } = service;
-  const seen = config.celery === undefined ? keys?.redis : keys?.broker;
+  const tables = (config.celery === undefined ? passed?.redis : passed?.broker)?.bindings;
   const link = config.celery === undefined ? service.redis : service.broker;
   const target = config.celery?.broker ?? config.redis;
   if (target === undefined) return [];
   const found = await onLink(link, { target: 'Celery', name: 'queues' }, report, async (broker) => {
     const names = serviceKeys(service).broker;
-    const declared = await declaredOn(link, broker, names, seen?.bindings, signal);
+    const declared = await declaredOn(link, broker, names, tables, signal);
     const known = {
       declared,
       neighbours: neighboursIn(target, config, all),
-      isJob: (id: string) => jobIds.has(id),
+      isJob: (id: string) => seen.ids.has(id),
+      hadTasks: seen.hadTasks === true,
+      db: target.kind === 'cluster' ? undefined : target.db,
     };
-    return await surveyQueues(broker, { config, keys: serviceKeys(service) }, known, signal);
+    const keys = serviceKeys(service);
+    const subject = { config, keys };
+    const families = seen.families ?? (await familiesBeside(broker, keys, signal));
+    return [
+      ...(await surveyQueues(broker, subject, known, signal)),
+      ...(await surveyUnacked(broker, subject, keys.scope, families, signal)),
+    ];
   });
   return found ?? [];
+}
+
+/** The families of the broker's database, where it holds anything but what is known there by name. */
+async function familiesBeside(
+  broker: RedisConnection,
+  keys: ServiceKeys,
+  signal: AbortSignal,
+): Promise<readonly Pick<Family, 'samples'>[]> {
+  if (keys.queues.length === 0) return [];
+  const size = await databaseSize(broker);
+  if (size !== undefined && size <= (await countKnown(broker, keys))) return [];
+  return (await takeCensus(broker, keys.isLock, signal)).families;
 }
 
 /** A queue that is declared while a run goes on is found by the next one. */

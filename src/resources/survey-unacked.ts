@@ -1,0 +1,102 @@
+/**
+ * In-flight messages of the service's queues under another name than the configured one (kombu's
+ * `unacked_key`), known by their shape: workers give them back, and nobody has looked at them.
+ * Reads only.
+ */
+import { scanInFlight } from '../celery/in-flight.ts';
+import { parseUnacked } from '../celery/message.ts';
+import type { QueueScope } from '../celery/scope.ts';
+import type { ServiceConfig } from '../config/types.ts';
+import type { Finding } from '../model/finding.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { permitted } from '../redis/errors.ts';
+import { typesOf } from '../redis/families.ts';
+import type { Family } from '../redis/families.ts';
+import { printable } from '../report/printable.ts';
+import { counted } from '../report/text.ts';
+import type { SubjectKeys } from './key-families.ts';
+
+/** So many messages are counted. */
+const MOST_MESSAGES = 100;
+
+/**
+ * @param families of all keys of the broker's database; the samples of each are looked at.
+ * @throws RedisError, or the signal's reason.
+ */
+export async function surveyUnacked(
+  broker: RedisConnection,
+  { config, keys }: { readonly config: ServiceConfig; readonly keys: SubjectKeys },
+  scope: QueueScope,
+  families: readonly Pick<Family, 'samples'>[],
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  if (scope.own.length === 0) return [];
+  const own = [keys.broker.unacked, keys.broker.unackedIndex];
+  const samples = families
+    .flatMap((family) => family.samples)
+    .filter((key) => !own.some((name) => name.equals(key)));
+  const types = await typesOf(broker, samples);
+  const findings: Finding[] = [];
+  for (const key of types.get('hash') ?? []) {
+    signal.throwIfAborted();
+    if (!(await hasMessages(broker, key))) continue;
+    const tags: Buffer[] = [];
+    const names = { ...keys.broker, unacked: key };
+    for await (const { deliveryTags } of scanInFlight(broker, scope, names, signal)) {
+      tags.push(...deliveryTags);
+      if (tags.length >= MOST_MESSAGES) break;
+    }
+    const [tag] = tags;
+    if (tag === undefined) continue;
+    const index = await indexOf(broker, types.get('zset') ?? [], tag);
+    findings.push(otherUnacked(config, broker.label, { key, index, count: tags.length }));
+  }
+  return findings;
+}
+
+/** Whether the values look like kombu's `[message, exchange, routing_key]`, by the first of them. */
+async function hasMessages(broker: RedisConnection, key: Buffer): Promise<boolean> {
+  const reply = await permitted(broker.send('HSCAN', key, '0', 'COUNT', 1));
+  const value = reply?.[1][1];
+  const entry = value === undefined ? undefined : parseUnacked(value as Buffer);
+  return entry !== undefined && (entry.taskId !== undefined || entry.hidesIds === true);
+}
+
+/** The sorted set that has the tag of a message. */
+async function indexOf(
+  broker: RedisConnection,
+  sets: readonly Buffer[],
+  tag: Buffer,
+): Promise<Buffer | undefined> {
+  for (const set of sets) {
+    if ((await permitted(broker.send('ZSCORE', set, tag))) != null) return set;
+  }
+  return undefined;
+}
+
+function otherUnacked(
+  { name, celery }: ServiceConfig,
+  label: string,
+  found: { readonly key: Buffer; readonly index: Buffer | undefined; readonly count: number },
+): Finding {
+  const { key, index, count } = found;
+  const front = celery?.globalKeyPrefix ?? '';
+  const setting = (bytes: Buffer): string => {
+    const text = bytes.toString();
+    return JSON.stringify(text.startsWith(front) ? text.slice(front.length) : text);
+  };
+  const line = [
+    `"unackedKey": ${setting(key)}`,
+    ...(index === undefined ? [] : [`"unackedIndexKey": ${setting(index)}`]),
+  ].join(', ');
+  const many =
+    count >= MOST_MESSAGES ? `${MOST_MESSAGES} or more messages` : counted(count, 'message');
+  return {
+    code: 'EUNACKED',
+    severity: 'problem',
+    target: 'Celery',
+    item: `${label} (in flight)`,
+    reason: `the hash "${printable(key)}" holds ${many} of its queues that workers have not acknowledged: left alone, and given back to the queue later`,
+    hint: `in the config, services.${name}.celery: ${line}`,
+  };
+}
