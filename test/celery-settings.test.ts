@@ -1,7 +1,8 @@
 /** Workers whose app sets what Celery and kombu let an app set: looked at, wiped, and left working. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { enqueue, startWorker, type CeleryApp, type Worker } from './support/celery.ts';
-import { createFolder } from './support/folder.ts';
+import { createFolder, testFolder } from './support/folder.ts';
+import { startSentinels } from './support/redis-sentinel.ts';
 import { startRedis, type TestRedis } from './support/redis.ts';
 import { requireOrSkip } from './support/requirements.ts';
 import { writeConfig } from './support/config-file.ts';
@@ -129,5 +130,40 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('workers with settings of the
       expect((stdout + stderr).replaceAll(/\s+/g, ' ')).toMatch(line);
     }
     await allWork('contradicted');
+  }, 120_000);
+});
+
+describe.skipIf(!requireOrSkip('redis', 'celery'))('a worker behind Redis Sentinel', () => {
+  test('is asked where kombu before 5.4 listens: its channel names no database', async () => {
+    const folder = testFolder();
+    const sentinels = await startSentinels(folder);
+    onTestFinished(async () => await sentinels.stop());
+    const primary = sentinels.primary();
+    const [url = ''] = sentinels.urls();
+    const app: CeleryApp = {
+      ...{ folder, queues: ['media_queue'], keyPrefix: 'job:', acksLate: true },
+      ...{ broker: url.replace('redis://', 'sentinel://'), results: primary.url(3) },
+      jobs: primary.url(3),
+      settings: { broker_transport_options: { master_name: sentinels.name } },
+    };
+    // The number of the database is the path of each sentinel's URL.
+    const withDb = { ...app, broker: `${app.broker.replace(/\/\d*$/, '')}/3` };
+    const worker = startWorker(withDb);
+    onTestFinished(async () => await worker.stop('kill'));
+    await worker.waitUntilReady();
+    enqueue(withDb, [{ id: 'long', task: 'sleep', args: [600] }, { id: 'next' }]);
+    await worker.waitForLog('[next] received');
+    const redis = { sentinels: sentinels.urls(), name: sentinels.name, db: 3 };
+    const file = writeConfig(folder, {
+      media: { redis, keyPrefix: 'job:', celery: { queues: ['media_queue'] } },
+    });
+    const { code, stdout, stderr } = await runTool(['--config', file, 'media', '--yes', '--json'], {
+      folder,
+    });
+    expect({ code, stderr: code === 0 ? '' : stdout + stderr }).toEqual({ code: 0, stderr: '' });
+    const report = JSON.parse(stdout) as { services: Record<string, object> };
+    expect(report.services['media']).toMatchObject({ verified: true, tasks_cancelled: 2 });
+    enqueue(withDb, [{ id: 'afterwards' }]);
+    await worker.waitForLog('quick afterwards');
   }, 120_000);
 });

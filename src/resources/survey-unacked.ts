@@ -58,7 +58,7 @@ export async function surveyUnacked(
 async function hasMessages(broker: RedisConnection, key: Buffer): Promise<boolean> {
   const reply = await permitted(broker.send('HSCAN', key, '0', 'COUNT', 1));
   const value = reply?.[1][1];
-  const entry = value === undefined ? undefined : parseUnacked(value as Buffer);
+  const entry = value === undefined ? undefined : parseUnacked(value);
   return entry !== undefined && (entry.taskId !== undefined || entry.hidesIds === true);
 }
 
@@ -69,7 +69,8 @@ async function indexOf(
   tag: Buffer,
 ): Promise<Buffer | undefined> {
   for (const set of sets) {
-    if ((await permitted(broker.send('ZSCORE', set, tag))) != null) return set;
+    const score = (await permitted(broker.send('ZSCORE', set, tag))) ?? undefined;
+    if (score !== undefined) return set;
   }
   return undefined;
 }
