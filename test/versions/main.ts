@@ -89,12 +89,11 @@ function report(cells: readonly Cell[], looked: readonly string[]): number {
   const faults = cells.flatMap((cell) =>
     faultsOf(cell).map((fault) => `- ${cell.row}, ${cell.column}: ${fault}`),
   );
+  const said = saidList(cells);
   const text = [
-    markdownTable(cells),
+    ...(cells.length === 0 ? [] : [markdownTable(cells)]),
     ...(looked.length === 0 ? [] : ['Workers beside looks:', '', ...looked, '']),
-    'What the wipes said that were not verified:',
-    '',
-    saidList(cells),
+    ...(said === '' ? [] : ['What the wipes said that were not verified:', '', said]),
     faults.length === 0 ? 'No faults.' : `Faults:\n\n${faults.join('\n')}`,
     '',
   ].join('\n');
