@@ -82,7 +82,7 @@ async function playOn(
 ): Promise<Outcome> {
   const { feature } = scene;
   const app = appOf(scene, folder, redis);
-  const stage = { redis, app, runs: () => readRuns(app.runsFile) };
+  const stage: Stage = { redis, app, runs: () => readRuns(app.runsFile) };
   const start = async (): Promise<void> => {
     const names = Array.from({ length: 1 + (feature.moreWorkers ?? 0) }, (_, at) => `w${at}`);
     const started = names.map((name) => startSceneWorker(scene, app, name));
@@ -109,6 +109,7 @@ async function playOn(
     feature.endsDuringWipe === true ? setTimeout(releaseAll, RELEASE_AFTER) : undefined;
   const wipe = await wipeScene(scene, folder, redis);
   clearTimeout(releasing);
+  stage.said = `exit ${String(wipe.exit)}, ${wipe.errors.join('; ') || 'no errors'}`;
   const before = stage.runs();
   const left = keysLeft(redis);
   releaseAll();
@@ -223,6 +224,8 @@ interface Stage {
   readonly redis: TestRedis;
   readonly app: CeleryApp & { readonly runsFile: string };
   readonly runs: () => Runs;
+  /** By the wipe. */
+  said?: string;
 }
 
 function started({ runs }: Stage): number {
@@ -230,9 +233,9 @@ function started({ runs }: Stage): number {
 }
 
 /** A new task runs: what was in the queue before it has begun, and the worker works. */
-async function runMarker({ redis, app, runs }: Stage, id: string): Promise<void> {
+async function runMarker({ redis, app, runs, said = '' }: Stage, id: string): Promise<void> {
   sendMarker(redis, `${app.globalKeyPrefix ?? ''}${QUEUE}`, id);
-  await until(`the worker runs the new task ${id}`, () => runs().markers.includes(id), {
+  await until(`the worker runs the new task ${id} (${said})`, () => runs().markers.includes(id), {
     within: START_TIMEOUT,
     every: 50,
   });
