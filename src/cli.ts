@@ -373,7 +373,10 @@ function addDoctor(program: Command, take: (request: Request) => void): void {
     .addOption(envFileOption())
     .addOption(jsonOption())
     .addOption(formatOption(['table', 'json']))
-    .option('--fix', 'tell held consumers to consume again')
+    .option(
+      '--fix',
+      'tell held consumers to consume again; remove orphaned reply lists of remote control',
+    )
     .option('--no-color', 'no colours (also NO_COLOR)')
     .addHelpText('after', DOCTOR_HELP)
     .action((targets: readonly string[], flags: Flags, command: Command) => {

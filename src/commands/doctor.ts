@@ -36,6 +36,7 @@ import { seeForLook } from '../resources/seen-keys.ts';
 import type { SeenDatabases } from '../resources/seen-keys.ts';
 import type { SharedDatabases } from '../resources/shared-databases.ts';
 import { authorsText, otherAuthors } from '../wipe/config-file.ts';
+import { removeControlReplies, replyListChecks } from '../wipe/reply-lists.ts';
 import { sameText, sharedDatabases } from '../wipe/refuse-shared.ts';
 
 const REDIS_KINDS = ['jobs', 'queue'] as const;
@@ -43,7 +44,7 @@ const FIX = 'media-cleanup doctor --fix';
 
 /**
  * Whether all is well with config, connections, queues, workers and directories. Changes nothing, but with `fix`
- * tells consumers to go on that are held.
+ * removes orphaned reply lists of remote control and tells consumers to go on that are held.
  * @throws CannotStart for a config or usage error, or the signal's reason.
  */
 export async function doctor(
@@ -79,6 +80,7 @@ export async function doctor(
     const resumed: Hold[] = [];
     const diagnoses: ServiceDiagnosis[] = [];
     for (const service of services) {
+      if (request.fix) await removeControlReplies(service, signal);
       const first = await diagnose(service, located, state, signal);
       const held = request.fix ? heldConsumers(first) : [];
       const fixed = held.length === 0 ? [] : await resumeHeld(service, held, signal);
@@ -158,6 +160,8 @@ async function diagnose(
   const report = (failure: Failure): void => {
     failures.add(failure);
   };
+  // First: other looks touch what they read, and it counts when a list was touched last.
+  const replies = await replyListChecks(service, signal);
   const quiet = { ...service, failures: [], warnings: [], directories: [] };
   const seen = await seeForLook(
     service,
@@ -181,6 +185,7 @@ async function diagnose(
     ...queues.map((queue) => queueCheck(queue, workers)),
     ...workers.problems.map((failure) => problemOf('workers', failure)),
     ...workersChecks(service, workers),
+    ...replies,
   ];
   const { name } = service.config;
   return { name, checks, queues, families: redis.families, census: { tasks, workers } };

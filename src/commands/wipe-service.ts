@@ -10,6 +10,7 @@ import { removedSoFar } from './step.ts';
 import type { StepContext, WipeTally } from './step.ts';
 import type { Verdict } from './verify-service.ts';
 import { wipeDirectory } from './wipe-directory.ts';
+import { wipeReplyLists } from '../wipe/reply-lists.ts';
 import { takeNewDirectories } from '../wipe/new-directories.ts';
 import {
   surveyQueueNames,
@@ -85,6 +86,8 @@ async function wipeKind(step: StepContext, kind: Kind, kinds: readonly Kind[]): 
     if (step.tally.pass === 1 && !kinds.includes('jobs')) await surveyQueueNames(step);
   } else if (kind === 'jobs') {
     await wipeGroupStates(step);
+    // First: the survey of the jobs touches what it looks at.
+    await wipeReplyLists(step);
     await wipeJobs(step);
     await wipeAllResults(step);
   } else {

@@ -128,6 +128,12 @@ const DECODERS = {
   LRANGE: list('a list of texts of at most the length asked for', isBuffer, fitsRange),
   LTRIM: OK,
   MGET: exactly(0),
+  // IDLETIME is the only form.
+  OBJECT: {
+    expected: 'a number or nothing',
+    read: (reply: unknown): number | null | undefined =>
+      reply === null || (isInteger(reply) && reply >= 0) ? reply : undefined,
+  },
   PEXPIRE: count(() => 1),
   PING: TEXT,
   PTTL: NUMBER,
