@@ -120,7 +120,7 @@ export interface MessageReader {
   read(start: number, most?: number): Promise<ReadMessages>;
   /**
    * Takes some messages from the head, each one read and removed in one step; on a session, since it must not be sent twice
-   * unseen. @throws RedisError.
+   * unseen. Where no script may run those that `read` gave last. @throws RedisError.
    */
   take(session: Session, most: number): Promise<TakenMessages>;
   /** Up to so many messages are taken at once. */
@@ -129,6 +129,9 @@ export interface MessageReader {
 
 export function createMessageReader(broker: RedisConnection, key: Buffer): MessageReader {
   const batch = createByteBatch(MOST_MESSAGES);
+  const expectAll = expectOnce(broker, key, batch, { count: 'LLEN', samples: 0 });
+  /** So many were read last: those that are taken are those that have been read. */
+  let last = 1;
   const scripted = async (
     send: Session['send'],
     ...args: readonly [from: number, most: number, how: 'read' | 'take']
@@ -149,7 +152,9 @@ export function createMessageReader(broker: RedisConnection, key: Buffer): Messa
         const { messages, left } = read;
         return { messages, hasMore: messages.length > 0 && start + messages.length < left };
       }
+      await expectAll();
       const size = Math.min(most, batch.size());
+      last = size;
       const end = start + size - 1;
       const messages = await broker.send('LRANGE', key, start, end);
       noteMessages(batch, messages);
@@ -158,10 +163,7 @@ export function createMessageReader(broker: RedisConnection, key: Buffer): Messa
     async take(session, most) {
       const taken = await scripted(session.send, 0, most, 'take');
       if (taken !== undefined) return taken;
-      const size = Math.min(most, batch.size());
-      const read = await readAndCut(broker, session, key, size);
-      noteMessages(batch, read.messages);
-      return read;
+      return await readAndCut(broker, session, key, Math.min(most, last));
     },
   };
 }
@@ -196,6 +198,7 @@ export function createEntryScan(
   key: Buffer,
 ): (cursor: string) => Promise<HashPage> {
   const batch = createByteBatch(MOST_ENTRIES);
+  const expectAll = expectOnce(broker, key, batch, { count: 'HLEN', samples: 10_000 });
   return async (cursor) => {
     const texts = await evaluate(broker, broker.send, SCAN_HASH, key, cursor, MOST_ENTRIES);
     if (texts !== undefined) {
@@ -205,10 +208,44 @@ export function createEntryScan(
       }
       return [next, flat];
     }
+    await expectAll();
     const page = await broker.send('HSCAN', key, cursor, 'COUNT', batch.size());
     noteMessages(batch, page[1], 2);
     return page;
   };
+}
+
+/**
+ * Where no script tells of sizes, what the whole key takes is asked for, once: large messages may stand
+ * behind many small ones. Of a list all nodes are looked at (0), which are few; a hash is in no order.
+ */
+function expectOnce(
+  broker: RedisConnection,
+  key: Buffer,
+  batch: ByteBatch,
+  { count, samples }: { readonly count: 'LLEN' | 'HLEN'; readonly samples: number },
+): () => Promise<void> {
+  let isAsked = false;
+  return async () => {
+    if (isAsked) return;
+    isAsked = true;
+    const sizes = Promise.all([
+      broker.send(count, key),
+      broker.send('MEMORY', 'USAGE', key, 'SAMPLES', samples),
+    ]);
+    const [length, bytes] = (await orRefused(sizes)) ?? [];
+    if (length !== undefined && typeof bytes === 'number') batch.expect(length, bytes);
+  };
+}
+
+/** Undefined where this user or this server does not allow it. */
+async function orRefused<T>(reply: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reply;
+  } catch (error) {
+    if (error instanceof RedisError && REFUSED.has(error.code)) return undefined;
+    throw error;
+  }
 }
 
 function noteMessages(batch: ByteBatch, texts: readonly Buffer[], each = 1): void {
@@ -225,13 +262,9 @@ async function evaluate(
   ...args: readonly (string | number)[]
 ): Promise<readonly Buffer[] | undefined> {
   if (scriptless.has(broker)) return undefined;
-  try {
-    return parseNetstrings(await send('EVAL', script, 1, key, ...args));
-  } catch (error) {
-    if (!(error instanceof RedisError) || !REFUSED.has(error.code)) throw error;
-    scriptless.add(broker);
-    return undefined;
-  }
+  const reply = await orRefused(send('EVAL', script, 1, key, ...args));
+  if (reply === undefined) scriptless.add(broker);
+  return reply === undefined ? undefined : parseNetstrings(reply);
 }
 
 /** `ERR` is what a Redis without the command says, and one whose script failed. */

@@ -119,6 +119,7 @@ const DECODERS = {
   },
   HDEL: count(behind(1)),
   HGETALL: PAIRS,
+  HLEN: count(),
   HMGET: exactly(1),
   HSCAN: page(true),
   HSET: count((args) => (args.length - 1) / 2),
@@ -127,6 +128,12 @@ const DECODERS = {
   LPOP: TEXT_OR_NOTHING,
   LRANGE: list('a list of texts of at most the length asked for', isBuffer, fitsRange),
   LTRIM: OK,
+  // USAGE is the only form.
+  MEMORY: {
+    expected: 'a number or nothing',
+    read: (reply: unknown): number | null | undefined =>
+      reply === null || isInteger(reply) ? reply : undefined,
+  },
   MGET: exactly(0),
   // IDLETIME is the only form.
   OBJECT: {
