@@ -64,7 +64,7 @@ export async function wipeGroupStates(step: StepContext): Promise<void> {
 
 /** Keys of groups that the wipe has removed and that are there again. */
 export function countGroupsAgain(
-  { service, keys, tally }: Pick<StepContext, 'service' | 'keys' | 'tally'>,
+  { service, keys, tally }: StepContext,
   seen: SeenDatabases,
 ): number {
   if (keys.results === 'none') return 0;
