@@ -2,11 +2,14 @@
  * Servers that have renamed or removed commands, and users who may touch only some of the keys: what can
  * be done another way is done, what is allowed goes, and nothing is called verified that was not seen.
  */
-import { describe, expect, test } from 'vitest';
+import { spawn } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { ownStack, redisFor, type OwnStack } from './support/own-config.ts';
 import { pipeCommands, times, type Command } from './support/redis-fill.ts';
 import type { TestRedis } from './support/redis.ts';
 import { requireOrSkip } from './support/requirements.ts';
+import { until } from './support/until.ts';
 
 const QUEUE = 'media_queue';
 const JOBS = 250;
@@ -75,15 +78,42 @@ describe.skipIf(!requireOrSkip('redis'))('a server without some commands', () =>
     [['UNLINK', 'MULTI']],
     [['UNLINK', 'MULTI', 'EVAL', 'TYPE', 'DBSIZE', 'CLIENT', 'INFO', 'PUBLISH']],
     [['EXEC', 'EVAL']],
-    [['TYPE']],
-    [['INFO']],
-    [['EVAL']],
   ])('%j: all is wiped by other commands, and verified', async (renamed) => {
     const { stack, redis } = await scene(renamed);
     const { code, service } = await stack.wipe();
     expect(service).toMatchObject(WIPED);
     expect(code).toBe(0);
     expect(keysOf(redis)).toEqual(OTHERS);
+    expectOthers(redis);
+  });
+
+  test('doctor and plan name each, and what is done instead', async () => {
+    const { stack } = await scene(['UNLINK', 'MULTI', 'TYPE', 'DBSIZE']);
+    const { stdout } = await stack.run(['doctor', 'media']);
+    const { warnings } = (await stack.plan()) as { readonly warnings: readonly string[] };
+    for (const [name, instead] of [
+      ['UNLINK', 'DEL'],
+      ['MULTI', 'alone'],
+      ['TYPE', 'LLEN'],
+      ['DBSIZE', 'not known'],
+    ] as const) {
+      const told = new RegExp(`No command ${name}: .*${instead}.*rename-command`);
+      expect(stdout).toMatch(told);
+      expect(warnings).toContainEqual(expect.stringMatching(told));
+    }
+    // All of it can be wiped.
+    expect(stdout).not.toMatch(/x (?:commands|acl)/);
+  });
+
+  test('without SCAN nothing is known of jobs and queues, and that is told', async () => {
+    const { stack, redis } = await scene(['SCAN']);
+    const doctor = await stack.run(['doctor', 'media']);
+    expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringMatching(/no command: SCAN/)]);
+    const { code, service } = await stack.wipe();
+    expect(code).toBe(1);
+    expect(service).toMatchObject({ verified: false, unknown: ['jobs', 'queue'] });
+    expect(service['remaining']).toMatchObject({ jobs: null, tasks: null });
+    expect(redis.cli('EXISTS', QUEUE, 'job:0', 'job:1')).toBe('3');
     expectOthers(redis);
   });
 
@@ -97,6 +127,60 @@ describe.skipIf(!requireOrSkip('redis'))('a server without some commands', () =>
       expect.arrayContaining([expect.stringMatching(/no command UNLINK/) as string]),
     );
     expect(redis.cli('EXISTS', QUEUE, 'job:0', 'job:1')).toBe('2');
+    expectOthers(redis);
+  });
+});
+
+describe.skipIf(!requireOrSkip('redis'))('a server that cannot now', () => {
+  test('save to its disk: doctor, plan and wipe tell, and nothing counts as come back', async () => {
+    const stack = ownStack();
+    const redis = await redisFor(stack, {
+      config: ['save 900 1', 'enable-protected-configs yes'],
+    });
+    fill(redis);
+    mkdirSync(stack.path('gone'));
+    redis.cli('CONFIG', 'SET', 'dir', stack.path('gone'));
+    rmSync(stack.path('gone'), { recursive: true });
+    redis.cli('BGSAVE');
+    await until('the save fails', () =>
+      redis.cli('INFO', 'persistence').includes('rdb_last_bgsave_status:err'),
+    );
+    stack.config({ redis: redis.url(0), keyPrefix: 'job:', celery: { queues: [QUEUE] } });
+    const doctor = await stack.run(['doctor', 'media']);
+    expect([doctor.code, doctor.stdout]).toEqual([
+      1,
+      expect.stringMatching(
+        /x saving .*refuses writes because it cannot save to disk.*bgsave-error/,
+      ),
+    ]);
+    expect((await stack.plan())['warnings']).toContainEqual(
+      expect.stringMatching(/refuses writes because it cannot save/),
+    );
+    const { code, service } = await stack.wipe();
+    expect([code, service['verified'], service['jobs_removed']]).toEqual([1, false, 0]);
+    expect(service['remaining']).toMatchObject({ jobs: JOBS, tasks: 2 * MESSAGES });
+    expect(service['came_back']).toMatchObject({ jobs: 0, tasks: 0 });
+    expect(redis.cli('LLEN', QUEUE)).toBe(String(MESSAGES));
+  });
+
+  test('since it loads its data: doctor says so at once, and a wipe waits for it', async () => {
+    const stack = ownStack();
+    const redis = await redisFor(stack, { config: ['enable-debug-command yes'] });
+    fill(redis);
+    stack.config({ redis: redis.url(0), keyPrefix: 'job:', celery: { queues: [QUEUE] } });
+    const delays = ['key-load-delay', '15000', 'loading-process-events-interval-bytes', '1024'];
+    redis.cli('CONFIG', 'SET', ...delays);
+    const reload = spawn('redis-cli', ['-p', String(redis.port), 'DEBUG', 'RELOAD']);
+    onTestFinished(() => void reload.kill());
+    await until('it loads', () => redis.cli('INFO', 'persistence').includes('loading:1'));
+    const doctor = await stack.run(['doctor', 'media']);
+    expect([doctor.code, doctor.stdout]).toEqual([
+      1,
+      expect.stringMatching(/x redis .*still loading its data \(\d+ %/),
+    ]);
+    const { code, service } = await stack.wipe();
+    expect(service).toMatchObject(WIPED);
+    expect(code).toBe(0);
     expectOthers(redis);
   });
 });
@@ -135,6 +219,19 @@ describe.skipIf(!requireOrSkip('redis'))('a user who may touch some of the keys'
     const left = keysOf(redis).filter((key) => key.startsWith('job:'));
     expect(left).toHaveLength(JOBS - allowed.length);
     expect(left.some((key) => key.startsWith('job:1'))).toBe(false);
+  });
+
+  test('some jobs may be read: with --older-than those go, and the others stay', async () => {
+    const { stack, redis } = await sceneOf(['job:1*', 'celery-task-meta-*', ...CELERY]);
+    const old = JSON.stringify({ created_at: '2020-01-01T00:00:00Z' });
+    redis.cli('MSET', 'job:1', old, 'job:2', old);
+    const { code, stdout } = await stack.run([
+      ...['media', '--yes', '--json', '--older-than', '1d', '--only', 'jobs'],
+    ]);
+    expect(redis.cli('EXISTS', 'job:1')).toBe('0');
+    expect(redis.cli('EXISTS', 'job:2', 'job:3')).toBe('2');
+    expect(stdout).toMatch(/their ages are not known/);
+    expect(code).toBe(0);
   });
 
   test('some results: those go, and the others are told', async () => {

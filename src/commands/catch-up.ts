@@ -12,6 +12,7 @@ import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
 import { databaseOf } from './look-at-workers.ts';
 import { crewWorkers } from '../wipe/dropped-tasks.ts';
+import { askWhenFree, isKeptByMemory, keptByMemoryFailure } from '../wipe/full-redis.ts';
 import { sharedTaskFailures } from '../wipe/left-messages.ts';
 import { refreshLeftRunning } from '../wipe/running-tasks.ts';
 import { refreshScheduled } from '../wipe/scheduled-tasks.ts';
@@ -127,6 +128,7 @@ export async function refreshCrew(crew: Crew): Promise<void> {
     { target: 'Celery', name: 'workers' },
     crew.step.report,
     async (broker) => {
+      await askWhenFree(crew, broker);
       if (crew.cancel) await catchUp(crew, broker);
       await refreshScheduled(crew, broker);
     },
@@ -147,8 +149,10 @@ export function reportStragglers(crew: Crew): boolean {
     look === undefined || link === undefined
       ? []
       : unaskedFailures(step.service.config, link, look, unnamedTasks(crew));
-  unasked.forEach(step.report);
-  const known = unasked.length + crew.scheduled.size + missing.size > 0;
+  const isKept = unasked.length === 0 && isKeptByMemory(crew);
+  const failures = isKept ? [keptByMemoryFailure(crew)] : unasked;
+  failures.forEach(step.report);
+  const known = failures.length + crew.scheduled.size + missing.size > 0;
   if (look?.enquiry === undefined) return known;
   for (const worker of new Set(leftRunning.map((task) => task.worker))) {
     const tasks = leftRunning.filter((task) => task.worker === worker);

@@ -9,10 +9,10 @@ import type { Holder } from '../runs/lock-file.ts';
 import { hasDiedHere } from '../runs/process-identity.ts';
 import type { Located } from './guard-targets.ts';
 import { claimOf, heldText, locksIn } from './host-locks.ts';
-import { onLink } from './links.ts';
+import { onLink, silently } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
-import { lockNeeds, permissionFailure, watchNeeds } from './permissions.ts';
+import { lockNeeds, permissionFailures, watchNeeds } from './permissions.ts';
 import { lockOf } from './redis-locks.ts';
 import { serviceKeys } from './service-keys.ts';
 
@@ -52,7 +52,7 @@ export async function diagnoseLocks(
     link,
     { target: link.failureTarget, name: 'lock' },
     // The other checks tell of a Redis that cannot be used.
-    () => undefined,
+    silently,
     async (redis) => {
       checks.push(...(await permissionCheck(link, service)));
       const value = await permitted(redis.send('GET', key));
@@ -99,7 +99,8 @@ async function permissionCheck(link: Link, service: OpenService): Promise<readon
     (await missingPermissions(connection, watchNeeds(keys))).length === 0;
   const needed = missing.filter((need) => need !== evaluation || !isWatched);
   if (needed.length === 0) return [];
-  const { reason, hint } = permissionFailure(link, connection.user, needed);
-  const message = `${reason}: a run on another host would not be kept away`;
-  return [{ name: 'lock', status: 'warning', message, hint }];
+  return permissionFailures(link, connection.user, needed).map(({ reason, hint }) => {
+    const message = `${reason}: a run on another host would not be kept away`;
+    return { name: 'lock', status: 'warning', message, hint };
+  });
 }

@@ -1,4 +1,3 @@
-import { missingPermissions } from '../redis/permissions.ts';
 import type { Need } from '../redis/permissions.ts';
 import { readServerState } from '../redis/server-state.ts';
 import type { ServerState } from '../redis/server-state.ts';
@@ -11,13 +10,15 @@ import type { Finding } from '../model/finding.ts';
 import { createJobSample } from '../resources/job-sample.ts';
 import { familiesText } from '../resources/key-families.ts';
 import type { JobSurvey } from '../resources/survey-jobs.ts';
+import { findServerLimits } from '../resources/server-limits.ts';
 import { scanJobs } from '../redis/jobs.ts';
 import type { SeenDatabases } from '../resources/seen-keys.ts';
 import { linksOf, onLink, replicaFailure } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
-import { jobNeeds, permissionFailure, queueNeeds, resultNeeds } from './permissions.ts';
+import { jobNeeds, queueNeeds, resultNeeds } from './permissions.ts';
 import { serviceKeys } from './service-keys.ts';
+import type { ServiceKeys } from './service-keys.ts';
 import { jobKeysOf, surveyService } from '../resources/survey-service.ts';
 
 /**
@@ -33,7 +34,7 @@ export async function diagnoseRedis(
   const checks: Check[] = [];
   const report = (failure: Failure): void => {
     // What is missing is told by the check of permissions, all at once.
-    if (failure.code !== 'NOPERM') checks.push(problemOf('redis', failure));
+    if (!REFUSED.has(failure.code)) checks.push(problemOf('redis', failure));
   };
   const keys = serviceKeys(service);
   const links = linksOf(service);
@@ -56,7 +57,7 @@ export async function diagnoseRedis(
   for (const { link, needs, what } of tried) {
     // A replica refuses whatever is tried on it.
     if (link?.connection?.replicaOf !== undefined) continue;
-    checks.push(...(await permissionChecks(link, needs, what, report)));
+    checks.push(...(await limitChecks(link, { keys, needs, what }, report, signal)));
   }
   for (const link of links) {
     const state = await onLink(
@@ -87,25 +88,45 @@ function problemOf(name: string, failure: Failure): Check {
   return { name, status: 'problem', message: errorLine(failure), hint: failure.hint };
 }
 
-async function permissionChecks(
+/** What the check of commands and keys tells, all at once. */
+export const REFUSED: ReadonlySet<string> = new Set(['NOPERM', 'ENOCOMMAND']);
+
+/** Names of checks by the codes of what stands in the way of a wipe. */
+const CHECK_OF: Readonly<Record<string, string>> = {
+  NOPERM: 'acl',
+  ENOCOMMAND: 'commands',
+  EINSTEAD: 'commands',
+  OOM: 'memory',
+  MISCONF: 'saving',
+};
+
+async function limitChecks(
   link: Link | undefined,
-  needs: readonly Need[],
-  what: string,
+  {
+    keys,
+    needs,
+    what,
+  }: { readonly keys: ServiceKeys; readonly needs: readonly Need[]; readonly what: string },
   report: (failure: Failure) => void,
+  signal: AbortSignal,
 ): Promise<readonly Check[]> {
   if (link === undefined || needs.length === 0) return [];
   const step = { target: link.failureTarget, name: 'permissions' };
-  const missing = await onLink(link, step, report, async (redis) => ({
-    needs: await missingPermissions(redis, needs),
+  const found = await onLink(link, step, report, async (redis) => ({
+    limits: await findServerLimits(link, redis, { keys, needs }, signal),
     user: redis.user,
   }));
-  if (missing === undefined) return [];
-  if (missing.needs.length > 0) {
-    const { reason, hint } = permissionFailure(link, missing.user, missing.needs);
-    return [{ name: 'acl', status: 'problem', message: reason, hint }];
-  }
-  const message = `the user ${missing.user} may do what a wipe of ${what} needs`;
-  return [{ name: 'acl', status: 'ok', message, hint: '' }];
+  if (found === undefined) return [];
+  const checks = found.limits.map(({ code, severity, item, reason, hint }): Check => ({
+    name: CHECK_OF[code] ?? 'redis',
+    // A wipe can empty a full Redis; the services that use it fail all the same.
+    status: severity === 'problem' || code === 'OOM' ? 'problem' : 'warning',
+    message: REFUSED.has(code) ? reason : `${item}: ${reason}`,
+    hint,
+  }));
+  if (checks.some(({ status, name }) => status === 'problem' && name !== 'memory')) return checks;
+  const message = `the user ${found.user} may do what a wipe of ${what} needs`;
+  return [{ name: 'acl', status: 'ok', message, hint: '' }, ...checks];
 }
 
 const NEARLY_FULL = 0.9;

@@ -12,6 +12,7 @@ import type { Check, Diagnosis, QueueDiagnosis, ServiceDiagnosis } from '../repo
 import { earlierRuns } from '../runs/earlier-runs.ts';
 import { stateDirectory } from '../runs/state-directory.ts';
 import { collectFailures, errorLine } from '../report/failures.ts';
+import { findingFailure } from '../report/finding-text.ts';
 import { counted } from '../report/text.ts';
 import type { Failure, Workers } from '../report/types.ts';
 import { tellToResume } from './resume-consumers.ts';
@@ -20,9 +21,9 @@ import type { Located } from './guard-targets.ts';
 import type { Problem } from '../errors.ts';
 import { FILE_KINDS, diagnoseDirectories, refusalChecks } from './diagnose-directories.ts';
 import { diagnoseLocks } from './diagnose-locks.ts';
-import { diagnoseRedis } from './diagnose-redis.ts';
+import { diagnoseRedis, REFUSED } from './diagnose-redis.ts';
 import { inspectService } from './inspect-service.ts';
-import { onLink } from './links.ts';
+import { linksOf, onLink, silently } from './links.ts';
 import type { Link } from './links.ts';
 import { databaseOf, inspectWorkers } from './look-at-workers.ts';
 import { closeServices, openServices } from './open-services.ts';
@@ -34,6 +35,7 @@ import { chooseServices } from './targets.ts';
 import { workersWarnings } from './worker-warnings.ts';
 import { seeForLook } from '../resources/seen-keys.ts';
 import type { SeenDatabases } from '../resources/seen-keys.ts';
+import { loadingFinding } from '../resources/server-limits.ts';
 import type { SharedDatabases } from '../resources/shared-databases.ts';
 import { authorsText, otherAuthors } from '../wipe/config-file.ts';
 import { removeControlReplies, replyListChecks } from '../wipe/reply-lists.ts';
@@ -163,6 +165,7 @@ async function diagnose(
   // First: other looks touch what they read, and it counts when a list was touched last.
   const replies = await replyListChecks(service, signal);
   const quiet = { ...service, failures: [], warnings: [], directories: [] };
+  await refuseLoading(service);
   const seen = await seeForLook(
     service,
     // One service after the other.
@@ -170,7 +173,9 @@ async function diagnose(
     report,
     signal,
   );
-  const { tasks } = await inspectService(quiet, ['queue'], signal, { seen });
+  const census = await inspectService(quiet, ['queue'], signal, { seen });
+  census.failures.first.forEach(report);
+  const { tasks } = census;
   const workers = await inspectWorkers(service, report, signal);
   const queues = await diagnoseQueues(service, workers, seen, report, signal);
   const redis = await diagnoseRedis(service, seen, signal);
@@ -180,7 +185,7 @@ async function diagnose(
     ...(await diagnoseLocks(service, located.get(service.config.name), state, signal)),
     ...failures
       .list()
-      .first.filter(({ code }) => code !== 'NOPERM' || isAllowed(redis.checks))
+      .first.filter(({ code }) => !REFUSED.has(code) || isAllowed(redis.checks))
       .map((failure) => problemOf('celery', failure)),
     ...queues.map((queue) => queueCheck(queue, workers)),
     ...workers.problems.map((failure) => problemOf('workers', failure)),
@@ -188,12 +193,33 @@ async function diagnose(
     ...replies,
   ];
   const { name } = service.config;
-  return { name, checks, queues, families: redis.families, census: { tasks, workers } };
+  // One that fails several steps is told once.
+  const once = new Map(checks.map((check) => [`${check.status} ${check.message}`, check]));
+  return {
+    ...{ name, checks: [...once.values()], queues, families: redis.families },
+    census: { tasks, workers },
+  };
+}
+
+/** A server that loads its data answers nothing else: it is told of at once, and not waited for. */
+async function refuseLoading(service: OpenService): Promise<void> {
+  for (const link of linksOf(service)) {
+    const step = { target: link.failureTarget, name: 'state' };
+    const loading = await onLink(link, step, silently, async (redis) =>
+      loadingFinding(link, redis),
+    );
+    if (loading === undefined) continue;
+    service.failures.push(findingFailure(loading));
+    link.connection?.close();
+    link.connection = undefined;
+  }
 }
 
 /** Otherwise the check of permissions has told what is missing. */
 function isAllowed(checks: readonly Check[]): boolean {
-  return !checks.some(({ name, status }) => name === 'acl' && status === 'problem');
+  return !checks.some(
+    ({ name, status }) => ['acl', 'commands'].includes(name) && status === 'problem',
+  );
 }
 
 function linkChecks(service: OpenService): readonly Check[] {

@@ -1,19 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { forgetHolds } from '../celery/hold.ts';
-import { judgeHolds, lookAtWorkers, refusable } from '../celery/look.ts';
+import { lookAtWorkers, refusable } from '../celery/look.ts';
 import { removeLeftovers } from '../celery/mailbox.ts';
 import type { RedisConnection } from '../redis/connect.ts';
-import { cancelRound } from './cancel-round.ts';
 import { BUSY_POLL_MS, catchUp } from './catch-up.ts';
-import { isIdle, log, setHeld } from './crew.ts';
+import { isIdle, log } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { onLink } from './links.ts';
 import { canHaveWorkers, databaseOf } from './look-at-workers.ts';
-import { crewWorkers, takeNotedDrops } from '../wipe/dropped-tasks.ts';
-import { noteLeftRunning } from '../wipe/running-tasks.ts';
-import { noteScheduled } from '../wipe/scheduled-tasks.ts';
 import { settingsFailure } from '../wipe/celery-settings.ts';
-import { judgeSilent } from '../wipe/silent-workers.ts';
+import { freeForWorkers, isKeptByMemory } from '../wipe/full-redis.ts';
+import { takeOverWorkers } from '../wipe/take-over.ts';
 import { wipeQueue } from './wipe-redis.ts';
 import { cannotAskWarning, noRemoteControlWarning, whoIsSilent } from './worker-warnings.ts';
 
@@ -35,44 +31,22 @@ export async function holdConsumers(crew: Crew, waitIdle: number): Promise<void>
       refusable(removeLeftovers(broker, keys.broker)),
     ]);
     crew.look = look;
-    if (look.trouble !== undefined && settingsFailure(service.config, link, look) === undefined)
-      step.warn(cannotAskWarning(link, keys, look.trouble.message));
-    const { all, celery } = look.withoutRemoteControl;
+    await freeForWorkers(crew, broker);
+    const now = crew.look;
+    // On a full Redis they are asked again after the first pass, and told of then.
+    const isToldLater =
+      isKeptByMemory(crew) || settingsFailure(service.config, link, now) !== undefined;
+    if (now.trouble !== undefined && !isToldLater)
+      step.warn(cannotAskWarning(link, keys, now.trouble.message));
+    const { all, celery } = now.withoutRemoteControl;
     // Those that ask as Celery does are an error at the end: see `reportStragglers`.
     if (all > celery) step.warn(noRemoteControlWarning(link, all - celery));
-    if (!crew.cancel) {
-      await takeNotedDrops(crew, broker);
-      if (look.enquiry !== undefined)
-        noteScheduled(crew, await crewWorkers(crew, broker, look.enquiry.workers()));
-      await noteLeftRunning(crew, broker);
-      return;
-    }
-    await takeOver(crew, broker);
-    await cancelRound(crew, broker);
-    await judgeSilent(crew, broker);
-    if (waitIdle === 0 || isIdle(crew)) return;
+    await takeOverWorkers(crew, broker);
+    if (!crew.cancel || waitIdle === 0 || isIdle(crew)) return;
     // Whoever is waited for must not find another task when it has ended this one.
     await wipeQueue(step);
     await waitUntilIdle(crew, broker, waitIdle);
   });
-}
-
-/** What a run that was killed has held, we hold now, so that it is resumed with ours. */
-async function takeOver(crew: Crew, broker: RedisConnection): Promise<void> {
-  const { step, look } = crew;
-  if (look === undefined) return;
-  const { standing, possible, over } = await judgeHolds(broker, look, step.keys.queues);
-  await refusable(forgetHolds(broker, step.keys.broker, over));
-  for (const { worker, queue } of standing) {
-    const message = `Celery: ${worker} is held from ${queue} by an earlier run: resumed at the end`;
-    log(crew, 'hold', message);
-  }
-  for (const { worker, queue } of possible) {
-    const message = `Celery: ${worker} may still be held from ${queue} by an earlier run, and does not say: told to consume it again at the end`;
-    log(crew, 'hold', message);
-  }
-  const taken = [...standing, ...possible];
-  if (taken.length > 0) setHeld(crew, [...crew.held, ...taken]);
 }
 
 async function waitUntilIdle(

@@ -6,10 +6,13 @@ import type { Failure, Kind, ServiceCensus } from '../report/types.ts';
 import { countResults } from './count-results.ts';
 import { inspectService } from './inspect-service.ts';
 import type { InspectOptions } from './inspect-service.ts';
+import { onLink } from './links.ts';
 import { inspectWorkers } from './look-at-workers.ts';
 import type { OpenService } from './open-services.ts';
+import { jobNeeds, queueNeeds, resultNeeds } from './permissions.ts';
 import { serviceKeys } from './service-keys.ts';
 import { seeForLook } from '../resources/seen-keys.ts';
+import { findServerLimits } from '../resources/server-limits.ts';
 import { countIndexes, surveyService } from '../resources/survey-service.ts';
 import { workersWarnings } from './worker-warnings.ts';
 
@@ -23,7 +26,10 @@ export async function inspectForPlan(
   kinds: readonly Kind[],
   results: 'count results' | 'without results',
   signal: AbortSignal,
-  options: Pick<InspectOptions, 'progress' | 'seenNames'>,
+  options: Pick<InspectOptions, 'progress' | 'seenNames'> & {
+    /** What a wipe will meet in Redis is looked for as well: where one is planned. */
+    readonly limits?: boolean;
+  },
 ): Promise<ServiceCensus> {
   const failures = collectFailures();
   const report = (failure: Failure): void => {
@@ -63,6 +69,7 @@ export async function inspectForPlan(
     : NO_WORKERS;
   workers.problems.forEach(report);
   warnings.push(...workersWarnings(service, workers));
+  if (options.limits === true) warnings.push(...(await limitTexts(service, kinds, report, signal)));
   const indexKeys = kinds.includes('jobs')
     ? await countIndexes(service, report, signal, seen.redis)
     : 0;
@@ -75,4 +82,37 @@ export async function inspectForPlan(
     warnings,
     failures: { ...list, total: list.total + unlisted },
   };
+}
+
+/** In sentences: a plan says what is there, and what the wipe will meet. */
+async function limitTexts(
+  service: OpenService,
+  kinds: readonly Kind[],
+  report: (failure: Failure) => void,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { redis, broker, results } = service;
+  const keys = serviceKeys(service);
+  const isElsewhere = results !== undefined && results !== redis;
+  const jobs = kinds.includes('jobs') ? jobNeeds(keys, isElsewhere ? 'elsewhere' : 'here') : [];
+  const queue = kinds.includes('queue') ? queueNeeds(keys) : [];
+  const asked = [
+    ...(redis === broker
+      ? [{ link: redis, needs: [...jobs, ...queue] }]
+      : [
+          { link: redis, needs: jobs },
+          { link: broker, needs: queue },
+        ]),
+    ...(isElsewhere ? [{ link: results, needs: resultNeeds(keys) }] : []),
+  ];
+  const texts: string[] = [];
+  for (const { link, needs } of asked) {
+    if (link === undefined || needs.length === 0) continue;
+    const step = { target: link.failureTarget, name: 'permissions' };
+    const found = await onLink(link, step, report, async (connection) =>
+      findServerLimits(link, connection, { keys, needs }, signal),
+    );
+    texts.push(...(found ?? []).map(findingText));
+  }
+  return texts;
 }

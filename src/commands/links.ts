@@ -17,6 +17,8 @@ export interface Link {
   readonly failureTarget: 'Redis' | 'Celery';
   readonly label: string;
   connection: RedisConnection | undefined;
+  /** Why it was lost, where the step that lost it told nobody: see `silently`. */
+  untold?: Failure | undefined;
   /** A connection of its own for the service's lock; undefined where the run takes no lock. */
   locks: Promise<RedisConnection | RedisError> | undefined;
   /** ACL patterns of the keys that a step works on. */
@@ -266,6 +268,9 @@ export interface Step {
   readonly name: string;
 }
 
+/** For a step whose failure is no news: should it lose the connection, the next step tells. */
+export const silently = (): void => undefined;
+
 /**
  * Runs one step on a link. A failure is reported and gives undefined; one of the connection itself
  * closes the link for the rest of the run.
@@ -277,12 +282,23 @@ export async function onLink<T>(
   work: (connection: RedisConnection) => Promise<T>,
 ): Promise<T | undefined> {
   const connection = link?.connection;
-  if (link === undefined || connection === undefined) return undefined;
+  if (link === undefined) return undefined;
+  if (connection === undefined) {
+    if (link.untold !== undefined && report !== silently) {
+      report(link.untold);
+      link.untold = undefined;
+    }
+    return undefined;
+  }
   try {
     return await work(connection);
   } catch (error) {
-    report(stepFailure(link, step, error));
+    const failure = stepFailure(link, step, error);
+    report(failure);
     if (error instanceof RedisError && isConnectionLost(error)) {
+      // Another step may have lost it as well, and told.
+      if (report !== silently) link.untold = undefined;
+      else if (link.connection === connection) link.untold = failure;
       // A step within this one may have closed it already.
       connection.close();
       link.connection = undefined;

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { escapeGlob } from '../redis/scan.ts';
+import { typeOf } from '../redis/key-type.ts';
 import { grantText, needsText } from '../redis/permissions.ts';
-import type { Need } from '../redis/permissions.ts';
+import type { MissingNeed, Need } from '../redis/permissions.ts';
 import { printable } from '../report/printable.ts';
 import type { Failure } from '../report/types.ts';
 import type { ServiceKeys } from './service-keys.ts';
@@ -89,7 +90,7 @@ export function queueNeeds(keys: ServiceKeys): readonly Need[] {
     const list = broker.queue(queue);
     const pattern = patternFor(broker.queue(queue));
     return [
-      { command: 'TYPE', args: [list], pattern },
+      { command: 'TYPE', args: [list], pattern, instead: async (redis) => typeOf(redis, list) },
       { command: 'LLEN', args: [list], pattern },
       { command: 'LRANGE', args: [list, 0, 0], pattern },
       { command: 'LTRIM', args: [list, 0, -1], pattern },
@@ -101,7 +102,6 @@ export function queueNeeds(keys: ServiceKeys): readonly Need[] {
     { command: 'HSCAN', args: [broker.unacked, '0', 'COUNT', 1], pattern: exactly(broker.unacked) },
     { command: 'HDEL', args: [broker.unacked, probe], pattern: exactly(broker.unacked) },
     { command: 'ZREM', args: [broker.unackedIndex, probe], pattern: exactly(broker.unackedIndex) },
-    { command: 'EXEC', args: [], pattern: undefined },
   ];
 }
 
@@ -131,19 +131,26 @@ export function watchNeeds(keys: ServiceKeys): readonly Need[] {
   ];
 }
 
-/** What strict mode and `doctor` say of permissions that are missing. */
-export function permissionFailure(
+/** What strict mode, plan and `doctor` say of commands and keys that are refused. */
+export function permissionFailures(
   { failureTarget, label }: { readonly failureTarget: 'Redis' | 'Celery'; readonly label: string },
   user: string,
-  missing: readonly Need[],
-): Failure {
-  const commands = missing.map(({ command }) => command);
-  const patterns = missing.flatMap(({ pattern }) => (pattern === undefined ? [] : [pattern]));
-  return {
-    target: failureTarget,
-    item: label,
-    code: 'NOPERM',
-    reason: `The user ${user} may not: ${needsText(missing)}`,
-    hint: grantText(user, commands, patterns),
-  };
+  missing: readonly MissingNeed[],
+): readonly Failure[] {
+  const unknown = missing.filter(({ refusal }) => refusal.code === 'ENOCOMMAND');
+  const forbidden = missing.filter((need) => !unknown.includes(need));
+  const of = { target: failureTarget, item: label };
+  const failures: Failure[] = [];
+  if (unknown.length > 0) {
+    const names = [...new Set(unknown.map(({ command }) => command))].join(', ');
+    const reason = `This server has no command: ${names}`;
+    failures.push({ ...of, code: 'ENOCOMMAND', reason, hint: unknown[0]?.refusal.hint ?? '' });
+  }
+  if (forbidden.length > 0) {
+    const commands = forbidden.map(({ command }) => command);
+    const patterns = forbidden.flatMap(({ pattern }) => (pattern === undefined ? [] : [pattern]));
+    const reason = `The user ${user} may not: ${needsText(forbidden)}`;
+    failures.push({ ...of, code: 'NOPERM', reason, hint: grantText(user, commands, patterns) });
+  }
+  return failures;
 }

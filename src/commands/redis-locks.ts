@@ -93,7 +93,11 @@ export async function lockRedis(
         if (!(error instanceof RedisError)) throw error;
         if (isConnectionLost(error)) failWithoutLock(service, link, error);
         else if (error.code === 'EREPLY') await failWithOddLock(service, link, error, redis, lock);
-        else notLocked(error);
+        else {
+          notLocked(error);
+          // Set by a renewal, once memory is free.
+          if (error.code === 'OOM') held.push({ service: name, redis, lock });
+        }
       }
     }
   } catch (error) {
@@ -186,8 +190,9 @@ function unlockedWarning(
 ): Warning {
   const { code, command, message } = error;
   const user = link.target.credentials?.username ?? 'default';
+  const isFull = code === 'OOM';
   const remedy =
     code === 'NOPERM' && command !== undefined ? `; ${grantText(user, [command], patterns)}` : '';
-  const text = `Redis ${link.label}: the lock ${lock.key} could not be set (${message}): a run on another host would not be kept away${remedy}`;
+  const text = `Redis ${link.label}: the lock ${lock.key} could not be set (${message}): a run on another host ${isFull ? 'is not kept away until memory is free' : 'would not be kept away'}${remedy}`;
   return warning(text);
 }

@@ -2,8 +2,9 @@ import { RedisError } from '../redis/errors.ts';
 import { readServerState, saveToDisk, settledState } from '../redis/server-state.ts';
 import type { ServerState } from '../redis/server-state.ts';
 import { serverLabel } from '../redis/target.ts';
+import { megabytes } from '../report/totals.ts';
 import type { Failure, RedisServerReport } from '../report/types.ts';
-import { linksOf, onLink, stepFailure } from './links.ts';
+import { linksOf, onLink, silently, stepFailure } from './links.ts';
 import type { Link } from './links.ts';
 import type { StepContext } from './step.ts';
 
@@ -66,7 +67,7 @@ async function quietly<T>(
   work: (connection: NonNullable<Link['connection']>) => Promise<T>,
 ): Promise<T | undefined> {
   const step = { target: link.failureTarget, name: 'memory' };
-  return await onLink(link, step, () => undefined, work);
+  return await onLink(link, step, silently, work);
 }
 
 /** So long the background freeing is waited for. */
@@ -84,6 +85,8 @@ export async function compareServers(
     known.map(async ({ link, steps, before }): Promise<RedisServerReport> => {
       const after = await quietly(link, async (redis) => settledState(redis, FREEING_MS, signal));
       for (const step of steps) reportRestart(link, step, after);
+      if (after !== undefined && isFull(after))
+        for (const step of steps) step.warn(fullWarning(link, after));
       const removed = steps.reduce(
         (sum, { tally }) =>
           sum + tally.jobs + tally.results + tally.queued + tally.inFlight + tally.cancelled.size,
@@ -100,6 +103,16 @@ export async function compareServers(
       };
     }),
   );
+}
+
+function isFull({ usedMemory, maxMemory, evictionPolicy }: ServerState): boolean {
+  return maxMemory > 0 && usedMemory >= maxMemory && evictionPolicy === 'noeviction';
+}
+
+/** Nothing of the services is left by then. */
+function fullWarning({ target }: Link, { usedMemory, maxMemory }: ServerState): string {
+  const figures = `${megabytes(usedMemory)} MB of ${megabytes(maxMemory)} MB`;
+  return `Redis ${serverLabel(target)} is still full (${figures}): what is left is not of the services that were wiped, and nothing more is stored; remove it, or raise \`maxmemory\``;
 }
 
 /** A crash after the last look brings back what a snapshot still has. */

@@ -52,6 +52,8 @@ export interface WipeTally {
   readonly groupIds: Set<string>;
   /** 0 before the first deletion, 1 in the wipe proper, more when something came back. */
   pass: number;
+  /** Kinds that the last pass could not remove completely: nothing of them was seen gone. */
+  readonly unfinished: Set<Kind>;
   /** The kinds that the first pass has begun, and those of them that it has gone through. */
   readonly begun: Set<Kind>;
   readonly finished: Set<Kind>;
@@ -126,6 +128,7 @@ export function startTally(service: OpenService): WipeTally {
     groupIds: new Set(),
     someTaskIds: [],
     pass: 0,
+    unfinished: new Set(),
     begun: new Set(),
     finished: new Set(),
     inHand: undefined,

@@ -2,8 +2,9 @@ import { CannotStart, errorCode } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import { checkWritable } from '../files/check-writable.ts';
 import { withDirectory } from '../files/known-directory.ts';
-import { missingPermissions } from '../redis/permissions.ts';
 import type { Need } from '../redis/permissions.ts';
+import { findServerLimits } from '../resources/server-limits.ts';
+import { findingFailure } from '../report/finding-text.ts';
 import { errorLine, moreLine } from '../report/failures.ts';
 import { printable } from '../report/printable.ts';
 import { systemHint, systemReason } from '../report/system-reason.ts';
@@ -12,7 +13,7 @@ import type { Failure, Kind } from '../report/types.ts';
 import { onLink } from './links.ts';
 import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
-import { jobNeeds, permissionFailure, queueNeeds, resultNeeds } from './permissions.ts';
+import { jobNeeds, queueNeeds, resultNeeds } from './permissions.ts';
 import { serviceKeys } from './service-keys.ts';
 
 /**
@@ -52,7 +53,7 @@ async function problemsOf(
     note(errorLine(failure), failure.hint);
   };
   service.failures.forEach(report);
-  await checkRedis(service, kinds, report);
+  await checkRedis(service, kinds, report, signal);
   for (const { located, known, boundaries } of service.directories) {
     if (located.state.is === 'missing' && !located.config.optional)
       note(`${located.path}: ${systemReason('ENOENT')}`, 'create it');
@@ -82,14 +83,18 @@ async function checkRedis(
   service: OpenService,
   kinds: readonly Kind[],
   report: (failure: Failure) => void,
+  signal: AbortSignal,
 ): Promise<void> {
   const keys = serviceKeys(service);
   const check = async (link: Link | undefined, needs: readonly Need[]): Promise<void> => {
     if (link === undefined || needs.length === 0) return;
     const step = { target: link.failureTarget, name: 'permissions' };
     await onLink(link, step, report, async (redis) => {
-      const missing = await missingPermissions(redis, needs);
-      if (missing.length > 0) report(permissionFailure(link, redis.user, missing));
+      const found = await findServerLimits(link, redis, { keys, needs }, signal);
+      found
+        .filter(({ severity }) => severity === 'problem')
+        .map(findingFailure)
+        .forEach(report);
     });
   };
   const { redis, broker, results } = service;

@@ -30,6 +30,8 @@ export interface Verdict {
   /** Everything asked for was looked at again, and nothing was there. */
   readonly verified: boolean;
   readonly remaining: Remaining;
+  /** Kinds that could not be looked at, or not completely. */
+  readonly unseen: readonly Kind[];
 }
 
 /** The first removal and the two that follow when something came back. */
@@ -70,11 +72,12 @@ export async function proveService(
     const inTime = performance.now() < end;
     if (dirty && (inTime || (verifyFor === 0 && tally.pass < MOST_PASSES))) {
       const before = removedSoFar(tally);
+      const unfinished = new Set(tally.unfinished);
       const results = tally.results + tally.indexKeys;
       const inodes = inodesFreed(tally);
       await wipeService(step, kinds);
       const back = difference(removedSoFar(tally), before);
-      tally.cameBack = sum(tally.cameBack, back);
+      tally.cameBack = sum(tally.cameBack, withoutKinds(back, unfinished));
       if (remainingCount(back) + tally.results + tally.indexKeys - results > 0) continue;
       if (inodesFreed(tally) > inodes) continue;
       // Nothing of it could be removed: trying on would not help.
@@ -140,7 +143,7 @@ async function conclude(step: StepContext, crew: Crew, look: Look): Promise<Verd
       : `Not verified: ${name}: ${why}`,
     figures: { ...remaining },
   });
-  return { verified, remaining };
+  return { verified, remaining, unseen: look.unseen };
 }
 
 /** @throws the signal's reason. */
@@ -183,7 +186,8 @@ async function lookAgain(step: StepContext, kinds: readonly Kind[]): Promise<Loo
     remainingCount(remaining) === 0;
   const directories = census.directories.reduce((sum, one) => sum + one.subdirectories, 0);
   const text = names.text(remaining, directories);
-  return { verified, remaining, results, indexKeys, directories, names: text };
+  const unseen = census.unknown.filter((kind) => kinds.includes(kind));
+  return { verified, remaining, unseen, results, indexKeys, directories, names: text };
 }
 
 const NAMES_SHOWN = 5;
@@ -244,6 +248,15 @@ function sum(one: Remaining, other: Remaining): Remaining {
   return difference(one, difference(NOTHING_LEFT, other));
 }
 
+/** What an earlier pass left did not come back. */
+function withoutKinds(counts: Remaining, kinds: ReadonlySet<Kind>): Remaining {
+  return {
+    ...counts,
+    jobs: kinds.has('jobs') ? 0 : counts.jobs,
+    tasks: kinds.has('queue') ? 0 : counts.tasks,
+  };
+}
+
 /** @param until by `performance.now()`. @throws the signal's reason. */
 async function pause(until: number, signal: AbortSignal): Promise<void> {
   const milliseconds = until - performance.now();
@@ -283,7 +296,7 @@ export async function countLeft(
   } catch (error) {
     if (!signal.aborted) throw error;
   }
-  if (unseen.length === 0) return { verified: false, remaining: counts };
+  if (unseen.length === 0) return { verified: false, remaining: counts, unseen: [] };
   const figures =
     before === undefined ? '' : ', the figures are those from before less what was removed';
   tally.warnings.push(
@@ -291,7 +304,12 @@ export async function countLeft(
   );
   const reckoned = before === undefined ? counts : reckonedLeft(before, kinds, tally);
   const known = Object.fromEntries(unseen.map((name) => [name, reckoned[name]]));
-  return { verified: false, remaining: { ...counts, ...known } };
+  return {
+    verified: false,
+    remaining: { ...counts, ...known },
+    // What is reckoned from the plan is a figure.
+    unseen: before === undefined ? unseenKinds(unseen) : [],
+  };
 }
 
 const REMAINING_OF = [
@@ -300,6 +318,10 @@ const REMAINING_OF = [
   ['files', 'files'],
   ['models', 'models'],
 ] as const;
+
+function unseenKinds(names: readonly (keyof Remaining)[]): readonly Kind[] {
+  return REMAINING_OF.filter(([, name]) => names.includes(name)).map(([kind]) => kind);
+}
 
 function isCutOff(link: OpenService['redis']): boolean {
   return link !== undefined && link.connection === undefined;

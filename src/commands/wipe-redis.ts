@@ -190,7 +190,9 @@ export async function wipeJobs(step: StepContext): Promise<void> {
 
 /** A step that could not be done leaves its kind unknown. */
 function note(tally: WipeTally, kind: Kind, done: boolean | undefined): void {
-  if (done === undefined) tally.unknown.add(kind);
+  if (done !== undefined) return;
+  tally.unknown.add(kind);
+  tally.unfinished.add(kind);
 }
 
 /** `--older-than`: jobs that stay although nobody knows their age. */

@@ -40,6 +40,7 @@ export async function wipeService(step: StepContext, kinds: readonly Kind[]): Pr
 /** When the first place is begun. */
 export async function beginPass({ tally, erasing }: StepContext): Promise<void> {
   tally.pass += 1;
+  tally.unfinished.clear();
   tally.passStarted = performance.now();
   if (tally.pass > 1) {
     // Between two directories, so that none counts a link that is just being removed.
@@ -136,6 +137,7 @@ export function serviceReport(
     // Beside an error nothing is: what it is about was not done, or not seen.
     verified: verdict.verified && !tally.isDoubtful && tally.failures.list().total === 0,
     remaining: verdict.remaining,
+    unseen: verdict.unseen,
     notBegun: notBegun(tally, kinds),
     failures: tally.failures.list(),
     warnings: tally.warnings,

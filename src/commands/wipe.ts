@@ -309,6 +309,7 @@ async function makePlan(
     services.map(async (service) =>
       inspectForPlan(service, request.kinds, results, signal, {
         seenNames,
+        limits: true,
         progress: (done, bytes) => {
           observer.progress({ service: service.config.name, step: 'inspect', done, bytes });
         },

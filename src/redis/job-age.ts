@@ -1,7 +1,7 @@
 import { LARGEST_REPLY } from './byte-batch.ts';
 import type { Session } from './connect.ts';
 import type { CreatedAt } from './created-at.ts';
-import { RedisError } from './errors.ts';
+import { RedisError, refusesKey } from './errors.ts';
 import { createFieldReader } from './top-level-field.ts';
 
 /** What `--older-than` asks of a job's value, and what it found. */
@@ -16,7 +16,7 @@ export interface JobAge {
 /** Jobs that stay. */
 export interface KeptJobs {
   young: number;
-  /** No `created_at` in it, or no JSON string at all. */
+  /** No `created_at` in it, no JSON string at all, or not for this user to read. */
   undated: number;
   /** What is there is no time. */
   broken: number;
@@ -108,6 +108,8 @@ async function stringOrNothing<T>(reply: Promise<T>): Promise<T | undefined> {
     return await reply;
   } catch (error) {
     if (error instanceof RedisError && error.code === 'WRONGTYPE') return undefined;
+    // Its age is not known, so it stays; the other jobs do not.
+    if (refusesKey(error)) return undefined;
     throw error;
   }
 }
@@ -119,7 +121,13 @@ async function readValues(
 ): Promise<readonly (Buffer | null)[]> {
   const [first] = keys;
   if (size !== undefined && first !== undefined) return [await readLarge(first, size, redis)];
-  if (!redis.isCluster) return await redis.send('MGET', ...keys);
+  if (!redis.isCluster) {
+    try {
+      return await redis.send('MGET', ...keys);
+    } catch (error) {
+      if (!refusesKey(error)) throw error;
+    }
+  }
   return await Promise.all(
     keys.map(async (key) => (await stringOrNothing(redis.send('GET', key))) ?? null),
   );

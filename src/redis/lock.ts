@@ -1,5 +1,5 @@
 import type { RedisConnection } from './connect.ts';
-import { isRefused, RedisError } from './errors.ts';
+import { isRefused, permitted, RedisError } from './errors.ts';
 import { unexpectedReply } from './replies.ts';
 import type { ReplyTo } from './replies.ts';
 import { refusesTransaction } from './wire.ts';
@@ -31,15 +31,31 @@ export async function acquireLock(
   { key, value }: RedisLock,
 ): Promise<string | undefined> {
   for (let attempt = 1; ; attempt += 1) {
-    const set = await redis.send('SET', key, value, 'NX', 'PX', EXPIRY_MS);
-    if (set !== null) return undefined;
+    const set = await setOrRefusal(redis, { key, value });
+    if (Buffer.isBuffer(set)) return undefined;
     const found = await ownerOf(redis, key);
     // An answer that was lost on the way was ours.
     if (found !== null) return text(found) === value ? undefined : text(found);
+    if (set !== null) throw set;
     // It expired between the two; a server on which it always does has no such key.
     if (attempt === MOST_ATTEMPTS) throw unexpectedReply('SET', set, 'OK');
   }
 }
+
+/** @returns why the server stores nothing now: it says so before it says that another owner has the lock. */
+async function setOrRefusal(
+  redis: RedisConnection,
+  { key, value }: RedisLock,
+): Promise<Buffer | RedisError | null> {
+  try {
+    return await redis.send('SET', key, value, 'NX', 'PX', EXPIRY_MS);
+  } catch (error) {
+    if (!(error instanceof RedisError) || !STORES_NOTHING.has(error.code)) throw error;
+    return error;
+  }
+}
+
+const STORES_NOTHING = new Set(['OOM', 'MISCONF', 'NOREPLICAS']);
 
 /** Somebody has it: whoever may not read who, or finds no text there, knows that much. */
 async function ownerOf(redis: RedisConnection, key: string): Promise<Buffer | null> {
@@ -99,14 +115,14 @@ export async function releaseLock(
   try {
     await changeWatched(redis, key, value, ['PEXPIRE', key, 0]);
   } catch (error) {
-    if (!refusesTransaction(error)) throw error;
+    if (!refusesTransaction(error) && !isRefused(error)) throw error;
     await releaseUnwatched(redis, { key, value });
   }
 }
 
 /** A lock that lives on for long enough cannot become another owner's between the two commands. */
 async function releaseUnwatched(redis: RedisConnection, { key, value }: RedisLock): Promise<void> {
-  await redis.send('UNWATCH');
+  await permitted(redis.send('UNWATCH'));
   const left = await redis.send('PTTL', key);
   if (left < EXPIRY_MS / 2 || text(await redis.send('GET', key)) !== value) return;
   await redis.send('PEXPIRE', key, 0);
@@ -131,7 +147,7 @@ async function changeWatched(
     }
     return true;
   }
-  await redis.send('UNWATCH');
+  await permitted(redis.send('UNWATCH'));
   return false;
 }
 

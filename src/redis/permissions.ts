@@ -1,5 +1,5 @@
 import type { RedisConnection } from './connect.ts';
-import { RedisError } from './errors.ts';
+import { isRefused, RedisError, refusesCommand } from './errors.ts';
 import type { Argument, CommandName } from './replies.ts';
 
 /** A command that a wipe sends, in a form that changes nothing. */
@@ -8,30 +8,47 @@ export interface Need {
   readonly args: readonly Argument[];
   /** The keys that it is wanted for, as an ACL pattern; undefined: it has none. */
   readonly pattern: string | undefined;
+  /** What is done where the command itself is refused; rejects where that is refused as well. */
+  readonly instead?: (redis: RedisConnection) => Promise<unknown>;
 }
 
+/** A command that this user may not send, or the server does not have. */
+export interface MissingNeed extends Need {
+  readonly refusal: RedisError;
+}
+
+/** A key of another type, EXEC without MULTI, a full server: the user may send it. */
+const ANSWERS = new Set(['WRONGTYPE', 'ERR', 'OOM']);
+
 /**
- * Which of these commands this user may not send: each is tried (`ACL DRYRUN` is for administrators).
- * @throws RedisError for anything but a refusal of the user: READONLY, an outage …
+ * Which of these commands are refused: each is tried (`ACL DRYRUN` is for administrators).
+ * @throws RedisError for anything but a refusal of the command or its key: READONLY, an outage …
  */
 export async function missingPermissions(
   redis: RedisConnection,
   needs: readonly Need[],
-): Promise<readonly Need[]> {
+): Promise<readonly MissingNeed[]> {
   const missing = await Promise.all(
-    needs.map(async (need) => {
-      try {
-        await redis.send(need.command, ...need.args);
-      } catch (error) {
-        if (!(error instanceof RedisError)) throw error;
-        if (error.code === 'NOPERM') return need;
-        // A key of another type, EXEC without MULTI: the user may do it.
-        if (error.code !== 'WRONGTYPE' && error.code !== 'ERR') throw error;
+    needs.map(async (need): Promise<MissingNeed | undefined> => {
+      const refusal = await refusalOf(redis.send(need.command, ...need.args));
+      if (refusal === undefined) return undefined;
+      if (need.instead !== undefined && refusesCommand(refusal)) {
+        if ((await refusalOf(need.instead(redis))) === undefined) return undefined;
       }
-      return undefined;
+      return { ...need, refusal };
     }),
   );
   return missing.filter((need) => need !== undefined);
+}
+
+async function refusalOf(reply: Promise<unknown>): Promise<RedisError | undefined> {
+  try {
+    await reply;
+  } catch (error) {
+    if (isRefused(error)) return error;
+    if (!(error instanceof RedisError) || !ANSWERS.has(error.code)) throw error;
+  }
+  return undefined;
 }
 
 /** `UNLINK on video_job:*, SCAN` */

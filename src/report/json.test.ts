@@ -122,6 +122,16 @@ describe('the report', () => {
     expect(document.services['video-downloader']).not.toHaveProperty('failures_omitted');
   });
 
+  test('what could not be looked at is not 0', () => {
+    const remaining = { jobs: 0, tasks: 2, files: 0, models: 0 };
+    const unseen = ['jobs', 'queue'] as const;
+    const document = reportJson(reportOf([{ ...TRANSCRIBER, remaining, unseen }]));
+    expect(document.services['audio-transcriber']?.remaining).toEqual({
+      ...remaining,
+      jobs: null,
+    });
+  });
+
   test('of a dry run: nothing has gone, all of it remains', () => {
     const run = {
       cleanupId: 'x',

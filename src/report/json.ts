@@ -4,7 +4,14 @@ import { megabytes, reportMessage, totalsOf } from './totals.ts';
 import { worst } from './diagnosis.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { MAX_LISTED } from './types.ts';
-import type { ServiceCensus, ServiceReport, TaskCensus, WipeReport, Workers } from './types.ts';
+import type {
+  ServiceCensus,
+  Kind,
+  ServiceReport,
+  TaskCensus,
+  WipeReport,
+  Workers,
+} from './types.ts';
 
 /** The JSON documents of the contract, section 4: names and order of the fields are exact. */
 
@@ -76,12 +83,7 @@ function serviceJson(service: ServiceReport) {
     verified: service.verified,
     unknown: service.unknown,
     not_configured: service.notConfigured,
-    remaining: {
-      jobs: service.remaining.jobs,
-      tasks: service.remaining.tasks,
-      files: service.remaining.files,
-      models: service.remaining.models,
-    },
+    remaining: remainingJson(service),
     errors: errorLines(failures),
     warnings: withCount(service.warnings, service.warnings.length, 'warning'),
     failures: failures.first.map(({ target, item, code, reason, hint }) => ({
@@ -106,6 +108,18 @@ function serviceJson(service: ServiceReport) {
     came_back: { ...service.cameBack },
     inodes_freed: service.directories.reduce((sum, one) => sum + one.inodesFreed, 0),
     ...(service.notBegun.length > 0 ? { not_begun: service.notBegun } : {}),
+  };
+}
+
+/** null: none was found, and not everything could be looked at. */
+function remainingJson({ remaining, unseen }: ServiceReport) {
+  const of = (count: number, kind: Kind): number | null =>
+    count === 0 && unseen.includes(kind) ? null : count;
+  return {
+    jobs: of(remaining.jobs, 'jobs'),
+    tasks: of(remaining.tasks, 'queue'),
+    files: of(remaining.files, 'files'),
+    models: of(remaining.models, 'models'),
   };
 }
 

@@ -132,3 +132,10 @@ describe('the last success', () => {
     expect(await of(1, previous)).toBe(expected === undefined ? undefined : `${NAME} ${expected}`);
   });
 });
+
+test('of a kind that could not be looked at there is no sample of what remains', async () => {
+  const services = [{ ...TRANSCRIBER, unseen: ['queue'] as const }];
+  const text = await metricsText(run({ exitCode: 1, services }), undefined);
+  const kinds = samples(text).flatMap((line) => /remaining\{.*kind="(\w+)"/.exec(line)?.[1] ?? []);
+  expect(kinds).toEqual(['jobs', 'files', 'models']);
+});

@@ -86,13 +86,17 @@ export async function metricsText(run: RunMetrics, previous: string | undefined)
     add(name, help, samples);
   }
   const remaining = services.flatMap((one) =>
-    Object.entries(one.remaining).map(([kind, value]: [string, number]) => ({
-      labels: { ...labelsOf(one), kind },
-      value,
-    })),
+    Object.entries(one.remaining)
+      // Of what is not known there is no sample: 0 would be an answer.
+      .filter(([kind, value]: [string, number]) => value > 0 || !isUnseen(one, kind))
+      .map(([kind, value]: [string, number]) => ({ labels: { ...labelsOf(one), kind }, value })),
   );
   add('remaining', 'What the last run found again at its end, by kind.', remaining);
   return await registry.metrics();
+}
+
+function isUnseen({ unseen }: ServiceReport, name: string): boolean {
+  return unseen.some((kind) => (kind === 'queue' ? 'tasks' : kind) === name);
 }
 
 /** prom-client escapes backslash, quote and newline; a NUL or lone CR would end a line for others. */

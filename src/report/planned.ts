@@ -73,6 +73,7 @@ function plannedService(
       files: census.files,
       models: census.models,
     },
+    unseen: census.unknown,
     notBegun: [],
     failures: census.failures,
     warnings: census.warnings,

@@ -7,6 +7,7 @@ import type { ReportDocument } from './report-from-json.ts';
 test.each([
   TROUBLED,
   INTERRUPTED,
+  reportOf([{ ...TRANSCRIBER, verified: false, unseen: ['jobs', 'queue'] }]),
   reportOf([TRANSCRIBER], { warnings: ['of the run'], olderThan: 60_000, status: 'interrupted' }),
 ])('what was written is read back', (report) => {
   const document = reportJson(report);

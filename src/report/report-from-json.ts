@@ -1,4 +1,5 @@
 import type { reportJson } from './json.ts';
+import { KINDS } from './types.ts';
 import type { Kind, ServiceReport, WipeReport } from './types.ts';
 
 export type ReportDocument = ReturnType<typeof reportJson>;
@@ -42,6 +43,7 @@ export function reportFromJson(document: ReportDocument, kinds: readonly Kind[])
 function serviceOf(name: string, one: ReportDocument['services'][string]): ServiceReport {
   // Reports of earlier versions lack some fields.
   const older: Partial<typeof one> = one;
+  const { remaining } = one;
   return {
     name,
     redis: older.redis ?? undefined,
@@ -58,7 +60,13 @@ function serviceOf(name: string, one: ReportDocument['services'][string]): Servi
     bytesFreed: one.bytes_freed,
     bytesHeldOpen: one.bytes_held_open,
     verified: one.verified,
-    remaining: one.remaining,
+    remaining: {
+      jobs: remaining.jobs ?? 0,
+      tasks: remaining.tasks ?? 0,
+      files: remaining.files ?? 0,
+      models: remaining.models ?? 0,
+    },
+    unseen: KINDS.filter((kind) => remaining[kind === 'queue' ? 'tasks' : kind] === null),
     notBegun: one.not_begun ?? [],
     failures: { first: one.failures, total: one.failures.length + (one.failures_omitted ?? 0) },
     warnings: one.warnings,

@@ -194,6 +194,8 @@ export interface ServiceReport extends Coverage {
   /** True only when everything asked for was looked at again after the wipe and nothing was left. */
   readonly verified: boolean;
   readonly remaining: Remaining;
+  /** Kinds that the last look could not see, or not completely: at least so many remain. */
+  readonly unseen: readonly Kind[];
   /** Selected kinds that an interrupted run had not begun: their figures are no counts. */
   readonly notBegun: readonly Kind[];
   readonly failures: FailureList;

@@ -26,7 +26,7 @@ import { surveyQueues } from './survey-queues.ts';
 import { countKnown, surveyJobs } from './survey-jobs.ts';
 import { surveyUnacked } from './survey-unacked.ts';
 import type { JobSurvey, SeenJobs, SurveyOccasion } from './survey-jobs.ts';
-import { onLink } from '../commands/links.ts';
+import { onLink, silently } from '../commands/links.ts';
 import type { OpenService } from '../commands/open-services.ts';
 import { serviceKeys } from '../commands/service-keys.ts';
 import type { ServiceKeys } from '../commands/service-keys.ts';
@@ -186,9 +186,7 @@ export async function jobKeysOf(
 ): Promise<JobKeys> {
   if (jobs.prefixes.length === 0) return jobs;
   const step = { target: 'Redis', name: 'queues' } as const;
-  // The steps that follow tell of a connection that fails.
-  const ignore = (): undefined => undefined;
-  const declared = await onLink(service.redis, step, ignore, async (redis) =>
+  const declared = await onLink(service.redis, step, silently, async (redis) =>
     declaredOn(service.redis, redis, broker, seen?.bindings, signal),
   );
   if (declared === undefined || declared.size === 0) return jobs;

@@ -8,6 +8,7 @@ import type { Verdict } from '../commands/verify-service.ts';
 import { beginPass, PLACES, wipePlace } from '../commands/wipe-service.ts';
 import type { Place } from '../commands/wipe-service.ts';
 import { settleAll } from '../settle-all.ts';
+import { isKeptByMemory } from './full-redis.ts';
 import { holdAll } from './hold-all.ts';
 import type { Holds } from './hold-all.ts';
 import { orderLogs } from './log-order.ts';
@@ -58,6 +59,8 @@ export async function wipeServices(
       const { observer, end } = proofs[index] as Part;
       try {
         await removing[index];
+        // What the others remove may make room for what could not be asked here.
+        if (isKeptByMemory(run.crew)) await Promise.allSettled(removing);
         const step = { ...run.step, observer };
         const prove = async (): Promise<void> => {
           told.proven(run, await proveService(step, run.crew, kinds, request.verifyFor));

@@ -43,6 +43,7 @@ export const TRANSCRIBER: ServiceReport = {
   tasksPurged: { queued: 3, inFlight: 1 },
   tasksCancelled: 1,
   cameBack: NONE,
+  unseen: [],
   filesDeleted: 49,
   modelsDeleted: 3,
   bytesFreed: 1725118054,
