@@ -30,7 +30,8 @@ const report = process.env['TEST_REPORT_FILE'];
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 2,
+    // Of what a test takes, most is waiting for workers and timeouts, on two processors too.
+    maxWorkers: 4,
     sequence: { sequencer: LongFirst },
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
