@@ -105,7 +105,7 @@ describe.skipIf(!requireOrSkip('root', 'mount'))('under attack', () => {
     const damaged = await damagedRuns(naive, 6);
     tell(`a naive remover: victim damaged in ${damaged} of 6 runs`);
     expect(damaged).toBeGreaterThan(0);
-  }, 120_000);
+  }, 300_000);
 
   test('and others, which is only told', async () => {
     const rimraf = createRequire(import.meta.url).resolve('rimraf');

@@ -1,6 +1,6 @@
 /** Who goes on writing while a wipe runs: seen, removed, reported, and never waited for without end. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -82,8 +82,11 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('a writer that stops', () => 
     fillQuickly(stack, [VIDEO]);
     const writer = startWriter(stack);
     await started(stack);
-    const running = wipeVideo(stack, ['--verify-for', '3s']);
-    await sleep(1_500);
+    const downloads = directoryOf(stack.folder, VIDEO, 'downloads');
+    const running = wipeVideo(stack, ['--verify-for', '4s']);
+    await until('the first pass', () => !existsSync(join(downloads, 'writer-1.mp4')));
+    await until('a file that came back', () => readdirSync(downloads).length > 0);
+    await sleep(300);
     stopWriter(writer);
     const { code, service } = await running;
     expect(code).toBe(0);

@@ -116,7 +116,7 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))(
       });
       expect(redis.cli('-n', '1', 'EXISTS', 'unacked', 'unacked_index', 'one', 'two')).toBe('0');
       for (const { log } of [one, two]) expect(log()).not.toContain('succeeded');
-    }, 120_000);
+    }, 300_000);
   },
 );
 

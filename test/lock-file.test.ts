@@ -285,7 +285,7 @@ describe('a lock file', () => {
     expect(kills, figures).toBeGreaterThan(20);
     // Of each kill at most two stay until the next one holds it, or for a minute if they are empty.
     expect(most, figures).toBeLessThan(8 * CONTENDERS);
-  }, 90_000);
+  }, 300_000);
 });
 
 test('another user cannot read it: that is an error of the system, and no lock', () => {

@@ -31,7 +31,7 @@ describe.skipIf(!requireOrSkip('redis', 'root'))('runs on one host', () => {
       expect(scene.locks()).toEqual([]);
       expect(scene.cli('DBSIZE')).toBe('0');
     }
-  }, 120_000);
+  }, 300_000);
 
   test('the second says who it is; of the first, killed in the wipe, the next takes over', async () => {
     const scene = await lockScene();
@@ -95,7 +95,7 @@ describe.skipIf(!requireOrSkip('redis', 'root'))('runs on one host', () => {
     expect(countFiles(scene.media), 'files did not wait for Redis').toBe(0);
     expect(next.durationMs).toBeLessThan(30_000);
     expect([scene.key(), scene.locks()]).toEqual(['', []]);
-  }, 120_000);
+  }, 300_000);
 
   test('who waits is told once, runs when the first has ended, and finds nothing', async () => {
     const scene = await lockScene();
@@ -106,7 +106,7 @@ describe.skipIf(!requireOrSkip('redis', 'root'))('runs on one host', () => {
     const first = await holder.result;
     expect([first.code, reportOf(first).jobs_removed]).toEqual([0, 3000]);
     expect(scene.locks()).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   test('services of their own go in parallel, one in common is enough to be refused', async () => {
     const scene = await lockScene();
@@ -143,7 +143,7 @@ describe.skipIf(!requireOrSkip('redis', 'root'))('runs on one host', () => {
     ]);
     holder.kill('SIGKILL');
     await holder.result;
-  }, 120_000);
+  }, 300_000);
 
   test('a directory is the same by a pattern, a link, a bind mount, or as what holds it', async () => {
     const scene = await lockScene();
@@ -189,7 +189,7 @@ describe.skipIf(!requireOrSkip('redis', 'root'))('runs on one host', () => {
     }
     holder.kill('SIGKILL');
     await holder.result;
-  }, 120_000);
+  }, 300_000);
 
   test('sets that overlap, named in any order, wait for each other without end', async () => {
     const scene = await lockScene();
@@ -213,7 +213,7 @@ describe.skipIf(!requireOrSkip('redis', 'root'))('runs on one host', () => {
     const sum = results.reduce((total, one) => total + reportOf(one).files_deleted, 0);
     expect([sum, countFiles(scene.media)]).toEqual([300, 0]);
     expect(scene.locks()).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   test.each([
     ['success', {}, [], 0],
@@ -365,6 +365,6 @@ describe.skipIf(!requireOrSkip('redis', 'root', 'mount'))('where no lock can be'
       expect(readdirSync(state).filter((name) => name.includes('new-'))).toEqual([]);
       expect(scene.key()).toBe('');
     },
-    90_000,
+    300_000,
   );
 });

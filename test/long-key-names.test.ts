@@ -41,5 +41,5 @@ describe.skipIf(!requireOrSkip('redis'))('jobs with names of 4 KB', () => {
       expect(peak, args.join(' ')).toBeLessThan(MOST_MEMORY);
     }
     expect(redis.cli('DBSIZE')).toBe(String(FOREIGN));
-  }, 120_000);
+  }, 300_000);
 });

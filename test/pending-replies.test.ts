@@ -112,7 +112,7 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis whose replies do not end', () 
         if (from !== 'INFO') expectStopped(result, code);
       }
     },
-    120_000,
+    300_000,
   );
 
   test.each(['PUBLISH', 'SCAN'])(
@@ -150,5 +150,5 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis whose replies do not end', () 
     expect(report.services['other']).toMatchObject({ verified: true, jobs_removed: 2000 });
     expect([redis, other].map(jobsIn)).toEqual(['2000', '0']);
     expect(files()).toEqual([]);
-  }, 90_000);
+  }, 300_000);
 });

@@ -33,7 +33,7 @@ describe.skipIf(!requireOrSkip('root', 'mount'))(`trees of seed ${SEED}`, () => 
         await wipeBatch(first);
       }
     },
-    120_000,
+    300_000,
   );
 });
 

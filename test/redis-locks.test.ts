@@ -70,7 +70,7 @@ describe.skipIf(!requireOrSkip('redis'))('runs on several hosts over one Redis',
     expect([result.code, reportOf(result).jobs_removed]).toEqual([0, 1000]);
     expect(reportOf(result).warnings).toEqual([]);
     expect([scene.key(), scene.cli('DBSIZE')]).toEqual(['', '0']);
-  }, 90_000);
+  }, 300_000);
 
   test('the second is told of the first, or waits for it; each empties its own', async () => {
     const scene = await lockScene();
@@ -93,7 +93,7 @@ describe.skipIf(!requireOrSkip('redis'))('runs on several hosts over one Redis',
     expect(one.jobs_removed + two.jobs_removed).toBe(4000);
     expect([one.files_deleted, two.files_deleted]).toEqual([10, 20]);
     expect([fileList(scene.media), fileList(there.media), scene.key()]).toEqual([[], [], '']);
-  }, 90_000);
+  }, 300_000);
 
   test('three at the same moment, all of which wait: exact in sum', async () => {
     const scene = await lockScene();
@@ -110,7 +110,7 @@ describe.skipIf(!requireOrSkip('redis'))('runs on several hosts over one Redis',
     ]);
     expect(reports.map(({ files_deleted: files }) => files)).toEqual([10, 11, 12]);
     expect(scene.key()).toBe('');
-  }, 90_000);
+  }, 300_000);
 
   test('files and models alone need no lock in Redis', async () => {
     const scene = await lockScene();
@@ -237,7 +237,7 @@ describe.skipIf(!requireOrSkip('redis'))('runs on several hosts over one Redis',
     expect(code).toBe(0);
     expect(reportOf({ stdout, stderr } as never).warnings).toEqual([]);
     expect(scene.key()).toBe('');
-  }, 90_000);
+  }, 300_000);
 
   test('lost to another run: left to it, and told', async () => {
     const scene = await lockScene();
@@ -251,7 +251,7 @@ describe.skipIf(!requireOrSkip('redis'))('runs on several hosts over one Redis',
       elsewhere({ since: (JSON.parse(scene.key()) as { since: number }).since }),
     );
     expect(ttl(scene)).toBeGreaterThan(20_000);
-  }, 90_000);
+  }, 300_000);
 
   test('without scripts a watched key does the same', async () => {
     const scene = await lockScene();
@@ -275,7 +275,7 @@ describe.skipIf(!requireOrSkip('redis'))('runs on several hosts over one Redis',
     expect((await scene.run(WIPE)).code).toBe(75);
     const doctor = await scene.run(['doctor', 'media', '--json']);
     expect(doctor.stdout).not.toContain('would not be kept away');
-  }, 90_000);
+  }, 300_000);
 
   test.each([
     ['may not be read by this user', ['~*', '-get'], 'SET'],
@@ -406,7 +406,7 @@ describe.skipIf(!requireOrSkip('redis'))('the lock of a Redis of several servers
     const config = writeConfig(folder, { media: { redis, keyPrefix: 'job:' } });
     await expectOneAtATime(folder, config, () => cluster.primaryOf(KEY), 0);
     expect(cluster.size()).toBe(0);
-  }, 120_000);
+  }, 300_000);
 
   test('a server that sentinels watch', async () => {
     const folder = testFolder();
@@ -424,7 +424,7 @@ describe.skipIf(!requireOrSkip('redis'))('the lock of a Redis of several servers
     const config = writeConfig(folder, { media: { redis, keyPrefix: 'job:' } });
     await expectOneAtATime(folder, config, () => primary, 3);
     expect(primary.cli('-n', '3', 'DBSIZE')).toBe('0');
-  }, 120_000);
+  }, 300_000);
 });
 
 /** One is killed, its lock is kept from nobody; the second keeps a third away, and lets go. */

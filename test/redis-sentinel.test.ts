@@ -78,7 +78,7 @@ describe.skipIf(!requireOrSkip('redis'))('a wipe of 50 000 jobs that sentinels w
     const { report } = await run.result;
     expect(report.services['service']).toMatchObject({ results_removed: RESULTS });
     expect(report.warnings).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   test.each([
     ['the primary is killed', 'killPrimary'],
@@ -97,6 +97,6 @@ describe.skipIf(!requireOrSkip('redis'))('a wipe of 50 000 jobs that sentinels w
       expect(size(primary), 'the wipe was not in its middle').toBeGreaterThan(FOREIGN);
       await expectAllGone(scene, run);
     },
-    120_000,
+    300_000,
   );
 });
