@@ -85,6 +85,17 @@ describe.skipIf(!requireOrSkip('redis'))('in-flight messages', () => {
     expect(here.cli('ZRANGE', 'svc:taken_index', '0', '-1')).toBe('tag-foreign');
   });
 
+  test('behind another global prefix are an error with the line for that', async () => {
+    const here = await scene();
+    here.cli('SADD', 'p:_kombu.binding.media_queue', `x${SEPARATOR}${SEPARATOR}media_queue`);
+    inFlight(here, 'p:unacked', 'p:unacked_index', 'own', 'media_queue');
+    here.config({ queues: ['media_queue'] });
+    const { codes, text } = await told(here);
+    expect(codes).toEqual([1, 1, false]);
+    expect(text).toContain('services.media.celery: "globalKeyPrefix": "p:"');
+    expect(text).not.toContain('"unackedKey"');
+  });
+
   test('of other queues under another name are no business of ours', async () => {
     const here = await scene();
     here.cli(

@@ -4,6 +4,7 @@
  * Reads only.
  */
 import { scanInFlight } from '../celery/in-flight.ts';
+import { brokerKeys } from '../celery/keys.ts';
 import { parseUnacked } from '../celery/message.ts';
 import type { QueueScope } from '../celery/scope.ts';
 import type { ServiceConfig } from '../config/types.ts';
@@ -49,7 +50,8 @@ export async function surveyUnacked(
     const [tag] = tags;
     if (tag === undefined) continue;
     const index = await indexOf(broker, types.get('zset') ?? [], tag);
-    findings.push(otherUnacked(config, broker.label, { key, index, count: tags.length }));
+    const front = await frontOf(broker, keys, key);
+    findings.push(otherUnacked(config, broker.label, { key, index, count: tags.length, front }));
   }
   return findings;
 }
@@ -78,18 +80,18 @@ async function indexOf(
 function otherUnacked(
   { name, celery }: ServiceConfig,
   label: string,
-  found: { readonly key: Buffer; readonly index: Buffer | undefined; readonly count: number },
+  found: {
+    readonly key: Buffer;
+    readonly index: Buffer | undefined;
+    readonly count: number;
+    readonly front: string | undefined;
+  },
 ): Finding {
-  const { key, index, count } = found;
-  const front = celery?.globalKeyPrefix ?? '';
-  const setting = (bytes: Buffer): string => {
-    const text = bytes.toString();
-    return JSON.stringify(text.startsWith(front) ? text.slice(front.length) : text);
-  };
-  const line = [
-    `"unackedKey": ${setting(key)}`,
-    ...(index === undefined ? [] : [`"unackedIndexKey": ${setting(index)}`]),
-  ].join(', ');
+  const { key, count, front } = found;
+  const line =
+    front === undefined
+      ? settingsLine(found, celery?.globalKeyPrefix ?? '')
+      : `"globalKeyPrefix": ${JSON.stringify(front)}`;
   const many =
     count >= MOST_MESSAGES ? `${MOST_MESSAGES} or more messages` : counted(count, 'message');
   return {
@@ -100,4 +102,30 @@ function otherUnacked(
     reason: `the hash "${printable(key)}" holds ${many} of its queues that workers have not acknowledged: left alone, and given back to the queue later`,
     hint: `in the config, services.${name}.celery: ${line}`,
   };
+}
+
+/** Of the app's own names. */
+function settingsLine(
+  { key, index }: { readonly key: Buffer; readonly index: Buffer | undefined },
+  front: string,
+): string {
+  const setting = (bytes: Buffer): string => {
+    const text = bytes.toString();
+    return JSON.stringify(text.startsWith(front) ? text.slice(front.length) : text);
+  };
+  const ofIndex = index === undefined ? [] : [`"unackedIndexKey": ${setting(index)}`];
+  return [`"unackedKey": ${setting(key)}`, ...ofIndex].join(', ');
+}
+
+/** Another global prefix, behind which the hash has kombu's own name and a queue of the service is declared. */
+async function frontOf(
+  broker: RedisConnection,
+  { queues, broker: names }: SubjectKeys,
+  key: Buffer,
+): Promise<string | undefined> {
+  const front = /^(.+)unacked$/s.exec(key.toString())?.[1];
+  if (front === undefined) return undefined;
+  const there = brokerKeys({ ...names.settings, globalKeyPrefix: front });
+  const tables = queues.map(there.binding);
+  return ((await permitted(broker.exists(tables))) ?? 0) > 0 ? front : undefined;
 }
