@@ -82,6 +82,7 @@ export async function doctor(
     const resumed: Hold[] = [];
     const diagnoses: ServiceDiagnosis[] = [];
     for (const service of services) {
+      await refuseLoading(service);
       if (request.fix) await removeControlReplies(service, signal);
       const first = await diagnose(service, located, state, signal);
       const held = request.fix ? heldConsumers(first) : [];
@@ -165,7 +166,6 @@ async function diagnose(
   // First: other looks touch what they read, and it counts when a list was touched last.
   const replies = await replyListChecks(service, signal);
   const quiet = { ...service, failures: [], warnings: [], directories: [] };
-  await refuseLoading(service);
   const seen = await seeForLook(
     service,
     // One service after the other.
@@ -406,7 +406,7 @@ async function resumeHeld(
   const resumed = await onLink(
     link,
     { target: 'Celery', name: 'workers' },
-    () => undefined,
+    silently,
     async (broker) => {
       signal.throwIfAborted();
       const db = link === undefined ? 0 : databaseOf(link.target);

@@ -1,6 +1,6 @@
 import { findReplyLists } from '../celery/reply-lists.ts';
 import type { ReplyLists } from '../celery/reply-lists.ts';
-import { onLink } from '../commands/links.ts';
+import { onLink, silently } from '../commands/links.ts';
 import { canHaveWorkers } from '../commands/look-at-workers.ts';
 import type { OpenService } from '../commands/open-services.ts';
 import { serviceKeys } from '../commands/service-keys.ts';
@@ -48,7 +48,7 @@ export async function replyListChecks(
   service: OpenService,
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
-  const lists = await lookFor(service, () => undefined, signal);
+  const lists = await lookFor(service, silently, signal);
   if (lists === undefined || lists.results.length + lists.control.length === 0) return [];
   const { results, control } = lists;
   const parts = [
@@ -71,8 +71,7 @@ export async function removeControlReplies(
   service: OpenService,
   signal: AbortSignal,
 ): Promise<void> {
-  const ignore = (): void => undefined;
-  const lists = await lookFor(service, ignore, signal);
+  const lists = await lookFor(service, silently, signal);
   if (lists === undefined || lists.control.length === 0) return;
-  await onLink(service.broker, STEP, ignore, async (broker) => broker.unlink(lists.control));
+  await onLink(service.broker, STEP, silently, async (broker) => broker.unlink(lists.control));
 }
