@@ -60,7 +60,7 @@ test('a global key prefix stands before every name', () => {
 
 test.each([
   ['', ['celery-task-meta-\xff']],
-  ['app:', ['app:celery-task-meta-\xff', 'celery-task-meta-\xff']],
+  ['app:', ['app:celery-task-meta-\xff', 'app:_celery-task-meta-\xff', 'celery-task-meta-\xff']],
   ['app', ['app_celery-task-meta-\xff', 'celery-task-meta-\xff']],
 ])('the results of a task with the global prefix %j', (prefix, names) => {
   const { results, resultsOf } = brokerKeys({ globalKeyPrefix: prefix });

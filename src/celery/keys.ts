@@ -123,16 +123,17 @@ export function controlNameOf(exchange: string): string | undefined {
 
 /**
  * What may stand before the keys of results, the likeliest first. The result backend sets a prefix apart
- * with "_" (`_add_global_keyprefix`); before Celery 5.3, and where only the broker has the option,
- * results have no prefix at all.
+ * with "_" (`_add_global_keyprefix`): Celery 5.3 and 5.4 always, later ones unless the prefix ends in a
+ * separator. Before 5.3, and where only the broker has the option, results have no prefix at all.
  */
 export function resultFronts({
   globalKeyPrefix,
   resultKeyPrefix,
 }: BrokerSettings): readonly string[] {
   const prefix = resultKeyPrefix ?? globalKeyPrefix;
-  const front = prefix === '' || /[:_.-]$/.test(prefix) ? prefix : `${prefix}_`;
-  return front === '' || resultKeyPrefix !== undefined ? [front] : [front, ''];
+  if (prefix === '') return [''];
+  const fronts = /[:_.-]$/.test(prefix) ? [prefix, `${prefix}_`] : [`${prefix}_`];
+  return resultKeyPrefix === undefined ? [...fronts, ''] : fronts;
 }
 
 /** Whether a key is a list of replies to remote control, of whatever control exchange. */
