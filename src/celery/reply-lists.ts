@@ -5,7 +5,9 @@
  */
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted, RedisError } from '../redis/errors.ts';
-import { readKeys } from '../redis/key-pass.ts';
+import type { KeyNames } from '../redis/key-names.ts';
+import { collectKeys, readKeys } from '../redis/key-pass.ts';
+import type { KeyCollector } from '../redis/key-pass.ts';
 import { typeOf } from '../redis/key-type.ts';
 import type { BrokerKeys } from './keys.ts';
 import { asRecord, asText, parseJson } from './message.ts';
@@ -30,31 +32,29 @@ const AT_ONCE = 100;
 /** `app.thread_oid` (celery/app/base.py), which kombu's mailbox uses as well. */
 const CLIENT_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
-/** Changes nothing, not even when a list was touched. @throws RedisError, or the signal's reason. */
+/** Finds keys that are called like such lists, in a pass over the database. */
+export function replyListCollector(names: BrokerKeys): KeyCollector {
+  return collectKeys([Buffer.from('*')], (key) => kindOf(key, names) !== undefined);
+}
+
+/**
+ * Changes nothing, not even when a list was touched.
+ * @param known what `replyListCollector` has collected; else a pass is made.
+ * @throws RedisError, or the signal's reason.
+ */
 export async function findReplyLists(
   broker: RedisConnection,
   names: BrokerKeys,
   signal: AbortSignal,
+  known?: KeyNames,
 ): Promise<ReplyLists> {
-  const found = new Map<string, { readonly key: Buffer; readonly kind: 'results' | 'control' }>();
-  await readKeys(
-    broker,
-    [
-      {
-        patterns: undefined,
-        read(keys) {
-          for (const key of keys) {
-            const kind = kindOf(key, names);
-            if (kind !== undefined)
-              found.set(key.toString('latin1'), { key: Buffer.from(key), kind });
-          }
-        },
-      },
-    ],
-    signal,
-  );
+  const collector = replyListCollector(names);
+  if (known === undefined) await readKeys(broker, [collector], signal);
   const lists = { results: [] as Buffer[], control: [] as Buffer[], recent: 0 };
-  const all = [...found.values()];
+  const all = [...(known ?? collector.names).batches()].flat().flatMap((key) => {
+    const kind = kindOf(key, names);
+    return kind === undefined ? [] : [{ key, kind }];
+  });
   for (let start = 0; start < all.length; start += AT_ONCE) {
     signal.throwIfAborted();
     const batch = all.slice(start, start + AT_ONCE);

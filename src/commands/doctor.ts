@@ -163,16 +163,16 @@ async function diagnose(
   const report = (failure: Failure): void => {
     failures.add(failure);
   };
-  // First: other looks touch what they read, and it counts when a list was touched last.
-  const replies = await replyListChecks(service, signal);
   const quiet = { ...service, failures: [], warnings: [], directories: [] };
   const seen = await seeForLook(
     service,
     // One service after the other.
-    { kinds: REDIS_KINDS, census: 'everything', isAlone: true },
+    { kinds: REDIS_KINDS, census: 'everything', replyLists: true, isAlone: true },
     report,
     signal,
   );
+  // First: other looks touch what they read (a SCAN does not), and it counts when a list was touched last.
+  const replies = await replyListChecks(service, seen, signal);
   const census = await inspectService(quiet, ['queue'], signal, { seen });
   census.failures.first.forEach(report);
   const { tasks } = census;

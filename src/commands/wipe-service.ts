@@ -76,7 +76,8 @@ async function seeForRemoval(
     : ({ target: 'Redis', name: 'jobs' } as const);
   const census = step.tally.pass === 1 && kinds.includes('jobs') ? 'what stays' : 'none';
   const { service, report, signal } = step;
-  return { seen: await seeKeys(service, { kinds, census }, { first, report }, signal) };
+  const replyLists = census !== 'none' && step.keys.results === 'all';
+  return { seen: await seeKeys(service, { kinds, census, replyLists }, { first, report }, signal) };
 }
 
 async function wipeKind(step: StepContext, kind: Kind, kinds: readonly Kind[]): Promise<void> {

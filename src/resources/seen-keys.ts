@@ -3,6 +3,7 @@
  * names of its jobs, of lists that may be its queues', of routing tables, indexes and results, and
  * what else there is.
  */
+import { replyListCollector } from '../celery/reply-lists.ts';
 import { mayBeList } from '../celery/queue.ts';
 import type { ServiceConfig } from '../config/types.ts';
 import type { RedisConnection } from '../redis/connect.ts';
@@ -42,6 +43,8 @@ export interface SeenKeys {
   readonly results: KeyNames | undefined;
   /** States of groups and chords, whosever they are. */
   readonly groups: KeyNames | undefined;
+  /** Keys that are called like lists of replies. */
+  readonly replyLists: KeyNames | undefined;
   readonly census: KeyCensus | undefined;
 }
 
@@ -59,6 +62,7 @@ export const NOTHING_SEEN: SeenKeys = {
   indexKeys: undefined,
   results: undefined,
   groups: undefined,
+  replyLists: undefined,
   census: undefined,
 };
 
@@ -71,6 +75,8 @@ export type CensusWanted = 'none' | 'everything' | 'what stays';
 interface Wanted {
   readonly kinds: readonly Kind[];
   readonly census: CensusWanted;
+  /** Whether lists of replies are asked for; costs the names of all keys too. */
+  readonly replyLists?: boolean;
   /** No other service of the run looks at the same time. */
   readonly isAlone?: boolean;
 }
@@ -128,6 +134,7 @@ interface Readers {
   readonly indexKeys?: KeyCollector | undefined;
   readonly results?: KeyCollector | undefined;
   readonly groups?: KeyCollector | undefined;
+  readonly replyLists?: KeyCollector | undefined;
 }
 
 async function seeDatabase(
@@ -145,6 +152,7 @@ async function seeDatabase(
   // The census comes last: what the others keep is not told twice.
   const all: readonly (KeyReader | undefined)[] = [
     ...[readers.jobs, readers.queueLists, readers.bindings, readers.indexKeys, readers.results],
+    readers.replyLists,
     readers.groups,
     census,
   ];
@@ -165,6 +173,7 @@ async function seeDatabase(
     bindings: names(readers.bindings),
     indexKeys: names(readers.indexKeys),
     results: names(readers.results),
+    replyLists: names(readers.replyLists),
     groups: names(readers.groups),
     census: census?.end(),
   };
@@ -193,7 +202,7 @@ async function readersOf(
   service: OpenService,
   subject: OpenSubject,
   { link, connection }: { readonly link: Link; readonly connection: RedisConnection },
-  { kinds, census }: Wanted,
+  { kinds, census, replyLists }: Wanted,
 ): Promise<Readers> {
   const { keys, config } = subject;
   const isOfJobs = link === service.redis && kinds.includes('jobs');
@@ -216,6 +225,8 @@ async function readersOf(
         ? collectBeginning([keys.broker.bindings])
         : undefined,
     indexKeys: isOfJobs && service.before === undefined ? indexKeyCollector(subject) : undefined,
+    replyLists:
+      replyLists === true && link === service.broker ? replyListCollector(keys.broker) : undefined,
     results:
       isOfResults && keys.results === 'all' ? collectBeginning([keys.broker.results]) : undefined,
     groups:

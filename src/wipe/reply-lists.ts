@@ -8,6 +8,7 @@ import { logRemoved } from '../commands/step-log.ts';
 import type { StepContext } from '../commands/step.ts';
 import type { Check } from '../report/diagnosis.ts';
 import { counted } from '../report/text.ts';
+import type { SeenDatabases } from '../resources/seen-keys.ts';
 import type { Failure } from '../report/types.ts';
 
 const STEP = { target: 'Celery', name: 'reply lists' } as const;
@@ -16,18 +17,21 @@ async function lookFor(
   service: OpenService,
   report: (failure: Failure) => void,
   signal: AbortSignal,
+  seen?: SeenDatabases,
 ): Promise<ReplyLists | undefined> {
   const { broker: link } = service;
   if (!canHaveWorkers(link)) return undefined;
   const names = serviceKeys(service).broker;
-  return await onLink(link, STEP, report, async (broker) => findReplyLists(broker, names, signal));
+  return await onLink(link, STEP, report, async (broker) =>
+    findReplyLists(broker, names, signal, seen?.broker.replyLists),
+  );
 }
 
 /** `results: "all"`: also the lists of replies of clients that are gone. @throws the signal's reason. */
 export async function wipeReplyLists(step: StepContext): Promise<void> {
   const { service, keys, tally, signal } = step;
   if (keys.results !== 'all' || tally.pass > 1) return;
-  const lists = await lookFor(service, step.report, signal);
+  const lists = await lookFor(service, step.report, signal, step.seen);
   if (lists === undefined) return;
   const all = [...lists.results, ...lists.control];
   const removed =
@@ -46,9 +50,10 @@ function recentText(count: number): string {
 /** What `doctor` says of them. @throws the signal's reason. */
 export async function replyListChecks(
   service: OpenService,
+  seen: SeenDatabases,
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
-  const lists = await lookFor(service, silently, signal);
+  const lists = await lookFor(service, silently, signal, seen);
   if (lists === undefined || lists.results.length + lists.control.length === 0) return [];
   const { results, control } = lists;
   const parts = [
