@@ -69,6 +69,12 @@ test.each([
   expect(`${results.toString()}\xff`).toBe(names[0]);
 });
 
+test('a result behind no prefix goes too, whatever resultKeyPrefix says', () => {
+  const { resultsOf } = brokerKeys({ globalKeyPrefix: 'p:', resultKeyPrefix: 'r' });
+  const found = resultsOf(Buffer.from('id')).map(String);
+  expect(found).toEqual(['r_celery-task-meta-id', 'celery-task-meta-id']);
+});
+
 describe('the queues that a message goes back to', () => {
   const bindings = [
     { routingKey: 'a', pattern: '', queue: 'queue-a' },

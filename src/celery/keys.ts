@@ -133,7 +133,7 @@ export function resultFronts({
   const prefix = resultKeyPrefix ?? globalKeyPrefix;
   if (prefix === '') return [''];
   const fronts = /[:_.-]$/.test(prefix) ? [prefix, `${prefix}_`] : [`${prefix}_`];
-  return resultKeyPrefix === undefined ? [...fronts, ''] : fronts;
+  return [...fronts, ''];
 }
 
 /** Whether a key is a list of replies to remote control, of whatever control exchange. */

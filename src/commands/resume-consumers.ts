@@ -98,9 +98,10 @@ async function resume(
   const mailbox =
     isFirst && look?.mailbox ? look.mailbox : await openMailboxAnew(broker, names, db);
   try {
-    // Read in one go, both may be done in any order.
-    if (crew.unsettled) await sleep(SETTLE_MS);
-    const done = await tellToResume(crew.held, mailbox, await slowMsNow(crew, broker));
+    const unsettled = crew.unsettled ? await notLeft(crew.held, mailbox) : [];
+    const told = await tellToResume(crew.held, mailbox, await slowMsNow(crew, broker));
+    // Such a worker may still leave after it has said that it consumes.
+    const done = told.filter((hold) => !unsettled.includes(hold));
     await refusable(forgetHolds(broker, names, done, look?.mailbox?.oid));
     const unsure = crew.held.filter((hold) => !done.includes(hold));
     for (const hold of unsure)
@@ -124,12 +125,28 @@ async function slowMsNow(crew: Crew, broker: RedisConnection): Promise<number> {
   return listening < look.listening ? 0 : slowMs;
 }
 
-/** So long a worker that is told nothing more gets round to what it was told. */
-const SETTLE_MS = 100;
-/** How long a worker may take to consume again. */
+/** How long a worker may take to leave a queue that it was told to leave, and to consume again. */
 const RESUME_MS = 3_000;
 /** From one message to the next, at most. */
 const LONGEST_PAUSE_MS = 500;
+
+/**
+ * Waits until workers have left the queues that they were told to leave. A worker that is told to consume
+ * before it has left may do both in the wrong order: without an event loop of kombu (gevent, eventlet,
+ * threads and solo on some platforms) it does what was told last first (celery/worker/consumer/consumer.py
+ * `perform_pending_operations`), and then it consumes nothing until it is restarted.
+ * @returns the holds of workers that answer and have not left. @throws RedisError.
+ */
+async function notLeft(holds: readonly Hold[], mailbox: Mailbox): Promise<readonly Hold[]> {
+  const start = performance.now();
+  let open = holds;
+  for (let pause = 10; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    const consuming = await askForQueues(mailbox, [...new Set(open.map(({ worker }) => worker))]);
+    open = open.filter(({ worker, queue }) => consuming.get(worker)?.includes(queue) === true);
+    if (open.length === 0 || performance.now() - start > RESUME_MS) return open;
+    await sleep(pause);
+  }
+}
 
 /**
  * Tells workers to consume again until they do: whoever was told to leave a moment ago may do both in

@@ -99,7 +99,7 @@ export const celerySchema = z
     resultKeyPrefix: z
       .string()
       .describe(
-        "`global_keyprefix` of Celery's `result_backend_transport_options`, empty for none; default: both with `globalKeyPrefix` and without",
+        "`global_keyprefix` of Celery's `result_backend_transport_options`, empty for none; default: `globalKeyPrefix`",
       )
       .optional(),
     globalKeyPrefix: z
