@@ -28,7 +28,7 @@ async function worker(stack: VideoStack, after: number): Promise<{ consumes(): b
   const { port } = stack.redis;
   const answer = honest(VIDEO_QUEUE);
   await fakeWorker({ port, db: SERVICES[VIDEO].db }, (control: Control) => {
-    if (/_consumer$/.test(control.method)) {
+    if (control.method.endsWith('_consumer')) {
       if (told.length === 0) setTimeout(obey, wait).unref();
       told.push(control.method);
     }
