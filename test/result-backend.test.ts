@@ -113,3 +113,42 @@ describe.skipIf(!possible)('a result backend of its own', () => {
     expect(stderr).toContain('would delete the results of');
   });
 });
+
+describe.skipIf(!possible)('results that the config does not name a place for', () => {
+  const jobs = ['one', 'two'];
+  async function place(celery: object, database: number) {
+    const stack = ownStack();
+    const redis = await redisFor(stack);
+    for (const id of jobs) {
+      redis.cli('SET', `job:${id}`, JSON.stringify({ id, created_at: '2026-01-01T00:00:00' }));
+      redis.cli('-n', String(database), 'SET', `celery-task-meta-${id}`, RESULT);
+    }
+    redis.cli('-n', String(database), 'SET', 'celery-task-meta-foreign', RESULT);
+    const named = { broker: redis.url(1), queues: ['work'], ...celery };
+    stack.config({ redis: redis.url(0), keyPrefix: 'job:', celery: named });
+    return { stack, left: () => keysOf(redis, database) };
+  }
+
+  test.each([
+    ['the broker’s database', {}, 1],
+    ['the broker’s, and with another prefix than the config says', { resultKeyPrefix: 'x' }, 1],
+  ])('go with their jobs in %s', async (_, celery, database) => {
+    const { stack, left } = await place(celery, database);
+    expect(await stack.plan()).toMatchObject({ results_removed: 2 });
+    const { code, service } = await stack.wipe();
+    expect({ code, ...service }).toMatchObject({ code: 0, verified: true, results_removed: 2 });
+    expect(left()).toEqual(['celery-task-meta-foreign']);
+  });
+
+  test('are an error with the config line in another database of the server', async () => {
+    const { stack, left } = await place({}, 5);
+    const doctor = await stack.run(['doctor', 'media']);
+    expect(doctor.code).toBe(1);
+    const { code, service, stderr } = await stack.wipe();
+    expect({ code, ...service }).toMatchObject({ code: 1, verified: false, results_removed: 0 });
+    for (const text of [doctor.stdout, stderr, String(service['errors'])])
+      expect(text).toContain('database 5');
+    expect(doctor.stdout).toMatch(/"resultBackend": "redis:\/\/127\.0\.0\.1:\d+\/5"/);
+    expect(left()).toHaveLength(3);
+  });
+});

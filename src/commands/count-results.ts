@@ -6,7 +6,8 @@ import { countByPrefix, countExisting, scanJobs, tellApart } from '../redis/jobs
 import { startsWith } from '../redis/scan.ts';
 import type { Failure, Kind } from '../report/types.ts';
 import type { SeenDatabases } from '../resources/seen-keys.ts';
-import { onLink, resultsLink } from './links.ts';
+import { linksOf, onLink, resultsLink } from './links.ts';
+import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import type { ServiceKeys } from './service-keys.ts';
 
@@ -22,8 +23,8 @@ interface Look {
   readonly signal: AbortSignal;
 }
 
-/** The keys that may hold the result of a task. */
-type ResultKeys = (taskId: Buffer) => readonly Buffer[];
+/** The keys that may hold the result of a task in a database. */
+type ResultKeys = (taskId: Buffer, link: Link) => readonly Buffer[];
 
 /**
  * The results that a wipe of these kinds would remove: of every job, of messages without a job, and
@@ -39,12 +40,17 @@ export async function countResults(look: Look, kinds: readonly Kind[]): Promise<
   const { seen, signal } = look;
   // Elsewhere, see `resultsLink`, nothing was seen of them.
   const known = (look.service.redis === undefined ? seen.broker : seen.redis).results;
-  const all = await count(
-    look,
-    async (redis) => known?.size ?? (await countByPrefix(redis, results, signal)),
-  );
-  // Own results can stand outside the prefix of all, and are not among those then.
-  const outside: ResultKeys = (id) => resultsOf(id).filter((key) => !startsWith(key, results));
+  const { service, report } = look;
+  const all =
+    (await onLink(
+      resultsLink(service),
+      RESULTS,
+      report,
+      async (redis) => known?.size ?? (await countByPrefix(redis, results, signal)),
+    )) ?? 0;
+  // Own results can stand outside the prefix of all, or in another database, and are not among those then.
+  const outside: ResultKeys = (id, link) =>
+    resultsOf(id).filter((key) => link !== resultsLink(look.service) || !startsWith(key, results));
   return all + (await countOwn(look, kinds, outside));
 }
 
@@ -55,16 +61,17 @@ async function countOwn(
 ): Promise<number> {
   const prefixes = kinds.includes('jobs') ? look.keys.jobs.prefixes : [];
   const jobs = { ...look.keys.jobs, prefixes };
-  const ofJobs = await count(look, async (results) =>
+  const countJobs = async (results: RedisConnection, link: Link): Promise<number> =>
     // Without jobs nothing is scanned; a service without Redis for jobs has none.
     onJobs(look, 0, async (redis) => {
       let found = 0;
       for await (const { ids } of scanJobs(redis, jobs, look.signal, look.seen.redis.jobs)) {
-        found += await countExisting(results, ids.flatMap(resultKeys));
+        const names = ids.flatMap((id) => resultKeys(id, link));
+        found += await countExisting(results, names);
       }
       return found;
-    }),
-  );
+    });
+  const ofJobs = (await onResults(look, countJobs)) ?? 0;
   if (!kinds.includes('queue')) return ofJobs;
   const isNew = tellApart();
   const ofMessages = { count: 0, hasFailed: false };
@@ -72,24 +79,17 @@ async function countOwn(
     // What failed once fails for the next ones too, and is told once.
     if (ofMessages.hasFailed) return;
     const fresh = ids.filter((id) => isNew(Buffer.from(id)));
-    const found = await onResults(look, async (results) => {
-      const alone = await onJobs(look, fresh, async (redis) => withoutJob(redis, fresh, prefixes));
-      return await countExisting(
+    const alone = await onJobs(look, fresh, async (redis) => withoutJob(redis, fresh, prefixes));
+    const found = await onResults(look, async (results, link) =>
+      countExisting(
         results,
-        alone.flatMap((id) => resultKeys(Buffer.from(id))),
-      );
-    });
+        alone.flatMap((id) => resultKeys(Buffer.from(id), link)),
+      ),
+    );
     ofMessages.hasFailed = found === undefined;
     ofMessages.count += found ?? 0;
   });
   return ofJobs + ofMessages.count;
-}
-
-async function count(
-  look: Look,
-  work: (redis: RedisConnection) => Promise<number>,
-): Promise<number> {
-  return (await onResults(look, work)) ?? 0;
 }
 
 /** On the database of the jobs. @param without where there is none, or it failed. */
@@ -102,12 +102,19 @@ async function onJobs<T>(
   return (await onLink(service.redis, step, report, work)) ?? without;
 }
 
-/** Undefined when it failed. */
+const RESULTS = { target: 'Redis', name: 'results' } as const;
+
+/** On each database that may hold results: the sum, undefined when one of them failed. */
 async function onResults(
   { service, report }: Look,
-  work: (redis: RedisConnection) => Promise<number>,
+  work: (redis: RedisConnection, link: Link) => Promise<number>,
 ): Promise<number | undefined> {
-  return await onLink(resultsLink(service), { target: 'Redis', name: 'results' }, report, work);
+  let sum: number | undefined = 0;
+  for (const link of linksOf(service)) {
+    const found = await onLink(link, RESULTS, report, async (redis) => work(redis, link));
+    sum = found === undefined || sum === undefined ? undefined : sum + found;
+  }
+  return sum;
 }
 
 /** The ids that messages name, in batches: there may be millions. */

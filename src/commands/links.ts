@@ -258,7 +258,10 @@ export function resultsLink({ redis, broker, results }: ServiceLinks): Link | un
   return results ?? redis ?? broker;
 }
 
-/** Each database of the service once. */
+/**
+ * Each database of the service once. Results of known ids are counted and removed in each of them: many
+ * apps have one URL for broker and results.
+ */
 export function linksOf({ redis, broker, results }: ServiceLinks): readonly Link[] {
   return [...new Set([redis, broker, results])].filter((link) => link !== undefined);
 }

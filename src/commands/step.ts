@@ -14,11 +14,20 @@ import { unknownFileKinds } from '../resources/coverage.ts';
 import { createJobSample } from '../resources/job-sample.ts';
 import type { JobSample } from '../resources/job-sample.ts';
 import type { SeenDatabases } from '../resources/seen-keys.ts';
+import type { Link } from './links.ts';
 import type { OpenService } from './open-services.ts';
 import { serviceKeys } from './service-keys.ts';
 import type { ServiceKeys } from './service-keys.ts';
 import { logWarning } from './step-log.ts';
 import type { Warning } from './warnings.ts';
+
+/** Results that this user may not touch. */
+export interface ForbiddenResults {
+  readonly link: Link | undefined;
+  /** What the names of the refused keys begin with. */
+  readonly start: Buffer;
+  readonly refusal: RedisError;
+}
 
 /** What went, while it goes: on an interruption it holds what was removed until then. */
 export interface WipeTally {
@@ -35,7 +44,7 @@ export interface WipeTally {
   /** Results of its jobs or tasks could not be removed. */
   leavesResults: boolean;
   /** What the keys of results begin with that this user may not touch, as latin1, and the refusal. */
-  readonly forbiddenResults: Map<string, RedisError>;
+  readonly forbiddenResults: Map<string, ForbiddenResults>;
   /** Kinds that could not be looked at, or not completely. */
   readonly unknown: Set<Kind>;
   /** Some ids of jobs that went, and what the service's prefixes matched. */

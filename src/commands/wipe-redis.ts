@@ -12,7 +12,8 @@ import { printable } from '../report/printable.ts';
 import { wipeIndexKeys } from '../resources/index-keys.ts';
 import { counted, grouped } from '../report/text.ts';
 import type { Kind } from '../report/types.ts';
-import { onLink, resultsLink, stepFailure } from './links.ts';
+import { linksOf, onLink, resultsLink, stepFailure } from './links.ts';
+import type { Link } from './links.ts';
 import { logRemoved } from './step-log.ts';
 import { naiveWarning, strangeKeyWarning, undatedWarning } from './warnings.ts';
 import { DEFAULT_ZONE } from './service-keys.ts';
@@ -138,6 +139,9 @@ export async function wipeJobs(step: StepContext): Promise<void> {
   const seen = step.seen?.redis;
   const before = { jobs: tally.jobs, results: tally.results };
   const name = service.config.name;
+  const elsewhere = linksOf(service).filter((link) => link !== service.redis);
+  const removeElsewhere = async (ids: readonly Buffer[]): Promise<number> =>
+    unlinkResults(step, elsewhere, ids);
   const done = await onLink(
     service.redis,
     { target: 'Redis', name: 'jobs' },
@@ -150,16 +154,13 @@ export async function wipeJobs(step: StepContext): Promise<void> {
           ? undefined
           : {
               starts: keys.broker.resultStarts,
-              elsewhere:
-                resultsLink(service) === service.redis
-                  ? undefined
-                  : async (ids) => unlinkResults(step, ids),
+              elsewhere: elsewhere.length === 0 ? undefined : removeElsewhere,
               failed(error) {
                 tally.leavesResults = true;
                 step.report(resultsFailure(service, error));
               },
               forbidden: (refused, refusal) => {
-                noteForbidden(step, refused, refusal);
+                noteForbidden(step, service.redis, refused, refusal);
               },
             },
         step.pace,
@@ -308,6 +309,7 @@ export async function removeResultsOf(
   if (taskIds.length + groupIds.length === 0) return;
   step.tally.results += await unlinkResults(
     step,
+    linksOf(step.service),
     taskIds.map((id) => Buffer.from(id)),
     groupIds,
   );
@@ -316,30 +318,31 @@ export async function removeResultsOf(
 /** @returns how many results went; what is kept of groups is not counted. */
 async function unlinkResults(
   step: StepContext,
+  places: readonly Link[],
   taskIds: readonly Buffer[],
   groupIds: readonly string[] = [],
 ): Promise<number> {
-  const { service, keys, tally } = step;
+  const { keys, tally } = step;
   if (keys.results === 'none') return 0;
   rememberGroups(tally, groupIds);
-  const removed = await onLink(
-    resultsLink(service),
-    { target: 'Redis', name: 'results' },
-    step.report,
-    async (redis) => {
+  const named = { target: 'Redis', name: 'results' } as const;
+  let results = 0;
+  for (const link of places) {
+    const removed = await onLink(link, named, step.report, async (redis) => {
       const forbidden: OnForbidden = (refused, refusal) => {
-        noteForbidden(step, refused, refusal);
+        noteForbidden(step, link, refused, refusal);
       };
       await redis.unlink(groupIds.flatMap(keys.broker.groupKeysOf), forbidden);
-      let results = 0;
+      let count = 0;
       for (let start = 0; start < taskIds.length; start += IDS_A_COMMAND) {
         const batch = taskIds.slice(start, start + IDS_A_COMMAND);
         const own = batch.flatMap((id) => keys.broker.resultsOf(id));
-        results += await redis.unlink(own, forbidden);
+        count += await redis.unlink(own, forbidden);
       }
-      return results;
-    },
-  );
-  tally.leavesResults ||= removed === undefined;
-  return removed ?? 0;
+      return count;
+    });
+    tally.leavesResults ||= removed === undefined;
+    results += removed ?? 0;
+  }
+  return results;
 }

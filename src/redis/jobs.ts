@@ -132,8 +132,9 @@ export interface RemovedJobs {
 
 /** The keys that go with a batch of jobs, and whom to tell when those cannot be removed. */
 export interface JobResults {
+  /** Of results that are in the database of the jobs. */
   readonly starts: readonly Buffer[];
-  /** Removes the results of these ids where they are in another database; how many. */
+  /** Removes the results of these ids in other databases; how many. */
   readonly elsewhere?: ((ids: readonly Buffer[]) => Promise<number>) | undefined;
   /** Called once; the jobs go on without their results. */
   readonly failed: (error: unknown) => void;
@@ -175,10 +176,7 @@ export async function removeJobs(
         removed = { ...removed, results: removed.results + elsewhere };
         return own;
       },
-      companions:
-        working?.elsewhere !== undefined
-          ? undefined
-          : working && { starts: working.starts, skips: startsOf },
+      companions: working && { starts: working.starts, skips: startsOf },
       companionsFailed(error) {
         working?.failed(error);
         working = undefined;

@@ -7,7 +7,7 @@ import { counted, grouped } from '../report/text.ts';
 import type { Judgement } from './judge-families.ts';
 import { familiesText, familyName } from './key-families.ts';
 import type { KnownFamily } from './key-families.ts';
-import type { OtherDatabase, OtherDatabases } from './other-databases.ts';
+import type { OtherResults, OtherDatabase, OtherDatabases } from './other-databases.ts';
 import { databaseText } from './other-databases.ts';
 import type { PrefixPart } from './prefix-parts.ts';
 import { indexKeyOf } from './related-keys.ts';
@@ -333,5 +333,21 @@ export function queuesElsewhere(
     item: `${label} (queue)`,
     reason: `Nobody declared ${queues.join(', ')} here, and ${databaseText(target)} has it: left alone`,
     hint: `in the config, services.${config.name}.celery: "broker": ${JSON.stringify(urlText(target))}${access(target)}; if that is another stack's, leave it`,
+  };
+}
+
+/** Results of the service's jobs in a database that the config does not name for them. */
+export function resultsElsewhere(
+  config: ServiceConfig,
+  label: string,
+  { target, count }: OtherResults,
+): Finding {
+  return {
+    code: 'ERESULTS',
+    severity: 'problem',
+    target: 'Redis',
+    item: `${label} (results)`,
+    reason: `${databaseText(target)} holds ${counted(count, 'result')} of its jobs: left alone`,
+    hint: `in the config, services.${config.name}.celery: "resultBackend": ${JSON.stringify(urlText(target))}${access(target)}; the jobs that tell whose these results are may be gone by then, so then with "results": "all" if no other program has results there`,
   };
 }

@@ -31,9 +31,16 @@ export interface OtherBroker {
   readonly queues: readonly string[];
 }
 
+/** A database that has results of the service's jobs. */
+export interface OtherResults {
+  readonly target: RedisTarget;
+  readonly count: number;
+}
+
 export interface OtherDatabases {
   readonly found: readonly OtherDatabase[];
   readonly brokers: readonly OtherBroker[];
+  readonly results: readonly OtherResults[];
   /** The server's other databases with keys, as far as no service of the config is there. */
   readonly unclaimed: ReadonlyMap<number, number>;
   /** Whether this user may know which databases hold keys. */
@@ -42,13 +49,15 @@ export interface OtherDatabases {
 
 /** A database of more keys is looked at in part: its share of jobs shows all the same. */
 const MOST_KEYS = 100_000;
+/** Results of so many jobs are asked for: one that is there tells. */
+const MOST_IDS = 500;
 /** More databases are named, and not looked into. */
 const MOST_DATABASES = 16;
 
 /**
  * Looks into the broker's database and into those that no service of the config uses.
  * @param redis the connection to the configured database of the jobs.
- * @param seen how many keys the prefixes match there, and whether an earlier run removed some.
+ * @param seen how many keys the prefixes match there, whether an earlier run removed some, and ids of jobs.
  * @throws RedisError of that connection, or the signal's reason.
  */
 export async function lookElsewhere(
@@ -56,13 +65,19 @@ export async function lookElsewhere(
   subject: SurveySubject & { readonly all: readonly ServiceConfig[] },
   options: {
     readonly taskIds: TaskIds;
-    readonly seen: { readonly matched: number; readonly wereHere: boolean };
+    readonly seen: {
+      readonly matched: number;
+      readonly wereHere: boolean;
+      readonly ids: ReadonlySet<string>;
+    };
   },
   signal: AbortSignal,
 ): Promise<OtherDatabases> {
   const { config, all } = subject;
   const own = config.redis;
-  if (own === undefined) return { found: [], brokers: [], unclaimed: new Map(), isKnown: true };
+  const results: OtherResults[] = [];
+  if (own === undefined)
+    return { found: [], brokers: [], results, unclaimed: new Map(), isKnown: true };
   const unclaimed = new Map<number, number>();
   const targets = new Map<string, RedisTarget>();
   const { broker } = config.celery ?? {};
@@ -82,13 +97,24 @@ export async function lookElsewhere(
   const brokers: OtherBroker[] = [];
   for (const target of [...targets.values()].slice(0, MOST_DATABASES)) {
     const isBroker = broker !== undefined && targetIdentity(target) === targetIdentity(broker);
-    const { jobs, queues } = await lookInto(target, subject, options.taskIds, signal);
+    const looked = await lookInto(target, subject, options, signal);
+    const { jobs, queues } = looked;
+    if (looked.results > 0 && !isOfService(target, config)) {
+      results.push({ target, count: looked.results });
+    }
     if (!isBroker && queues.length > 0) brokers.push({ target, queues });
     if (jobs.length === 0) continue;
     const certainty = certaintyOf(jobs, options.seen);
     found.push({ target, isBroker, jobs, certainty });
   }
-  return { found, brokers, unclaimed, isKnown: keyspace !== undefined };
+  return { found, brokers, results, unclaimed, isKnown: keyspace !== undefined };
+}
+
+/** Whether a wipe removes results there: it does in each database of the service. */
+function isOfService(target: RedisTarget, { celery }: ServiceConfig): boolean {
+  return [celery?.resultBackend, celery?.broker].some(
+    (known) => known !== undefined && targetIdentity(known) === targetIdentity(target),
+  );
 }
 
 function isSameServer(one: RedisTarget, other: RedisTarget): boolean {
@@ -160,9 +186,16 @@ function certaintyOf(
 async function lookInto(
   target: RedisTarget,
   subject: SurveySubject & { readonly all: readonly ServiceConfig[] },
-  taskIds: TaskIds,
+  {
+    taskIds,
+    seen,
+  }: { readonly taskIds: TaskIds; readonly seen: { readonly ids: ReadonlySet<string> } },
   signal: AbortSignal,
-): Promise<{ readonly jobs: readonly KnownFamily[]; readonly queues: readonly string[] }> {
+): Promise<{
+  readonly jobs: readonly KnownFamily[];
+  readonly queues: readonly string[];
+  readonly results: number;
+}> {
   let connection: RedisConnection | undefined;
   try {
     connection = await connectRedis(target, signal);
@@ -177,10 +210,12 @@ async function lookInto(
     const counts = await Promise.all(
       queues.map(async (queue) => redis.exists([broker.queue(queue), broker.binding(queue)])),
     );
-    return { jobs, queues: queues.filter((_, index) => (counts[index] ?? 0) > 0) };
+    const ids = subject.keys.results === 'none' ? [] : [...seen.ids].slice(0, MOST_IDS);
+    const results = await redis.exists(ids.flatMap((id) => broker.resultsOf(Buffer.from(id))));
+    return { jobs, queues: queues.filter((_, index) => (counts[index] ?? 0) > 0), results };
   } catch (error) {
     // It is looked into as a courtesy; its own service tells what is wrong with it.
-    if (error instanceof RedisError) return { jobs: [], queues: [] };
+    if (error instanceof RedisError) return { jobs: [], queues: [], results: 0 };
     throw error;
   } finally {
     connection?.close();

@@ -19,6 +19,7 @@ import {
   otherDatabasesNote,
   queuesElsewhere,
   relatedKeys,
+  resultsElsewhere,
   unnamedJobs,
   widePrefixes,
 } from './job-findings.ts';
@@ -107,12 +108,13 @@ export async function surveyJobs(
     const elsewhere = await lookElsewhere(
       redis,
       subject,
-      { taskIds, seen: { matched, wereHere } },
+      { taskIds, seen: { matched, wereHere, ids: seen.ids } },
       signal,
     );
     // Where jobs match here, a few jobs in another database belong to another stack.
     const found = elsewhere.found.filter((one) => matched === 0 || one.certainty === 'certain');
     findings.push(...found.map((one) => jobsElsewhere(config, label, one, matched)));
+    findings.push(...elsewhere.results.map((one) => resultsElsewhere(config, label, one)));
     const isFound = elsewhere.found.some(({ certainty }) => certainty === 'certain');
     const isHome = seen.hadTasks === true || (await isHomeOf(redis, subject));
     if (elsewhere.brokers.length > 0 && isOwnBroker(config) && !isHome && !wereHere) {

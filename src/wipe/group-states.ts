@@ -42,7 +42,8 @@ export async function wipeGroupStates(step: StepContext): Promise<void> {
   if (keys.results === 'none') return;
   const groups = seenGroups(step, step.seen);
   const done = { target: 'Redis', name: 'results' } as const;
-  await onLink(resultsLink(service), done, step.report, async (redis) => {
+  const link = resultsLink(service);
+  await onLink(link, done, step.report, async (redis) => {
     if (keys.results === 'all') {
       for (const start of keys.broker.allGroups) {
         await removeByPrefix(redis, start, step.pace, signal, groups);
@@ -51,7 +52,7 @@ export async function wipeGroupStates(step: StepContext): Promise<void> {
     }
     const { own, others } = await tellApart(step, redis, byGroup(keys, groups));
     await redis.unlink(own, (refused, refusal) => {
-      noteForbidden(step, refused, refusal);
+      noteForbidden(step, link, refused, refusal);
     });
     if (others > 0 && tally.pass === 1) {
       step.warn(
