@@ -566,8 +566,8 @@ describe.skipIf(!possible)('a worker that stops answering after its first answer
     await sleep(300);
     const tool = mutantTool(testFolder(), [
       [
-        'await takeOver(crew, broker);',
-        `await takeOver(crew, broker); (await import('node:process')).kill(${worker.pid}, 'SIGSTOP');`,
+        'await takeOverHolds(crew, broker);',
+        `await takeOverHolds(crew, broker); (await import('node:process')).kill(${worker.pid}, 'SIGSTOP');`,
       ],
     ]);
     const { code, service } = await wipeVideo(stack, [], { tool });

@@ -155,8 +155,8 @@ describe.skipIf(!possible)('a bug in the tool itself', () => {
     },
     {
       where: 'where nobody catches it',
-      find: 'await takeOver(crew, broker);',
-      bug: 'await takeOver(crew, broker); setTimeout(() => { throw new TypeError("a bug"); }, 300);',
+      find: 'await takeOverHolds(crew, broker);',
+      bug: 'await takeOverHolds(crew, broker); setTimeout(() => { throw new TypeError("a bug"); }, 300);',
     },
   ])('$where: consumers go on all the same', async ({ find, bug }) => {
     const stack = await videoStack();

@@ -378,9 +378,10 @@ describe('a server that is none', () => {
 describe.skipIf(!requireOrSkip('redis'))('a Redis', () => {
   const locked = { password: 'another-one' };
   const renamed =
-    (command: string, options: RedisOptions = {}): (() => Promise<unknown>) =>
+    (commands: string | readonly string[], options: RedisOptions = {}): (() => Promise<unknown>) =>
     async () => {
-      const redis = await redisWith({ ...options, config: [`rename-command ${command} ""`] });
+      const config = [commands].flat().map((command) => `rename-command ${command} ""`);
+      const redis = await redisWith({ ...options, config });
       return urlOf(redis.port);
     };
   const limited =
@@ -416,13 +417,13 @@ describe.skipIf(!requireOrSkip('redis'))('a Redis', () => {
       /database/i,
     ],
     ['that permits no SELECT', limited('~*', '+@all', '-select'), /select/i],
-    ['that permits no UNLINK', limited('~*', '+@all', '-unlink'), /unlink/i],
+    ['that permits no UNLINK and DEL', limited('~*', '+@all', '-unlink', '-del'), /unlink/i],
     ['that permits no SCAN', limited('~*', '+@all', '-scan'), /scan/i],
     ['that permits other keys', limited('~other:*', '+@all'), /permi/i],
     ['without AUTH', renamed('AUTH'), /ERROR/],
     ['without SELECT', renamed('SELECT', { password: PLAIN }), /ERROR/],
     ['without SCAN', renamed('SCAN', { password: PLAIN }), /ERROR/],
-    ['without UNLINK', renamed('UNLINK', { password: PLAIN }), /ERROR/],
+    ['without UNLINK and DEL', renamed(['UNLINK', 'DEL'], { password: PLAIN }), /ERROR/],
     [
       'that is no cluster',
       async () => ({

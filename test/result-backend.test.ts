@@ -115,7 +115,7 @@ describe.skipIf(!possible)('a result backend of its own', () => {
 });
 
 describe.skipIf(!possible)('results that the config does not name a place for', () => {
-  const jobs = ['one', 'two'];
+  const jobs = ['5f0c2d1e-one', '5f0c2d1e-two'];
   async function place(celery: object, database: number) {
     const stack = ownStack();
     const redis = await redisFor(stack);
@@ -126,7 +126,7 @@ describe.skipIf(!possible)('results that the config does not name a place for', 
     redis.cli('-n', String(database), 'SET', 'celery-task-meta-foreign', RESULT);
     const named = { broker: redis.url(1), queues: ['work'], ...celery };
     stack.config({ redis: redis.url(0), keyPrefix: 'job:', celery: named });
-    return { stack, left: () => keysOf(redis, database) };
+    return { stack, redis, left: () => keysOf(redis, database) };
   }
 
   test.each([
@@ -150,5 +150,13 @@ describe.skipIf(!possible)('results that the config does not name a place for', 
       expect(text).toContain('database 5');
     expect(doctor.stdout).toMatch(/"resultBackend": "redis:\/\/127\.0\.0\.1:\d+\/5"/);
     expect(left()).toHaveLength(3);
+  });
+
+  test('are another stack’s where its jobs of the same ids are', async () => {
+    const { stack, redis, left } = await place({}, 5);
+    for (const id of jobs) redis.cli('-n', '5', 'SET', `job:${id}`, '{}');
+    const { code, service } = await stack.wipe();
+    expect({ code, ...service }).toMatchObject({ code: 0, verified: true, results_removed: 0 });
+    expect(left()).toHaveLength(5);
   });
 });

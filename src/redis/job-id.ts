@@ -18,6 +18,11 @@ export function idStarts(prefix: Buffer): (key: Buffer) => readonly number[] {
   };
 }
 
+/** Whether an id names one thing alone: a short or plain number is the id of many. */
+export function isTelling(id: string): boolean {
+  return id.length >= 8 && !/^\d+$/.test(id);
+}
+
 /** The names that the key of a job with this id may have. */
 export function keysOfJob(prefix: string, id: string): readonly Buffer[] {
   const between = endsInSeparator(Buffer.from(prefix)) ? [''] : ['', ...SEPARATOR_TEXTS];

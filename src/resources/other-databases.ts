@@ -6,6 +6,8 @@ import type { ServiceConfig } from '../config/types.ts';
 import { connectRedis } from '../redis/connect.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { RedisError } from '../redis/errors.ts';
+import { isTelling, keysOfJob } from '../redis/job-id.ts';
+import { countExisting } from '../redis/jobs.ts';
 import { readKeyspace } from '../redis/keyspace.ts';
 import { targetIdentity, targetLabel } from '../redis/target.ts';
 import type { RedisTarget } from '../redis/target.ts';
@@ -210,8 +212,7 @@ async function lookInto(
     const counts = await Promise.all(
       queues.map(async (queue) => redis.exists([broker.queue(queue), broker.binding(queue)])),
     );
-    const ids = subject.keys.results === 'none' ? [] : [...seen.ids].slice(0, MOST_IDS);
-    const results = await redis.exists(ids.flatMap((id) => broker.resultsOf(Buffer.from(id))));
+    const results = await countOwnResults(redis, subject, seen.ids);
     return { jobs, queues: queues.filter((_, index) => (counts[index] ?? 0) > 0), results };
   } catch (error) {
     // It is looked into as a courtesy; its own service tells what is wrong with it.
@@ -220,6 +221,21 @@ async function lookInto(
   } finally {
     connection?.close();
   }
+}
+
+/** Results of these jobs; none where the jobs stand beside them, as in a copy of a whole stack. */
+async function countOwnResults(
+  redis: RedisConnection,
+  { config, keys }: SurveySubject,
+  jobIds: ReadonlySet<string>,
+): Promise<number> {
+  if (keys.results === 'none') return 0;
+  const ids = [...jobIds].filter(isTelling).slice(0, MOST_IDS);
+  const results = ids.flatMap((id) => keys.broker.resultsOf(Buffer.from(id)));
+  const count = await countExisting(redis, results);
+  if (count === 0) return 0;
+  const jobs = ids.flatMap((id) => config.keyPrefixes.flatMap((one) => keysOfJob(one, id)));
+  return (await countExisting(redis, jobs)) > 0 ? 0 : count;
 }
 
 /** `database 4 of 127.0.0.1:6379`. */

@@ -10,7 +10,7 @@ import type { StepContext, WipeTally } from '../commands/step.ts';
 import type { ServiceKeys } from '../commands/service-keys.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted, RedisError } from '../redis/errors.ts';
-import { keysOfJob } from '../redis/job-id.ts';
+import { isTelling, keysOfJob } from '../redis/job-id.ts';
 import { removeByPrefix } from '../redis/jobs.ts';
 import { startsWith } from '../redis/scan.ts';
 import { counted } from '../report/text.ts';
@@ -149,11 +149,6 @@ async function isOfOwnJob(
   if (jobs.some((key) => known?.has(key) === true)) return true;
   const isThere = async (): Promise<number> => (await permitted(redis.exists(jobs))) ?? 0;
   return known === undefined && (await isThere()) > 0;
-}
-
-/** A short or plain number is the id of many things. */
-function isTelling(id: string): boolean {
-  return id.length >= 8 && !/^\d+$/.test(id);
 }
 
 /** Ids of the tasks that are parts of a group, and of the task that a saved group was started by. */
