@@ -85,6 +85,27 @@ describe.skipIf(!requireOrSkip('redis'))('in-flight messages', () => {
     expect(here.cli('ZRANGE', 'svc:taken_index', '0', '-1')).toBe('tag-foreign');
   });
 
+  // [name of the hash, names of the others by their numbers, how many]
+  test.each([
+    ['media:unacked', 'media:', 20_000],
+    ['media:old:inflight', 'media:old:', 20_000],
+    ['media:17', 'media:', 3_000],
+  ])('as %s among many hashes "%s<n>" are found', async (hash, family, number) => {
+    const here = await scene();
+    here.cli(
+      'EVAL',
+      `for i = 1, ${number} do redis.call('HSET', '${family}' .. (i + 1000), 'a', 1) end`,
+      '0',
+    );
+    inFlight(here, hash, `${hash}_index`, 'own', 'media_queue');
+    const line = `services.media.celery: "unackedKey": "${hash}", "unackedIndexKey": "${hash}_index"`;
+    here.config({ queues: ['media_queue'] }, { foreignKeyPrefixes: ['media:'] });
+    const { codes, text } = await told(here);
+    expect(codes).toEqual([1, 1, false]);
+    expect(text.split(line)).toHaveLength(3);
+    expect(here.cli('HLEN', hash)).toBe('1');
+  });
+
   test('behind another global prefix are an error with the line for that', async () => {
     const here = await scene();
     here.cli('SADD', 'p:_kombu.binding.media_queue', `x${SEPARATOR}${SEPARATOR}media_queue`);

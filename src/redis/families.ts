@@ -1,5 +1,6 @@
 import type { RedisConnection } from './connect.ts';
 import { permitted } from './errors.ts';
+import { collectGivenNames } from './given-names.ts';
 import { over } from './over.ts';
 import { scanAll } from './scan.ts';
 
@@ -19,6 +20,8 @@ export interface KeyCensus {
   readonly isComplete: boolean;
   /** The most frequent first. */
   readonly families: readonly Family[];
+  /** Single keys of any family whose names are likely no ids, and others, up to 5,000. */
+  readonly givenNames: readonly Buffer[];
 }
 
 /** Enough to tell shares: SCAN's order is that of a hash. */
@@ -61,6 +64,7 @@ export async function takeCensus(
 export function openCensus(isOurs: (key: Buffer) => boolean, most = MOST_KEYS): OpenCensus {
   const families = new Map<string, OpenFamily>();
   const variants = new Map<string, Set<string>>();
+  const givenNames = collectGivenNames(ID);
   let keys = 0;
   return {
     read(batch) {
@@ -70,12 +74,14 @@ export function openCensus(isOurs: (key: Buffer) => boolean, most = MOST_KEYS): 
         keys += 1;
         const text = key.toString('latin1');
         count(families, prefixFor(text, variants), text, key);
+        givenNames.read(text);
       }
     },
     isFull: () => keys >= most,
     end: () => ({
       keys,
       isComplete: keys < most,
+      givenNames: givenNames.end(),
       families: [...merged(families, variants)]
         .map(([prefix, { count: number, samples }]) => ({
           ...{ count: number, samples: samples.map(({ key }) => key) },
@@ -200,7 +206,7 @@ function firstPart(prefix: string): string {
   return at < 0 ? prefix : prefix.slice(0, at + 1);
 }
 
-/** How many keys of each type a few of them are of. @throws RedisError. */
+/** Some thousands of keys by their types. @throws RedisError. */
 export async function typesOf(
   redis: RedisConnection,
   keys: readonly Buffer[],
@@ -212,7 +218,9 @@ export async function typesOf(
   for (const [index, type] of types.entries()) {
     // Gone since, or not for this user's eyes.
     if (type === 'none') continue;
-    byType.set(type, [...(byType.get(type) ?? []), keys[index] as Buffer]);
+    const ofType = byType.get(type) ?? [];
+    byType.set(type, ofType);
+    ofType.push(keys[index] as Buffer);
   }
   return byType;
 }

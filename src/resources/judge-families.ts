@@ -19,6 +19,7 @@ export interface Judgement {
   readonly isComplete: boolean;
   /** The most frequent first. */
   readonly families: readonly KnownFamily[];
+  readonly givenNames: KeyCensus['givenNames'];
 }
 
 /** Some ids of tasks that wait in the queues of a service. */
@@ -85,6 +86,7 @@ export async function judgeFamilies(
   return {
     keys: census.keys,
     isComplete: census.isComplete,
+    givenNames: census.givenNames,
     families: known.map((family, index) => ({
       ...family,
       claimants: claimants[index] ?? [],

@@ -76,8 +76,8 @@ export async function surveyService(
     },
   );
   const isHere = service.redis === service.broker;
-  const families = isHere ? (survey?.judgement?.families ?? []) : undefined;
-  const queues = await queueFindings(service, { ...seen, families }, { report, keys }, signal);
+  const singled = isHere ? singledOut(survey?.judgement) : undefined;
+  const queues = await queueFindings(service, { ...seen, singled }, { report, keys }, signal);
   if (survey !== undefined) {
     const broadcast = await broadcastFindings(service, survey, seen.ids, report);
     return { ...survey, findings: [...survey.findings, ...queues, ...broadcast] };
@@ -106,8 +106,8 @@ async function broadcastFindings(
 export async function queueFindings(
   service: OpenService,
   seen: Pick<SeenJobs, 'ids' | 'hadTasks'> & {
-    /** Of all keys of the broker's database; undefined: not looked at yet. */
-    readonly families?: readonly Pick<Family, 'samples'>[] | undefined;
+    /** Keys of the broker's database that are worth a look; undefined: not known yet. */
+    readonly singled?: readonly Buffer[] | undefined;
   },
   {
     report,
@@ -135,25 +135,38 @@ export async function queueFindings(
     };
     const keys = serviceKeys(service);
     const subject = { config, keys };
-    const families = seen.families ?? (await familiesBeside(broker, keys, signal));
+    const singled = seen.singled ?? (await singledBeside(broker, keys, signal));
     return [
       ...(await surveyQueues(broker, subject, known, signal)),
-      ...(await surveyUnacked(broker, subject, keys.scope, families, signal)),
+      ...(await surveyUnacked(broker, subject, keys.scope, singled, signal)),
     ];
   });
   return found ?? [];
 }
 
-/** The families of the broker's database, where it holds anything but what is known there by name. */
-async function familiesBeside(
+/** Of every family some, and those whose names are likely given. */
+function singledOut(
+  census:
+    | {
+        readonly families: readonly Pick<Family, 'samples'>[];
+        readonly givenNames: readonly Buffer[];
+      }
+    | undefined,
+): readonly Buffer[] {
+  if (census === undefined) return [];
+  return [...census.families.flatMap(({ samples }) => samples), ...census.givenNames];
+}
+
+/** Keys of the broker's database, where it holds anything but what is known there by name. */
+async function singledBeside(
   broker: RedisConnection,
   keys: ServiceKeys,
   signal: AbortSignal,
-): Promise<readonly Pick<Family, 'samples'>[]> {
+): Promise<readonly Buffer[]> {
   if (keys.queues.length === 0) return [];
   const size = await databaseSize(broker);
   if (size !== undefined && size <= (await countKnown(broker, keys))) return [];
-  return (await takeCensus(broker, keys.isLock, signal)).families;
+  return singledOut(await takeCensus(broker, keys.isLock, signal));
 }
 
 /** A queue that is declared while a run goes on is found by the next one. */

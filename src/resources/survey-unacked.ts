@@ -12,35 +12,34 @@ import type { Finding } from '../model/finding.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import { typesOf } from '../redis/families.ts';
-import type { Family } from '../redis/families.ts';
 import { printable } from '../report/printable.ts';
 import { counted } from '../report/text.ts';
 import type { SubjectKeys } from './key-families.ts';
 
 /** So many messages are counted. */
 const MOST_MESSAGES = 100;
+/** So many keys are asked for at a time. */
+const AT_ONCE = 500;
 
 /**
- * @param families of all keys of the broker's database; the samples of each are looked at.
+ * @param singled keys of the broker's database that are worth a look.
  * @throws RedisError, or the signal's reason.
  */
 export async function surveyUnacked(
   broker: RedisConnection,
   { config, keys }: { readonly config: ServiceConfig; readonly keys: SubjectKeys },
   scope: QueueScope,
-  families: readonly Pick<Family, 'samples'>[],
+  singled: readonly Buffer[],
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   if (scope.own.length === 0) return [];
   const own = [keys.broker.unacked, keys.broker.unackedIndex];
-  const samples = families
-    .flatMap((family) => family.samples)
-    .filter((key) => !own.some((name) => name.equals(key)));
-  const types = await typesOf(broker, samples);
+  const once = new Map(singled.map((key) => [key.toString('latin1'), key]));
+  for (const name of own) once.delete(name.toString('latin1'));
+  const { hashes, sets } = await lookAt(broker, [...once.values()], signal);
   const findings: Finding[] = [];
-  for (const key of types.get('hash') ?? []) {
+  for (const key of hashes) {
     signal.throwIfAborted();
-    if (!(await hasMessages(broker, key))) continue;
     const tags: Buffer[] = [];
     const names = { ...keys.broker, unacked: key };
     for await (const { deliveryTags } of scanInFlight(broker, scope, names, signal)) {
@@ -49,11 +48,30 @@ export async function surveyUnacked(
     }
     const [tag] = tags;
     if (tag === undefined) continue;
-    const index = await indexOf(broker, types.get('zset') ?? [], tag);
+    const index = await indexOf(broker, sets, tag);
     const front = await frontOf(broker, keys, key);
     findings.push(otherUnacked(config, broker.label, { key, index, count: tags.length, front }));
   }
   return findings;
+}
+
+/** Hashes of messages, and sorted sets. */
+async function lookAt(
+  broker: RedisConnection,
+  keys: readonly Buffer[],
+  signal: AbortSignal,
+): Promise<{ readonly hashes: readonly Buffer[]; readonly sets: readonly Buffer[] }> {
+  const hashes: Buffer[] = [];
+  const sets: Buffer[] = [];
+  for (let start = 0; start < keys.length; start += AT_ONCE) {
+    signal.throwIfAborted();
+    const types = await typesOf(broker, keys.slice(start, start + AT_ONCE));
+    sets.push(...(types.get('zset') ?? []));
+    const some = types.get('hash') ?? [];
+    const areMessages = await Promise.all(some.map(async (key) => hasMessages(broker, key)));
+    hashes.push(...some.filter((_, index) => areMessages[index]));
+  }
+  return { hashes, sets };
 }
 
 /** Whether the values look like kombu's `[message, exchange, routing_key]`, by the first of them. */
