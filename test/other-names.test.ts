@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { fakeWorker, honest } from './support/fake-worker.ts';
+import { fakeWorker, honest, taskInfo } from './support/fake-worker.ts';
 import { ownStack, redisFor, type OwnStack } from './support/own-config.ts';
 import type { TestRedis } from './support/redis.ts';
 import { requireOrSkip } from './support/requirements.ts';
@@ -40,11 +40,15 @@ function inFlight({ cli }: Scene, hash: string, index: string, id: string, queue
 }
 
 /** A worker that consumes a queue, as far as Redis and remote control show it. */
-async function workerOn({ cli, redis }: Scene, queue: string): Promise<void> {
+async function workerOn(
+  { cli, redis }: Scene,
+  queue: string,
+  tasks: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
   const name = 'w@h';
   cli('SADD', '_kombu.binding.celery.pidbox', `${SEPARATOR}${SEPARATOR}${name}.celery.pidbox`);
   cli('SADD', `_kombu.binding.${queue}`, `${queue}${SEPARATOR}${SEPARATOR}${queue}`);
-  const says = honest(queue);
+  const says = honest(queue, tasks);
   await fakeWorker({ port: redis.port, db: DB }, (control) => [[name, says(control)]]);
 }
 
@@ -173,6 +177,55 @@ describe.skipIf(!requireOrSkip('redis'))('a queue that is consumed here', () => 
     here.cli('SADD', '_kombu.binding.own_queue', `own_queue${SEPARATOR}${SEPARATOR}own_queue`);
     here.config({ queues: ['own_queue'] });
     expect((await told(here)).codes).toEqual([0, 0, true]);
+  });
+
+  describe('while the service’s own queue is known here too', () => {
+    const task = taskInfo('17', 'used_queue');
+    const BOTH = '"celery": { "queues": ["own_queue","used_queue"] }';
+
+    async function besideOwnQueue(tasks: Readonly<Record<string, unknown>>): Promise<Scene> {
+      const here = await scene();
+      await workerOn(here, 'used_queue', tasks);
+      here.cli('SADD', '_kombu.binding.own_queue', `own_queue${SEPARATOR}${SEPARATOR}own_queue`);
+      here.config({ queues: ['own_queue'] });
+      return here;
+    }
+
+    test.each([
+      ['running', { active: [task] }],
+      ['reserved', { reserved: [task] }],
+      ['scheduled', { scheduled: [{ eta: '2100-01-01T00:00:00', request: task }] }],
+    ])('a worker’s %s task of a job is an error with the config line', async (_, tasks) => {
+      const here = await besideOwnQueue(tasks);
+      here.cli('SET', 'job:17', '{"id": "17", "status": "running"}');
+      const { codes, text } = await told(here);
+      expect(codes).toEqual([1, 1, false]);
+      expect(text).toContain(BOTH);
+      expect(text).toContain('"used_queue" has tasks with ids of its jobs');
+      expect(here.cli('EXISTS', 'job:17')).toBe('0');
+    });
+
+    test('plan finds it too, and the config may say that the queue is another program’s', async () => {
+      const here = await besideOwnQueue({ active: [task] });
+      here.cli('SET', 'job:17', '{"id": "17", "status": "running"}');
+      expect((await here.stack.run(['media', '--dry-run'])).code).toBe(1);
+      here.config({ queues: ['own_queue'] }, { foreignKeyPrefixes: ['used_queue'] });
+      expect((await told(here)).codes).toEqual([0, 0, true]);
+    });
+
+    test('a task is found among more jobs than are remembered', async () => {
+      const here = await besideOwnQueue({ active: [task] });
+      here.cli('EVAL', "for i = 1, 1e5 do redis.call('SET', 'job:' .. i, '{}') end", '0');
+      const { code, service } = await here.stack.wipe();
+      expect({ code, jobs: service['jobs_removed'] }).toEqual({ code: 1, jobs: 100_000 });
+      expect(service['errors']).toEqual([expect.stringContaining('"used_queue" has tasks')]);
+    });
+
+    test('a neighbour’s tasks are no error', async () => {
+      const here = await besideOwnQueue({ active: [task] });
+      here.cli('SET', 'job:18', '{"id": "18", "status": "done"}');
+      expect((await told(here)).codes).toEqual([0, 0, true]);
+    });
   });
 
   test('is found without the kind jobs as well', async () => {

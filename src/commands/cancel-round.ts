@@ -123,7 +123,10 @@ async function revokeUntilGone(
 /** Workers say that they have these tasks. */
 function noteNamed(crew: Crew, workers: readonly Pick<OwnWorker, 'tasks' | 'revoked'>[]): void {
   for (const { tasks, revoked } of workers) {
-    for (const { id } of [...tasks, ...revoked]) crew.named.add(id);
+    for (const { id } of [...tasks, ...revoked]) {
+      crew.named.add(id);
+      crew.step.tally.sample.watch(id);
+    }
   }
 }
 

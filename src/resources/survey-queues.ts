@@ -1,10 +1,8 @@
 /**
  * Task queues of the database that no service of the config names: messages in them stay, and run when
- * their worker comes back. Reads only.
+ * their worker comes back; tasks of them that a worker has go on. Reads only.
  */
 import { scanInFlight } from '../celery/in-flight.ts';
-import type { BrokerKeys } from '../celery/keys.ts';
-import { lookAtWorkers } from '../celery/look.ts';
 import { peekQueue } from '../celery/queue.ts';
 import { scopeOf } from '../celery/scope.ts';
 import type { ServiceConfig } from '../config/types.ts';
@@ -15,6 +13,7 @@ import { permitted } from '../redis/errors.ts';
 import { counted } from '../report/text.ts';
 import type { SubjectKeys } from './key-families.ts';
 import { isBroadcastQueue } from './other-programs.ts';
+import { askForWorkerQueues, NO_WORKER_QUEUES } from './worker-queues.ts';
 
 /** So many queues are looked into, and so many messages of each. */
 const MOST_QUEUES = 50;
@@ -23,7 +22,7 @@ const MOST_MESSAGES = 100;
 /**
  * @param declared every task queue that somebody declared there.
  * @param neighbours the other services with queues in this database.
- * @param isJob whether an id is that of a job of this service, removed or there.
+ * @param hasJob whether one of these ids is that of a job of this service, removed or there.
  * @throws RedisError, or the signal's reason.
  */
 export async function surveyQueues(
@@ -32,7 +31,7 @@ export async function surveyQueues(
   known: {
     readonly declared: ReadonlySet<string>;
     readonly neighbours: readonly ServiceConfig[];
-    readonly isJob: (id: string) => boolean;
+    readonly hasJob: (ids: readonly string[]) => Promise<boolean>;
     /** This run has removed messages of the service's queues. */
     readonly hadTasks: boolean;
     /** Of the broker; undefined where Celery can have no workers. */
@@ -50,19 +49,26 @@ export async function surveyQueues(
   const unnamed = [...known.declared].filter(
     (queue) => !named.has(queue) && !isForeign(queue) && !isBroadcastQueue(queue),
   );
-  const serving =
-    unnamed.length > 0 && (await isLost(broker, keys, known))
-      ? await consumedQueues(broker, keys.broker, known.db, signal)
-      : undefined;
+  if (unnamed.length === 0) return [];
+  const isAnyOther = await isLost(broker, keys, known);
+  // Whose a task is, its id tells by the jobs.
+  const { isConsumed, tasks } =
+    known.db !== undefined && (isAnyOther || config.keyPrefixes.length > 0)
+      ? await askForWorkerQueues(broker, keys.broker, known.db, signal)
+      : NO_WORKER_QUEUES;
+  const atWorkers = unnamed.filter((queue) => tasks.has(queue));
   const findings: Finding[] = [];
-  for (const queue of unnamed.slice(0, MOST_QUEUES)) {
+  for (const queue of new Set([...unnamed.slice(0, MOST_QUEUES), ...atWorkers])) {
     const waiting = await peekQueue(broker, keys.broker.queue(queue), MOST_MESSAGES);
     const taken = await firstInFlight(broker, keys, queue, signal);
     const ids = [...waiting.taskIds, ...taken];
-    if (serving !== undefined && (ids.length > 0 || serving(queue))) {
-      findings.push(otherQueue(config, broker.label, queue, { ids, isConsumed: serving(queue) }));
-    } else if (ids.length > 0) {
-      findings.push(unnamedQueue(config, broker.label, queue, ids, ids.some(known.isJob)));
+    const isAtWorker = await known.hasJob([...(tasks.get(queue) ?? [])]);
+    const held = { ids, isConsumed: isConsumed(queue), isAtWorker };
+    if (isAnyOther && (ids.length > 0 || held.isConsumed || isAtWorker)) {
+      findings.push(otherQueue(config, broker.label, queue, held));
+    } else if (ids.length > 0 || isAtWorker) {
+      const isOwn = isAtWorker || (await known.hasJob(ids));
+      findings.push(unnamedQueue(config, broker.label, queue, { ...held, isOwn }));
     }
   }
   return findings;
@@ -77,29 +83,6 @@ async function isLost(
   if (hadTasks || queues.some((queue) => declared.has(queue))) return false;
   const lists = queues.map(names.queue);
   return lists.length === 0 || ((await permitted(broker.exists(lists))) ?? 0) === 0;
-}
-
-/**
- * Whether a worker of the database consumes a queue, by what the workers say. Where a consumer does not
- * say what it consumes, it may be any.
- */
-async function consumedQueues(
-  broker: RedisConnection,
-  names: BrokerKeys,
-  db: number | undefined,
-  signal: AbortSignal,
-): Promise<(queue: string) => boolean> {
-  if (db === undefined) return () => false;
-  const { enquiry, mailbox, withoutRemoteControl } = await lookAtWorkers(
-    ...([broker, names, db, signal] as const),
-  );
-  await mailbox?.close();
-  const workers = enquiry?.workers() ?? [];
-  const consumed = new Set(workers.flatMap(({ queues }) => queues ?? []));
-  const isUnknown =
-    withoutRemoteControl.celery + (enquiry?.silent() ?? 0) > 0 ||
-    workers.some(({ queues }) => queues === undefined);
-  return (queue) => isUnknown || consumed.has(queue);
 }
 
 async function firstInFlight(
@@ -117,17 +100,29 @@ async function firstInFlight(
   return (await permitted(first())) ?? [];
 }
 
+/** What is known of a queue that no service names. */
+interface Held {
+  /** Of its messages. */
+  readonly ids: readonly string[];
+  readonly isConsumed: boolean;
+  /** A worker has tasks of it with ids of jobs of the service. */
+  readonly isAtWorker: boolean;
+}
+
+const AT_WORKER = 'has tasks with ids of its jobs at a worker, which may write them again';
+
 /** Another queue works here, and none of the service's: its name in the config may be wrong. */
 function otherQueue(
   { name, celery }: ServiceConfig,
   label: string,
   queue: string,
-  { ids, isConsumed }: { readonly ids: readonly string[]; readonly isConsumed: boolean },
+  held: Held,
 ): Finding {
   const queues = celery?.queues ?? [];
   const does = [
-    ...(isConsumed ? ['is consumed here'] : []),
-    ...(ids.length > 0 ? [`holds ${messagesText(ids)}`] : []),
+    ...(held.isConsumed ? ['is consumed here'] : []),
+    ...(held.ids.length > 0 ? [`holds ${messagesText(held.ids)}`] : []),
+    ...(held.isAtWorker ? [AT_WORKER] : []),
   ].join(' and ');
   const own =
     queues.length === 0
@@ -153,21 +148,23 @@ function unnamedQueue(
   { name, celery }: ServiceConfig,
   label: string,
   queue: string,
-  ids: readonly string[],
-  isOwn: boolean,
+  { ids, isAtWorker, isOwn }: Held & { readonly isOwn: boolean },
 ): Finding {
   const queues = celery?.queues ?? [];
   const isMisspelt = queues.length === 1 && nearestWord(queue, queues) !== undefined;
   const value = JSON.stringify(isMisspelt ? [queue] : [...queues, queue]);
   const many = messagesText(ids);
+  const does = isAtWorker
+    ? `${AT_WORKER}, and the config does not name it`
+    : isOwn
+      ? `holds ${many} with ids of its jobs, and the config does not name it`
+      : `holds ${many}, and no service of the config names it`;
   return {
     code: 'EQUEUE',
     severity: isOwn ? 'problem' : 'warning',
     target: 'Celery',
     item: `${label} (queue)`,
-    reason: isOwn
-      ? `the queue "${queue}" holds ${many} with ids of its jobs, and the config does not name it: left alone`
-      : `the queue "${queue}" holds ${many}, and no service of the config names it: left alone`,
+    reason: `the queue "${queue}" ${does}: left alone`,
     hint: `in the config, services.${name}: "celery": { "queues": ${value} } if it is its queue; if it is another program's: "foreignKeyPrefixes": ${JSON.stringify([queue])}`,
   };
 }

@@ -8,6 +8,8 @@ import type { ServiceConfig } from '../config/types.ts';
 import type { Finding } from '../model/finding.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
+import { keysOfJob } from '../redis/job-id.ts';
+import { countExisting } from '../redis/jobs.ts';
 import type { JobKeys } from '../redis/jobs.ts';
 import { databaseSize, takeCensus } from '../redis/families.ts';
 import type { Family } from '../redis/families.ts';
@@ -129,7 +131,8 @@ export async function queueFindings(
     const known = {
       declared,
       neighbours: neighboursIn(target, config, all),
-      isJob: (id: string) => seen.ids.has(id),
+      hasJob: async (ids: readonly string[]) =>
+        ids.some((id) => seen.ids.has(id)) || (await hasJobKey(service, ids, report)),
       hadTasks: seen.hadTasks === true,
       db: target.kind === 'cluster' ? undefined : target.db,
     };
@@ -142,6 +145,20 @@ export async function queueFindings(
     ];
   });
   return found ?? [];
+}
+
+/** Whether a job key with one of these ids is there now. */
+async function hasJobKey(
+  { config, redis: link }: OpenService,
+  ids: readonly string[],
+  report: (failure: Failure) => void,
+): Promise<boolean> {
+  const keys = ids.flatMap((id) => config.keyPrefixes.flatMap((prefix) => keysOfJob(prefix, id)));
+  if (keys.length === 0) return false;
+  const count = await onLink(link, { target: 'Redis', name: 'jobs' }, report, async (redis) =>
+    permitted(countExisting(redis, keys)),
+  );
+  return (count ?? 0) > 0;
 }
 
 /** Of every family some, and those whose names are likely given. */
