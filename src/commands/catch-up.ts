@@ -164,7 +164,8 @@ export function reportStragglers(crew: Crew): boolean {
   if (surplus.size > 0) step.report(surplusRepliesFailure(surplus));
   for (const worker of new Set(unproven.map((task) => task.worker))) {
     const tasks = unproven.filter((task) => task.worker === worker);
-    step.report(unprovenTasksFailure(worker, tasks));
+    const copies = look.enquiry.workers().find(({ name }) => name === worker)?.copies ?? 1;
+    step.report(unprovenTasksFailure(worker, tasks, copies));
   }
   if (stubborn.length > 0) step.report(stubbornTasksFailure(stubborn));
   const revoked = crew.revocations.mostAtOneWorker();

@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest';
 import { NO_WORKERS } from '../report/types.ts';
 import {
+  noRemoteControlWarning,
   notRestartedFailure,
   scheduledTasksFailure,
   silentWorkersFailure,
+  unprovenTasksFailure,
+  withoutRemoteControlFailure,
 } from './worker-warnings.ts';
+import type { Link } from './links.ts';
 import { workersWarnings } from './worker-warnings.ts';
 import type { OpenService } from './open-services.ts';
 
@@ -75,4 +79,20 @@ test.each([
   [['one@host', 'dead@host'], 1, 'worker one@host or dead@host'],
 ])('who does not answer, of %j', (names, count, item) => {
   expect(silentWorkersFailure(names, count, new Set()).item).toBe(item);
+});
+
+test('two workers of one name are called that, with the remedy', () => {
+  const task = { id: 'one', state: 'active' } as unknown as Parameters<
+    typeof unprovenTasksFailure
+  >[1][number];
+  const twins = unprovenTasksFailure('w@h', [task], 2);
+  expect(twins.reason).toContain('2 workers answer by this name');
+  expect(twins.hint).toContain('-n <name>@%h');
+  expect(unprovenTasksFailure('w@h', [task], 1).reason).not.toContain('by this name');
+});
+
+test('a consumer that cannot be asked may be no worker', () => {
+  const link = { label: 'r:1/0' } as Link;
+  expect(noRemoteControlWarning(link, 1)).toContain('rpc://');
+  expect(withoutRemoteControlFailure(link, 1).hint).toContain('rpc://');
 });

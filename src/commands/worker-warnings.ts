@@ -15,6 +15,10 @@ import type { ServiceKeys } from './service-keys.ts';
 
 const WRITES_AGAIN = 'its job, result and file are written again when it ends';
 
+/** Redis does not tell which list a client waits for. */
+const NO_CONTROL_ADVICE =
+  'a worker: stop it before the wipe and start it afterwards, or set worker_enable_remote_control; it may be a client that waits for rpc:// results, or another program that waits for a list, as well: run again when that does not wait';
+
 export function cannotAskWarning(link: Link, keys: ServiceKeys, trouble: string): string {
   const channel = keys.broker.mailbox(databaseOf(link.target)).toString();
   const bindings = printable(keys.broker.binding(keys.broker.replyExchange));
@@ -23,7 +27,7 @@ export function cannotAskWarning(link: Link, keys: ServiceKeys, trouble: string)
 
 /** @param consumers those that do not listen. */
 export function noRemoteControlWarning(link: Link, consumers: number): string {
-  return `Celery: ${counted(consumers, 'consumer')} on ${link.label} ${consumers === 1 ? 'does' : 'do'} not listen to remote control: if a task runs there now, ${WRITES_AGAIN}; stop the workers, or set worker_enable_remote_control`;
+  return `Celery: ${counted(consumers, 'consumer')} on ${link.label} ${consumers === 1 ? 'does' : 'do'} not listen to remote control: if a task runs there now, ${WRITES_AGAIN}; ${NO_CONTROL_ADVICE}`;
 }
 
 /** Of a look before a wipe, or of `stats`. */
@@ -89,8 +93,24 @@ export function leftRunningFailure(
   };
 }
 
-/** Tasks that a worker names as the service's while something else says that they are not. */
-export function unprovenTasksFailure(worker: string, tasks: readonly WorkersTask[]): Failure {
+/**
+ * Tasks that a worker names as the service's while something else says that they are not.
+ * @param copies how many answered by that name.
+ */
+export function unprovenTasksFailure(
+  worker: string,
+  tasks: readonly WorkersTask[],
+  copies: number,
+): Failure {
+  if (copies > 1) {
+    return {
+      target: 'Celery',
+      item: `worker ${worker} (unproven)`,
+      code: 'EUNPROVEN',
+      reason: `${copies} workers answer by this name, so nobody can tell whose the ${counted(tasks.length, 'task')} are (${firstIds(tasks)}): not cancelled; each may write again`,
+      hint: 'start each worker with a name of its own (celery worker -n <name>@%h), and run again; where there is only one, see who may write to this Redis',
+    };
+  }
   return {
     target: 'Celery',
     item: `worker ${worker} (unproven)`,
@@ -207,7 +227,7 @@ export function withoutRemoteControlFailure(link: Link, consumers: number): Fail
     item: `${counted(consumers, 'consumer')} on ${link.label}`,
     code: 'ENOCONTROL',
     reason: `${consumers === 1 ? 'Does' : 'Do'} not listen to remote control, and so cannot be asked or stopped: if a task runs there now, ${WRITES_AGAIN}`,
-    hint: 'stop the workers before the wipe and start them afterwards, or set worker_enable_remote_control',
+    hint: NO_CONTROL_ADVICE,
   };
 }
 
