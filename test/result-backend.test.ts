@@ -160,3 +160,50 @@ describe.skipIf(!possible)('results that the config does not name a place for', 
     expect(left()).toHaveLength(5);
   });
 });
+
+describe.skipIf(!possible)('results behind a prefix that the config does not have', () => {
+  const ids = Array.from({ length: 30 }, (_, index) => `5f0c2d1e-${100 + index}`);
+  async function stackBehind(front: string, config: object = {}) {
+    const stack = ownStack();
+    const redis = await redisFor(stack);
+    const celery = { queues: ['work'] };
+    stack.config({ redis: redis.url(0), keyPrefix: 'job:', celery, ...config });
+    const names = ids.flatMap((id) => [`job:${id}`, `${front}celery-task-meta-${id}`]);
+    // So many that a few samples show none of the service's.
+    for (const id of ids)
+      for (const more of 'abc') names.push(`${front}celery-task-meta-${id}${more}`);
+    redis.cli('MSET', ...names.flatMap((name) => [name, RESULT]));
+    return { stack, left: () => keysOf(redis, 0).filter((key) => !key.startsWith('job:')).length };
+  }
+
+  test.each([
+    ['rp:', 'rp:'],
+    ['rp_', 'rp'],
+    ['rp:_', 'rp:'],
+  ])('are an error with the config line: %s', async (front, line) => {
+    const { stack, left } = await stackBehind(front);
+    const doctor = await stack.run(['doctor', 'media']);
+    expect(doctor.code).toBe(1);
+    const plan = await stack.plan();
+    const { code, service } = await stack.wipe();
+    expect({ code, ...service }).toMatchObject({ code: 1, verified: false, jobs_removed: 30 });
+    for (const text of [
+      doctor.stdout,
+      JSON.stringify(plan).replaceAll('\\', ''),
+      String(service['errors']),
+    ])
+      expect(text).toContain(`30 results or more of its jobs stand behind "${front}"`);
+    expect(doctor.stdout.replaceAll(/\s+/g, ' ')).toContain(`"resultKeyPrefix": "${line}"`);
+    expect(left()).toBe(120);
+  });
+
+  test.each<[string, object]>([
+    ['they are said to be another’s', { foreignKeyPrefixes: ['rp:'] }],
+    ['results are none of the service’s', { celery: { queues: ['work'], results: 'none' } }],
+  ])('are no error where %s', async (_, config) => {
+    const { stack, left } = await stackBehind('rp:', config);
+    const { code, service } = await stack.wipe();
+    expect({ code, ...service }).toMatchObject({ code: 0, verified: true, jobs_removed: 30 });
+    expect(left()).toBe(120);
+  });
+});

@@ -10,7 +10,8 @@ import { patternOfKey, topicTest } from './topic.ts';
 /** kombu's default separator between a queue and its priority, and inside a binding. */
 export const SEPARATOR = '\x06\x16';
 
-const RESULT = 'celery-task-meta-';
+/** The id of the task follows. */
+export const RESULT = 'celery-task-meta-';
 const GROUP = 'celery-taskset-meta-';
 const CHORD = 'chord-unlock-';
 /** What the result backend sets behind a group's id: parts, counter, size (celery/backends/redis.py). */

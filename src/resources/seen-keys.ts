@@ -23,6 +23,7 @@ import type { Link, Step } from '../commands/links.ts';
 import type { OpenService } from '../commands/open-services.ts';
 import { indexKeyCollector } from './index-keys.ts';
 import { neighboursIn } from './key-families.ts';
+import { collectStrayFronts } from './stray-results.ts';
 import { subjectOf } from './survey-subject.ts';
 import type { OpenSubject } from './survey-subject.ts';
 
@@ -46,6 +47,8 @@ export interface SeenKeys {
   /** Keys that are called like lists of replies. */
   readonly replyLists: KeyNames | undefined;
   readonly census: KeyCensus | undefined;
+  /** Told with the census: what stands before results without being in the config. */
+  readonly strayFronts: readonly Buffer[] | undefined;
 }
 
 /** Of the databases of a service; the same for both where they are one. */
@@ -64,6 +67,7 @@ export const NOTHING_SEEN: SeenKeys = {
   groups: undefined,
   replyLists: undefined,
   census: undefined,
+  strayFronts: undefined,
 };
 
 /**
@@ -149,11 +153,13 @@ async function seeDatabase(
     wanted.census !== 'none' && link === service.redis && wanted.kinds.includes('jobs')
       ? censusReader(subject, readers, wanted.census)
       : undefined;
+  const strays = census === undefined ? undefined : collectStrayFronts(subject);
   // The census comes last: what the others keep is not told twice.
   const all: readonly (KeyReader | undefined)[] = [
     ...[readers.jobs, readers.queueLists, readers.bindings, readers.indexKeys, readers.results],
     readers.replyLists,
     readers.groups,
+    strays && { patterns: undefined, read: strays.read },
     census,
   ];
   const isRead = await readKeysTogether(
@@ -176,6 +182,7 @@ async function seeDatabase(
     replyLists: names(readers.replyLists),
     groups: names(readers.groups),
     census: census?.end(),
+    strayFronts: strays?.list(),
   };
 }
 

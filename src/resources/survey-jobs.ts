@@ -31,6 +31,7 @@ import { lookElsewhere } from './other-databases.ts';
 import type { PrefixPart } from './prefix-parts.ts';
 import { findRelatedKeys } from './related-keys.ts';
 import type { SeenKeys } from './seen-keys.ts';
+import { collectStrayFronts, strayResults } from './stray-results.ts';
 
 /** What whoever asks has seen of the jobs. */
 export interface SeenJobs {
@@ -140,17 +141,39 @@ export async function surveyJobs(
       if (strange !== undefined) findings.push(strange);
     }
   }
-  findings.push(...alikeResults(subject, label, judgement, seen.ids));
+  const strays = options.keys?.strayFronts ?? straysIn(subject, judgement);
+  findings.push(...(await strayResults(redis, subject, strays, seen.ids)));
+  findings.push(...(await besideJobs(redis, subject, judgement, seen.ids)));
+  return { findings, judgement };
+}
+
+/** Found among the samples of families: no pass has shown every name. */
+function straysIn(subject: SurveySubject, judgement: Judgement | undefined): readonly Buffer[] {
+  const fronts = collectStrayFronts(subject);
+  for (const { samples } of judgement?.families ?? []) fronts.read(samples);
+  return fronts.list();
+}
+
+/** What looks as if it belonged to the jobs, and stays. */
+async function besideJobs(
+  redis: RedisConnection,
+  subject: SurveySubject,
+  judgement: Judgement | undefined,
+  jobIds: ReadonlySet<string>,
+): Promise<readonly Finding[]> {
+  const { config } = subject;
+  const { label } = redis;
+  const findings = [...alikeResults(subject, label, judgement, jobIds)];
   const fronts = foreignFronts(judgement?.families ?? [], config.celery?.globalKeyPrefix ?? '');
   findings.push(...globalKeyPrefixes(config, label, fronts));
   if (judgement !== undefined && config.jobKeys === 'named') {
     const isCelerys = ({ prefix }: KnownFamily): boolean =>
       [...fronts.keys()].some((front) => prefix.startsWith(front));
     const families = judgement.families.filter((family) => !isCelerys(family));
-    const related = await findRelatedKeys(redis, config, families, seen.ids);
+    const related = await findRelatedKeys(redis, config, families, jobIds);
     findings.push(...relatedKeys(config, label, related));
   }
-  return { findings, judgement };
+  return findings;
 }
 
 /** Jobs of the service by all that can be seen, which its prefixes do not match. */
