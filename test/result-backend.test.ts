@@ -102,6 +102,17 @@ describe.skipIf(!possible)('a result backend of its own', () => {
     expect({ code, ...report }).toMatchObject({ code: 1, verified: false });
   });
 
+  test('that does not answer is named with its setting', async () => {
+    const { stack, service } = await scene();
+    stack.config(service({ resultBackend: 'redis://127.0.0.1:1/5' }));
+    const doctor = await stack.run(['doctor', 'media']);
+    expect(doctor.code).toBe(1);
+    expect(doctor.stdout.replaceAll(/\s+/g, ' ')).toContain(
+      'correct `celery.resultBackend` of this',
+    );
+    expect(doctor.stdout).not.toContain('`redis` of this');
+  });
+
   test('that another service has its jobs in forbids results "all"', async () => {
     const { stack, backend, service } = await scene();
     stack.configAll({

@@ -15,6 +15,8 @@ import type { Warning } from './warnings.ts';
 export interface Link {
   readonly target: RedisTarget;
   readonly failureTarget: 'Redis' | 'Celery';
+  /** Where the config names it, as far as `failureTarget` does not tell. */
+  readonly setting?: 'celery.resultBackend' | undefined;
   readonly label: string;
   connection: RedisConnection | undefined;
   /** Why it was lost, where the step that lost it told nobody: see `silently`. */
@@ -61,15 +63,16 @@ export async function connectService(
   const open = async (
     target: RedisTarget | undefined,
     failureTarget: 'Redis' | 'Celery',
+    setting?: Link['setting'],
   ): Promise<Link | undefined> =>
-    target && link({ target, failureTarget, patterns }, failures, warnings, signal);
+    target && link({ target, failureTarget, setting, patterns }, failures, warnings, signal);
   const isRedis = backend !== undefined && isSame(config.redis, backend);
   const isBroker =
     backend !== undefined && brokerTarget !== undefined && isSame(brokerTarget, backend);
   const connecting = await Promise.allSettled([
     open(needsRedis || shared ? config.redis : undefined, 'Redis'),
     shared ? undefined : open(brokerTarget, 'Celery'),
-    isRedis || isBroker ? undefined : open(backend, 'Redis'),
+    isRedis || isBroker ? undefined : open(backend, 'Redis', 'celery.resultBackend'),
   ]);
   const [redis, broker, own] = connecting.map((one) =>
     one.status === 'fulfilled' ? one.value : undefined,
@@ -161,7 +164,7 @@ function isSame(redis: RedisTarget | undefined, broker: RedisTarget): boolean {
 }
 
 async function link(
-  of: Pick<Link, 'target' | 'failureTarget' | 'patterns'>,
+  of: Pick<Link, 'target' | 'failureTarget' | 'setting' | 'patterns'>,
   failures: Failure[],
   warnings: Warning[],
   signal: AbortSignal,
@@ -182,7 +185,7 @@ async function connectLink(link: Link, failures: Failure[], signal: AbortSignal)
     link.connection = await connectRedis(link.target, signal);
   } catch (error) {
     if (!(error instanceof RedisError)) throw error;
-    const failure = redisFailure(link.failureTarget, link.label, error);
+    const failure = redisFailure(link.failureTarget, link.label, error, link.setting);
     const { command } = error;
     const user = link.target.credentials?.username ?? 'default';
     failures.push(
@@ -242,11 +245,13 @@ export function replicaFailure({ failureTarget, label }: Link, primary: string):
   };
 }
 
-function redisFailure(target: 'Redis' | 'Celery', item: string, error: RedisError): Failure {
-  const hint =
-    target === 'Celery'
-      ? error.hint.replace('`redis` of this service', '`celery.broker` of this service')
-      : error.hint;
+function redisFailure(
+  target: 'Redis' | 'Celery',
+  item: string,
+  error: RedisError,
+  setting: string = target === 'Celery' ? 'celery.broker' : 'redis',
+): Failure {
+  const hint = error.hint.replace('`redis` of this service', `\`${setting}\` of this service`);
   return { target, item, code: error.code, reason: error.message, hint };
 }
 
@@ -313,7 +318,8 @@ export async function onLink<T>(
 /** What the report says of a step that failed; anything but a RedisError is a bug and is thrown. */
 export function stepFailure(link: Link | undefined, step: Step, error: unknown): Failure {
   if (!(error instanceof RedisError)) throw error;
-  const failure = redisFailure(step.target, `${link?.label ?? ''} (${step.name})`, error);
+  const item = `${link?.label ?? ''} (${step.name})`;
+  const failure = redisFailure(step.target, item, error, link?.setting);
   if (error.code !== 'NOPERM' || link?.connection === undefined) return failure;
   const patterns = link.patterns(step.name);
   const { command } = error;
