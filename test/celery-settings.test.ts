@@ -23,7 +23,6 @@ const CASES: readonly Case[] = [
   { name: 'hyphen', transport: { sep: '-' }, celery: { separator: '-' } },
   { name: 'exchange', settings: { control_exchange: 'mine' } },
   { name: 'shared', transport: { fanout_prefix: false } },
-  { name: 'also-shared', transport: { fanout_prefix: false, sep: '::' } },
   {
     name: 'prefix',
     transport: { fanout_prefix: '/own{db}.' },
@@ -109,6 +108,24 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('workers with settings of the
       expect(cli('EXISTS', 'unacked', 'unacked_index', name), name).toBe('0');
     }
     await allWork('afterwards');
+  }, 120_000);
+
+  test('give no orders on a channel that a worker of the same name in another database hears', async () => {
+    const { apps, redis, run } = scene;
+    const at = NAMES.indexOf('shared');
+    const other = 12;
+    const app = { ...(apps[at] as CeleryApp), broker: redis.url(other), queues: ['theirs'] as const };
+    const neighbour = startWorker(app, { name: 'shared' });
+    onTestFinished(async () => await neighbour.stop('kill'));
+    await neighbour.waitUntilReady();
+    const { code, stdout } = await run('shared', '--yes', '--json');
+    expect(code).toBe(1);
+    const report = JSON.parse(stdout) as { services: Record<string, { errors: string[] }> };
+    expect(report.services['shared']?.errors).toEqual([
+      expect.stringMatching(/other databases.* hear celery\.pidbox .*neither held nor cancelled/),
+    ]);
+    // The order to consume again would declare the queue there.
+    expect(redis.cli('-n', String(other), 'EXISTS', '_kombu.binding.shared')).toBe('0');
   }, 120_000);
 
   test('are not asked by an entry with another separator than theirs: said with the config line', async () => {

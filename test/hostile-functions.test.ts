@@ -33,7 +33,15 @@ const REPLIES = Number(process.env['TEST_ODD_REPLIES'] ?? 1_000);
 const SIGNAL = new AbortController().signal;
 const NAMES = brokerKeys({ globalKeyPrefix: '' });
 const CHANNEL: ControlChannel = {
-  ...{ channel: NAMES.mailbox(1), names: NAMES, listening: 1, most: Infinity, reply: 'bound' },
+  ...{
+    channel: NAMES.mailbox(1),
+    names: NAMES,
+    listening: 1,
+    most: Infinity,
+    heard: 1,
+    isShared: false,
+    reply: 'bound',
+  },
 };
 const bytes = (text: string): Buffer => Buffer.from(text);
 const KEYS = ['job:1', 'job:2', 'job:3'].map(bytes);
@@ -199,8 +207,11 @@ const lookAtAll: Ask = async (redis) => {
   const { mailbox } = await lookAtWorkers(redis, NAMES, 1, SIGNAL);
   await mailbox?.close();
 };
-/** Sent by a cluster, by doctor, after the question, and instead of others alone: see replies.test.ts. */
-const ELSEWHERE = ['CLUSTER', 'DEL', 'EXEC', 'LPOP', 'PING', 'PTTL'];
+/**
+ * Sent by a cluster, by doctor, after the question, for keys of certain names, and instead of others
+ * alone: see replies.test.ts.
+ */
+const ELSEWHERE = ['CLUSTER', 'DEL', 'EXEC', 'LPOP', 'OBJECT', 'PING', 'PTTL', 'ZSCORE'];
 
 interface Caller {
   readonly name: string;

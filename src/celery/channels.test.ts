@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RedisConnection } from '../redis/connect.ts';
 import { RedisError } from '../redis/errors.ts';
-import { countListeners, findChannels } from './channels.ts';
+import { countListeners, findChannels, isHeardElsewhere } from './channels.ts';
 
 import type { Clients } from './clients.ts';
 import { brokerKeys, SEPARATOR } from './keys.ts';
@@ -165,6 +165,17 @@ describe('where workers listen', () => {
     expect(await countListeners(broker, channels.all)).toBe(1);
     expect((await find({ listening, tables }, 2)).used).toHaveLength(2);
     expect((await find({ listening: { 'celery.pidbox': 5 } }, 2)).used).toEqual([]);
+  });
+
+  test('workers of other databases are noticed where they hear the channel that is used', async () => {
+    const tables = { [TABLE]: [mailbox(SEPARATOR, 'celery@h')] };
+    const shared = await find({ listening: { 'celery.pidbox': 2 }, tables }, 1);
+    expect(isHeardElsewhere(shared.channels, 1)).toBe(true);
+    const alone = await find({ listening: { 'celery.pidbox': 1 }, tables }, 1);
+    expect(isHeardElsewhere(alone.channels, 1)).toBe(false);
+    const beside = { '/3.celery.pidbox': 1, 'celery.pidbox': 1 };
+    const own = await find({ listening: beside, tables }, 1);
+    expect(isHeardElsewhere(own.channels, 1)).toBe(false);
   });
 
   test('on a shared channel a worker is not asked to reply directly: another database would get it', async () => {

@@ -21,6 +21,10 @@ export interface ControlChannel {
   readonly listening: number;
   /** No more than so many of those that listen are this database's: others may hear the channel too. */
   readonly most: number;
+  /** How many clients of the server have the channel, of whatever database. */
+  readonly heard: number;
+  /** Its name holds no database: workers of all databases may hear it. */
+  readonly isShared: boolean;
   /**
    * How workers can reply. `bound`: by a binding of ours, since their separator is certain. `direct`:
    * by the default exchange, for which a worker reads no binding, so that none is written; kombu then
@@ -96,7 +100,7 @@ export async function findChannels(
           ? candidate.names
           : brokerKeys({ ...candidate.names.settings, separator });
       const reply = separator === undefined ? (isShared ? undefined : 'direct') : 'bound';
-      all.push({ channel, names: own, listening, most, reply });
+      all.push({ channel, names: own, listening, most, heard, isShared, reply });
     }
   }
   return {
@@ -194,6 +198,18 @@ export function hasThreeParts(member: string, separator: string): boolean {
 /** The separators that workers' mailboxes show; undefined among them: one that cannot be told. */
 export function separatorsOf({ mailboxes }: Channels): readonly (string | undefined)[] {
   return [...new Set(mailboxes.map(separatorOfMailbox))];
+}
+
+/**
+ * Whether somebody hears a channel of all databases and has not answered: it may be a worker of another
+ * database, which replies there. An order names workers, and `celery@host` is the name of many.
+ * @param answered how many workers of this database have answered.
+ */
+export function isHeardElsewhere({ all }: Channels, answered: number): boolean {
+  // On others nothing is asked, and nothing ordered.
+  const used = all.filter(({ listening }) => listening > 0);
+  const heard = used.reduce((sum, one) => sum + one.heard, 0);
+  return heard > answered && used.some(({ isShared }) => isShared);
 }
 
 /** How many workers of the database listen now, on whatever channel. @throws RedisError. */

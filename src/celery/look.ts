@@ -1,6 +1,12 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import { isConnectionLost, permitted, RedisError } from '../redis/errors.ts';
-import { countListeners, findChannels, findControlExchanges, separatorsOf } from './channels.ts';
+import {
+  countListeners,
+  findChannels,
+  findControlExchanges,
+  isHeardElsewhere,
+  separatorsOf,
+} from './channels.ts';
 import type { Channels } from './channels.ts';
 import { readClients } from './clients.ts';
 import type { Clients } from './clients.ts';
@@ -80,6 +86,11 @@ export async function lookAtWorkers(
   try {
     const enquiry = await enquire(mailbox, 'with scheduled');
     await mailbox.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, signal);
+    const answered = enquiry.workers().reduce((sum, { copies }) => sum + copies, 0);
+    if (isHeardElsewhere(channels, answered)) {
+      await mailbox.close();
+      return await unasked(sharedChannel(channels));
+    }
     noteFanouts(
       broker,
       enquiry.workers().flatMap(({ fanouts }) => fanouts),
@@ -153,6 +164,16 @@ function wrongSettings(channels: Channels, names: BrokerKeys): RedisError | unde
     'ESEPARATOR',
     `workers listen on ${unasked.channel.toString()}, which other databases share, and their separator is not certain: ${table} shows ${shown}`,
     `remove the entries of workers that are gone: redis-cli SREM ${table} …`,
+  );
+}
+
+/** Why workers get no orders: see `isHeardElsewhere`. */
+function sharedChannel({ all }: Channels): RedisError {
+  const names = all.filter(({ isShared, listening }) => isShared && listening > 0);
+  return new RedisError(
+    'ECHANNEL',
+    `workers of other databases, or others, hear ${names.map(({ channel }) => channel.toString()).join(', ')} as well, and an order for a worker would reach one of the same name there`,
+    'let each app have a channel of its own (fanout_prefix True, or a control_exchange), or stop the workers',
   );
 }
 

@@ -10,10 +10,20 @@ export function settingsFailure(
   link: Link,
   { trouble, listening }: Pick<WorkerLook, 'trouble' | 'listening'>,
 ): Failure | undefined {
+  const workers = `${counted(listening, 'worker')} on ${link.label}`;
+  if (trouble?.code === 'ECHANNEL') {
+    return {
+      target: 'Celery',
+      item: workers,
+      code: 'ECHANNEL',
+      reason: `${capitalized(trouble.message)}: neither held nor cancelled`,
+      hint: trouble.hint,
+    };
+  }
   if (trouble?.code !== 'ESEPARATOR') return undefined;
   return {
     target: 'Celery',
-    item: `${counted(listening, 'worker')} on ${link.label}`,
+    item: workers,
     code: trouble.code,
     reason: `${capitalized(trouble.message)}: not asked, since an entry with another separator than its own stops a worker for good`,
     hint: trouble.hint.startsWith('"separator"')
