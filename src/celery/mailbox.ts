@@ -70,25 +70,7 @@ export async function openMailbox(
     .filter((route) => route !== undefined);
   const bindings = routes.map(({ binding }) => binding).filter((one) => one !== undefined);
   await Promise.all(bindings.map(async ({ key, member }) => broker.send('SADD', key, member)));
-
-  // Read, and taken away by a command whose answer was lost: perhaps still there.
-  let uncertain: readonly Buffer[] = [];
-
-  const receive = async (): Promise<number> => {
-    // The oldest replies: any client of Redis may push any number of them.
-    const all = await broker.send('LRANGE', list, -REPLIES_A_READ, -1);
-    if (all.length === 0) return 0;
-    const messages = all.filter((message) => !uncertain.some((known) => known.equals(message)));
-    uncertain = [];
-    try {
-      // New ones come in at the head (kombu's `_put`).
-      await broker.send('LTRIM', list, 0, -1 - all.length);
-    } catch (error) {
-      await broker.startRetries().recover(error);
-      uncertain = all;
-    }
-    return messages.filter(questions.take).length;
-  };
+  const receive = createReceiver(broker, list, questions.take);
 
   return {
     oid,
@@ -146,6 +128,31 @@ export async function openMailbox(
       await sleep(REPLY_MS);
       await connection.unlink([list]);
     },
+  };
+}
+
+/** Takes replies out of their list; how many were waited for. */
+function createReceiver(
+  broker: RedisConnection,
+  list: Buffer,
+  take: (message: Buffer) => boolean,
+): () => Promise<number> {
+  // Read, and taken away by a command whose answer was lost: perhaps still there.
+  let uncertain: readonly Buffer[] = [];
+  return async () => {
+    // The oldest replies: any client of Redis may push any number of them.
+    const all = await broker.send('LRANGE', list, -REPLIES_A_READ, -1);
+    if (all.length === 0) return 0;
+    const messages = all.filter((message) => !uncertain.some((known) => known.equals(message)));
+    uncertain = [];
+    try {
+      // New ones come in at the head (kombu's `_put`).
+      await broker.send('LTRIM', list, 0, -1 - all.length);
+    } catch (error) {
+      await broker.startRetries().recover(error);
+      uncertain = all;
+    }
+    return messages.filter(take).length;
   };
 }
 

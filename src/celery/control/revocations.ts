@@ -50,29 +50,8 @@ interface Message {
 
 export function createRevocations(): Revocations {
   const told = new Map<string, Set<string>>();
-  const confirmed = new Map<string, Set<string>>();
   const all = new Set<string>();
-  const unable = new Set<string>();
-  /** Without a reply until now. */
-  let open: Message[] = [];
-  /** Refused as a whole, and to be divided. */
-  let refused: Message[] = [];
-
-  const takeReplies = (): void => {
-    const waiting: Message[] = [];
-    for (const message of open) {
-      const { worker, sent, taskIds } = message;
-      const reply = asRecord(sent.replies.get(worker));
-      if (reply === undefined) waiting.push(message);
-      else if (reply['error'] !== undefined) {
-        unable.add(worker);
-        if (message.divisible && taskIds.length > 1) refused.push(message);
-      } else if (reply['ok'] !== undefined) {
-        for (const id of taskIds) entry(confirmed, worker).add(id);
-      }
-    }
-    open = waiting;
-  };
+  const replies = createRevokeReplies();
 
   const send = async (
     mailbox: Mailbox,
@@ -84,7 +63,7 @@ export function createRevocations(): Revocations {
       const batch = taskIds.slice(start, start + IDS_A_MESSAGE);
       const how = { task_id: batch, terminate: true, signal: 'SIGKILL' };
       const sent = await mailbox.send('revoke', how, workers);
-      for (const worker of workers) open.push({ worker, taskIds: batch, sent, divisible });
+      for (const worker of workers) replies.open.push({ worker, taskIds: batch, sent, divisible });
     }
   };
 
@@ -112,9 +91,7 @@ export function createRevocations(): Revocations {
       await send(mailbox, workers, [...fresh], true);
     },
     async divide(mailbox) {
-      takeReplies();
-      const whole = refused;
-      refused = [];
+      const whole = replies.take().refused.splice(0);
       for (const { worker, taskIds } of whole) {
         const middle = Math.ceil(taskIds.length / 2);
         for (const half of [taskIds.slice(0, middle), taskIds.slice(middle)])
@@ -123,20 +100,54 @@ export function createRevocations(): Revocations {
       return whole.length > 0;
     },
     isWaitingFor(workers) {
-      takeReplies();
-      return open.some(({ worker }) => workers.includes(worker));
+      return replies.take().open.some(({ worker }) => workers.includes(worker));
     },
     cannotKill(worker) {
-      takeReplies();
-      return unable.has(worker);
+      return replies.take().unable.has(worker);
     },
     isConfirmed(worker, taskId) {
-      takeReplies();
-      return confirmed.get(worker)?.has(taskId) === true;
+      return replies.take().confirmed.get(worker)?.has(taskId) === true;
     },
     taskIds: () => all,
     mostAtOneWorker: () => Math.max(0, ...[...told.values()].map(({ size }) => size)),
   };
+}
+
+interface RevokeReplies {
+  /** Without a reply until now. */
+  readonly open: Message[];
+  /** Refused as a whole, and to be divided. */
+  readonly refused: Message[];
+  /** Workers that answered that they cannot kill. */
+  readonly unable: Set<string>;
+  /** Ids of tasks by worker. */
+  readonly confirmed: Map<string, Set<string>>;
+  /** Sorts the messages that have a reply by now. */
+  take(): RevokeReplies;
+}
+
+function createRevokeReplies(): RevokeReplies {
+  const replies: RevokeReplies = {
+    open: [],
+    refused: [],
+    unable: new Set(),
+    confirmed: new Map(),
+    take() {
+      for (const message of replies.open.splice(0)) {
+        const { worker, sent, taskIds } = message;
+        const reply = asRecord(sent.replies.get(worker));
+        if (reply === undefined) replies.open.push(message);
+        else if (reply['error'] !== undefined) {
+          replies.unable.add(worker);
+          if (message.divisible && taskIds.length > 1) replies.refused.push(message);
+        } else if (reply['ok'] !== undefined) {
+          for (const id of taskIds) entry(replies.confirmed, worker).add(id);
+        }
+      }
+      return replies;
+    },
+  };
+  return replies;
 }
 
 function entry(sets: Map<string, Set<string>>, name: string): Set<string> {
