@@ -114,7 +114,11 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('workers with settings of the
     const { apps, redis, run } = scene;
     const at = NAMES.indexOf('shared');
     const other = 12;
-    const app = { ...(apps[at] as CeleryApp), broker: redis.url(other), queues: ['theirs'] as const };
+    const app = {
+      ...(apps[at] as CeleryApp),
+      broker: redis.url(other),
+      queues: ['theirs'] as const,
+    };
     const neighbour = startWorker(app, { name: 'shared' });
     onTestFinished(async () => await neighbour.stop('kill'));
     await neighbour.waitUntilReady();
