@@ -144,6 +144,23 @@ describe.skipIf(!requireOrSkip('redis', 'celery'))('queues', () => {
     expect(code).toBe(0);
   });
 
+  test('its lists of priorities behind a separator of the app are nobody else’s for doctor', async () => {
+    const stack = ownStack();
+    const redis = await redisFor(stack);
+    stack.config({ redis: redis.url(1), keyPrefix: PREFIX, celery: { queues: [QUEUE] } });
+    const push = (key: string, queue: string): string => {
+      const delivery_info = { exchange: '', routing_key: queue };
+      const message = JSON.stringify({ body: '', properties: { delivery_info } });
+      return redis.cli('-n', '1', 'RPUSH', key, message);
+    };
+    for (const priority of [2, 5]) push(`${QUEUE}:${priority}`, QUEUE);
+    const own = await stack.run(['doctor', 'media']);
+    expect(own.stdout).not.toContain('foreignKeyPrefixes');
+    push(`${QUEUE}:3`, 'foreign');
+    const mixed = await stack.run(['doctor', 'media']);
+    expect(mixed.stdout).toContain(`"foreignKeyPrefixes": ["${QUEUE}:"`);
+  });
+
   test('several queues, any separator; what only looks like one of them stays', async () => {
     const stack = ownStack();
     const redis = await redisFor(stack);

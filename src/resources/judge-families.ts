@@ -1,9 +1,11 @@
 /** What a database holds, whose it is, and what of it looks like jobs of a service. */
 import type { ServiceConfig } from '../config/types.ts';
+import { findQueueKeys } from '../celery/queue.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { permitted } from '../redis/errors.ts';
 import { takeCensus, typesOf } from '../redis/families.ts';
 import type { Family, KeyCensus } from '../redis/families.ts';
+import { createKeyNames } from '../redis/key-names.ts';
 import { startsWith } from '../redis/scan.ts';
 import { printable } from '../report/printable.ts';
 import { assignFamilies } from './assign-families.ts';
@@ -63,8 +65,8 @@ export async function judgeFamilies(
   const known: Omit<KnownFamily, 'claimants' | 'isTied'>[] = [];
   for (const [index, family] of census.families.entries()) {
     const isLookedAt = index < MOST_LOOKED_AT;
-    const whose = ownerOf(family);
     const byType = isLookedAt ? await typesOf(redis, family.samples) : new Map<string, Buffer[]>();
+    const whose = ownerOf(family) ?? (await queueOf(redis, subject, byType, signal));
     const evidence =
       whose === undefined && isLookedAt
         ? await gather(redis, subject, family, { byType, candidates, resultIds, ...options })
@@ -120,6 +122,26 @@ function resultIdsOf({ keys }: SurveySubject, families: readonly Family[]): read
       ),
     ),
   );
+}
+
+/** `queue` where all are lists of the service's queues, behind a separator of its app's own. */
+async function queueOf(
+  redis: RedisConnection,
+  { keys: { broker, queues }, neighbours }: SurveySubject,
+  byType: ReadonlyMap<string, readonly Buffer[]>,
+  signal: AbortSignal,
+): Promise<'queue' | undefined> {
+  const lists = byType.get('list') ?? [];
+  const isNamedAlike = (key: Buffer): boolean =>
+    queues.some((queue) => startsWith(key, broker.queue(queue)));
+  if (lists.length === 0 || byType.size > 1 || !lists.every(isNamedAlike)) return undefined;
+  const others = new Set(neighbours.flatMap(({ celery }) => celery?.queues ?? []));
+  const known = createKeyNames();
+  lists.forEach(known.add);
+  const found = await permitted(
+    findQueueKeys(redis, { own: queues, others }, broker, signal, known),
+  );
+  return found?.keys.length === lists.length ? 'queue' : undefined;
 }
 
 async function isAnyThere(redis: RedisConnection, keys: readonly Buffer[]): Promise<boolean> {
