@@ -5,6 +5,7 @@ import { scanInFlight, removeInFlight } from '../src/celery/in-flight.ts';
 import { forgetHolds, noteHolds, readHolds } from '../src/celery/hold.ts';
 import { brokerKeys } from '../src/celery/keys.ts';
 import { lookAtWorkers } from '../src/celery/look.ts';
+import { showsUnseenWorker } from '../src/celery/unseen.ts';
 import { countListeners, findChannels, findControlExchanges } from '../src/celery/channels.ts';
 import type { ControlChannel } from '../src/celery/channels.ts';
 import { openMailbox, removeLeftovers } from '../src/celery/mailbox.ts';
@@ -76,6 +77,7 @@ function rightReply(command: string, args: readonly Argument[]): Value {
     PING: bytes('PONG'),
     PTTL: 1000,
     PUBLISH: 0,
+    PUBSUB: 0,
     SADD: 1,
     SCAN: [bytes('0'), [...KEYS, bytes('queue'), bytes('queue\u0006\u00163'), bytes('queue/3')]],
     SET: bytes('OK'),
@@ -181,6 +183,7 @@ const FUNCTIONS: Readonly<Record<string, Ask>> = {
   countListeners: async (redis) => countListeners(redis, [CHANNEL]),
   findChannels: async (redis) => findChannels(redis, NAMES, 1, Promise.resolve(undefined)),
   findControlExchanges: async (redis) => findControlExchanges(redis, NAMES, SIGNAL),
+  showsUnseenWorker: async (redis) => showsUnseenWorker(redis, NAMES),
   readClients: async (redis) => readClients(redis, 1),
   openMailbox: async (redis) => (await openMailbox(redis, NAMES, [CHANNEL])).close(),
   removeLeftovers: async (redis) => removeLeftovers(redis, NAMES),

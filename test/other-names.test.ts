@@ -237,3 +237,26 @@ describe.skipIf(!requireOrSkip('redis'))('a queue that is consumed here', () => 
     expect((stdout + stderr).replaceAll(/\s+/g, ' ')).toContain(LINE);
   });
 });
+
+describe.skipIf(!requireOrSkip('redis'))(
+  'a worker that does not listen, beside a user who may not see clients',
+  () => {
+    test.each([
+      ['may run where something listens to patterns', true, 1],
+      ['is gone where nothing does', false, 0],
+    ])('%s', async (_, isThere, expected) => {
+      const at = await scene();
+      const { stack, redis, cli } = at;
+      const rights = ['~*', '&*', '+@all', '-client', '+client|setname'];
+      redis.cli('ACL', 'SETUSER', 'narrow', 'on', '>secret', ...rights);
+      const url = redis.url(DB).replace('redis://', 'redis://narrow:secret@');
+      at.config({ queues: ['q1'] }, { redis: url });
+      cli('SET', 'job:1', '{}');
+      cli('SADD', '_kombu.binding.celeryev', ['worker.#', '', 'celeryev.1'].join(SEPARATOR));
+      if (isThere) await fakeWorker({ port: redis.port, db: DB + 1 }, () => []);
+      const { code, service } = await stack.wipe();
+      const errors = isThere ? [expect.stringMatching(/may not see the clients/)] : [];
+      expect({ code, ...service }).toMatchObject({ code: expected, verified: !isThere, errors });
+    });
+  },
+);

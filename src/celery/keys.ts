@@ -20,8 +20,8 @@ const GROUP_PARTS = ['', '.j', '.t', '.s'];
 const PIDBOX = '.pidbox';
 /** Celery's defaults of its settings and kombu's of its transport options. */
 const CONTROL_EXCHANGE = 'celery';
-/** `event_exchange`. */
-const EVENTS = 'celeryev';
+/** The exchange of events (`event_exchange`), which workers with gossip listen to. */
+export const EVENTS = 'celeryev';
 const FANOUT_PREFIX = '/{db}.';
 const UNACKED = 'unacked';
 const UNACKED_INDEX = 'unacked_index';

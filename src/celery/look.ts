@@ -20,6 +20,7 @@ import type { BrokerKeys } from './keys.ts';
 import { openMailbox } from './mailbox.ts';
 import type { Mailbox } from './mailbox.ts';
 import { declaredWorkers, noteFanouts } from './routes.ts';
+import { showsUnseenWorker } from './unseen.ts';
 import { ANSWER_MS, enquire, takesNoMessage } from './workers.ts';
 import type { Enquiry, Worker } from './workers.ts';
 
@@ -32,6 +33,8 @@ export interface WorkerLook {
   readonly clients: Clients | undefined;
   /** Consumers beyond those that listen: nobody can ask what they do, or stop them. */
   readonly withoutRemoteControl: Consumers;
+  /** Nobody listens, the clients may not be seen, and something shows a worker: see unseen.ts. */
+  readonly unseen: boolean;
   /** Holds that a run noted and did not end. */
   readonly holds: readonly NotedHold[];
   /** Tasks that a run noted as dropped before they began. */
@@ -78,6 +81,8 @@ export async function lookAtWorkers(
     ...base,
     ...{ listening: channels.listening, trouble, mailbox: undefined, enquiry: undefined },
     withoutRemoteControl: await find(),
+    unseen:
+      seen === undefined && channels.listening === 0 && (await showsUnseenWorker(broker, names)),
   });
   const trouble = channels.trouble ?? wrongSettings(channels, names);
   if (trouble !== undefined || channels.listening === 0) return await unasked(trouble);
@@ -102,7 +107,8 @@ export async function lookAtWorkers(
       idle.map(({ name }) => name),
     );
     const { listening } = channels;
-    return { ...base, listening, trouble: undefined, mailbox, enquiry, withoutRemoteControl };
+    const all = { ...base, listening, trouble: undefined, mailbox, enquiry };
+    return { ...all, withoutRemoteControl, unseen: false };
   } catch (error) {
     await mailbox.close().catch(() => undefined);
     if (!isRefusal(error)) throw error;

@@ -145,6 +145,8 @@ const DECODERS = {
   PING: TEXT,
   PTTL: NUMBER,
   PUBLISH: count(),
+  // NUMPAT alone is asked.
+  PUBSUB: count(),
   SADD: count(behind(1)),
   SCAN: page(false),
   SET: {

@@ -14,12 +14,13 @@ import { settingsFailure } from './celery-settings.ts';
 export function unaskedFailures(
   config: ServiceConfig,
   link: Link,
-  { trouble, listening, clients, withoutRemoteControl: { celery } }: WorkerLook,
+  { trouble, listening, clients, withoutRemoteControl: { celery }, unseen }: WorkerLook,
   unnamed: number,
 ): readonly Failure[] {
   const settings = settingsFailure(config, link, { trouble, listening });
   if (settings !== undefined) return [settings];
   const holders = (clients?.popping.filter(({ asks }) => !asks).length ?? 0) - listening;
+  if (unseen) return [unseenFailure(link)];
   if (celery === 0) {
     return unnamed > 0 && holders > 0 ? [unnamedFailure(link, unnamed, holders)] : [];
   }
@@ -33,6 +34,17 @@ export function unaskedFailures(
       hint: 'stop the workers before the wipe and start them afterwards, or allow what is missing',
     },
   ];
+}
+
+function unseenFailure(link: Link): Failure {
+  return {
+    target: 'Celery',
+    item: `workers on ${link.label}`,
+    code: 'ENOCONTROL',
+    reason:
+      'A worker that does not listen to remote control may run there, and this user may not see the clients: if a task runs there now, its job, result and file are written again when it ends',
+    hint: 'allow it, so that it is certain: ACL SETUSER … +client|list; where a worker runs, stop it before the wipe, or set worker_enable_remote_control',
+  };
 }
 
 function unnamedFailure(link: Link, unnamed: number, holders: number): Failure {
