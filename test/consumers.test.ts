@@ -8,7 +8,6 @@ import { findPython } from './setup/needs.ts';
 import { enqueue, startPython } from './support/celery.ts';
 import { requireOrSkip } from './support/requirements.ts';
 import {
-  readyWorker,
   VIDEO,
   VIDEO_QUEUE,
   videoStack,
@@ -127,28 +126,4 @@ describe.skipIf(!possible)('is a consumer without remote control', () => {
       expect.stringMatching(/^Celery\/1 consumer on \S+: Does not listen to remote control/),
     ]);
   });
-
-  test('a worker that waits beside a listening worker that is full', async () => {
-    const stack = await videoStack({ acksLate: true, prefetchMultiplier: 1 });
-    const full = await stack.worker({ concurrency: 1, name: 'full@test', gossip: true });
-    enqueue(stack.app, [{ id: 'held', task: 'sleep', args: [60] }]);
-    await full.waitForLog('[held] received');
-    await readyWorker({ ...stack.app, remoteControl: false }, { name: 'hidden@test' });
-    const { code, service } = await wipeVideo(stack);
-    expect({ code, verified: service.verified }).toEqual({ code: 1, verified: false });
-    expect(service.errors).toEqual([
-      expect.stringMatching(/^Celery\/1 consumer on \S+: Does not listen to remote control/),
-    ]);
-  });
 });
-
-test.skipIf(!possible)(
-  'a full worker that listens is no consumer without remote control',
-  async () => {
-    const stack = await videoStack({ acksLate: true, prefetchMultiplier: 1 });
-    const full = await stack.worker({ concurrency: 1, gossip: true });
-    enqueue(stack.app, [{ id: 'held', task: 'sleep', args: [60] }]);
-    await full.waitForLog('[held] received');
-    expect(await alarms(stack)).toEqual([]);
-  },
-);

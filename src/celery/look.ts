@@ -21,7 +21,7 @@ import { openMailbox } from './mailbox.ts';
 import type { Mailbox } from './mailbox.ts';
 import { declaredWorkers, noteFanouts } from './routes.ts';
 import { showsUnseenWorker } from './unseen.ts';
-import { ANSWER_MS, enquire, takesNoMessage } from './workers.ts';
+import { ANSWER_MS, askForQueues, enquire } from './workers.ts';
 import type { Enquiry, Worker } from './workers.ts';
 
 /** Who works on a database, as far as Redis and the workers themselves tell. */
@@ -100,8 +100,8 @@ export async function lookAtWorkers(
       broker,
       enquiry.workers().flatMap(({ fanouts }) => fanouts),
     );
-    // A worker that takes no message must not stand for another client that is seen waiting for one.
-    const idle = enquiry.workers().filter(takesNoMessage);
+    // A worker that consumes nothing takes no message that another client would be seen waiting for.
+    const idle = enquiry.workers().filter(({ queues }) => queues?.length === 0);
     const withoutRemoteControl = await find(
       mailbox,
       idle.map(({ name }) => name),
@@ -188,7 +188,7 @@ const NO_CONSUMERS: Consumers = { all: 0, celery: 0 };
 
 /**
  * @param channels where workers were asked; none where nobody could be.
- * @param idle names of workers that listen and wait for no message.
+ * @param idle names of workers that listen and consume nothing.
  */
 async function consumersBeyond(
   { all: channels, listening }: Pick<Channels, 'all' | 'listening'>,
@@ -205,28 +205,15 @@ async function consumersBeyond(
   const consuming = listening - idle.length;
   const { waiting, atWork } = await countConsumers(found, Math.max(0, consuming));
   if (waiting.all + atWork <= consuming) return NO_CONSUMERS;
-  // A worker may have begun to listen or to wait meanwhile: a task ended, or a killed run told it to.
-  const still = asked === undefined ? [] : await idleStill(asked, idle, found.signal);
+  // A worker may have begun to listen or to consume meanwhile: told to by a run that was killed.
+  const now =
+    asked === undefined || idle.length === 0 ? undefined : await askForQueues(asked, idle);
+  const still = idle.filter((name) => now?.get(name)?.length === 0);
   const heard = Math.max(listening, await countListeners(broker, channels));
-  // One that takes no message may look as if it were at work.
+  // One that was told to consume no more, and has just ended a task, looks as if it were at work.
   const beyond = (all: number): number =>
     Math.max(0, all - (heard - still.length), all + atWork - heard);
   return { all: beyond(waiting.all), celery: beyond(waiting.celery) };
-}
-
-/** Which of these workers wait for no message now. @throws RedisError, or the signal's reason. */
-async function idleStill(
-  asked: Mailbox,
-  idle: readonly string[],
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  if (idle.length === 0) return [];
-  const enquiry = await enquire(asked, 'with scheduled', idle);
-  await asked.receiveUntil(() => enquiry.isComplete(), ANSWER_MS, signal);
-  return enquiry
-    .workers()
-    .filter(takesNoMessage)
-    .map(({ name }) => name);
 }
 
 /** A worker that is gone for so long does not come back with a hold. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Mailbox, Sent } from './mailbox.ts';
-import { enquire, takesNoMessage } from './workers.ts';
+import { enquire } from './workers.ts';
 
 const NAME = 'worker@host';
 const DELIVERY = { exchange: '', routing_key: 'video', priority: 0, redelivered: null };
@@ -47,10 +47,7 @@ const ALL = {
 
 test('what a worker says, scheduled tasks that are revoked apart from the others', async () => {
   const enquiry = await enquire(mailboxWith(ALL), 'with scheduled');
-  const task = {
-    ...{ name: 'fetch', exchange: '', routingKey: 'video', pid: undefined, eta: undefined },
-    acknowledged: false,
-  };
+  const task = { name: 'fetch', exchange: '', routingKey: 'video', pid: undefined, eta: undefined };
   expect(enquiry.isComplete()).toBe(true);
   expect(enquiry.silent()).toBe(0);
   expect(enquiry.workers()).toEqual([
@@ -61,7 +58,6 @@ test('what a worker says, scheduled tasks that are revoked apart from the others
         pid: 7,
         uptime: 3,
         hasThreads: false,
-        prefetchCount: undefined,
         fanouts: [],
         queues: ['video', 'other'],
         complete: true,
@@ -124,40 +120,4 @@ test('scheduled tasks are left out where they are not wanted', async () => {
   const enquiry = await enquire(mailboxWith(rest), 'without scheduled');
   expect(enquiry.isComplete()).toBe(true);
   expect(enquiry.workers()[0]).toMatchObject({ complete: true, tasks: [{ id: 'a' }, { id: 'b' }] });
-});
-
-const held = (ids: string, acknowledged = false): readonly object[] =>
-  Array.from(ids, (id) => ({ id, name: 'fetch', acknowledged, delivery_info: DELIVERY }));
-const FULL = {
-  ...{ stats: { prefetch_count: 3 }, active_queues: [{ name: 'video' }] },
-  ...{ active: held('a'), reserved: held('bc'), scheduled: [], revoked: [] },
-};
-
-test.each([
-  ['holds as many messages as it may', {}, true],
-  ['may hold another', { stats: { prefetch_count: 4 } }, false],
-  ['may hold any number', { stats: { prefetch_count: 0 } }, false],
-  ['does not say how many it may hold', { stats: {} }, false],
-  ['has acknowledged what it runs', { active: held('a', true) }, false],
-  [
-    'has acknowledged what it runs, and holds more',
-    { active: held('a', true), reserved: held('bcd') },
-    true,
-  ],
-  ['told a task twice that began meanwhile', { reserved: held('ab') }, false],
-  [
-    'waits until a task is due',
-    { reserved: held('b'), scheduled: held('c').map((request) => ({ request })) },
-    true,
-  ],
-  [
-    'waits until a revoked task is due',
-    { reserved: held('b'), scheduled: held('c').map((request) => ({ request })), revoked: ['c'] },
-    true,
-  ],
-  ['holds nothing and consumes nothing', { active: [], reserved: [], active_queues: [] }, true],
-  ['holds nothing', { active: [], reserved: [] }, false],
-])('whether a worker takes no message that %s', async (_, replies, is) => {
-  const enquiry = await enquire(mailboxWith({ ...FULL, ...replies }), 'with scheduled');
-  expect(enquiry.workers().map(takesNoMessage)).toEqual([is]);
 });

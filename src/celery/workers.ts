@@ -12,8 +12,6 @@ export interface WorkerTask {
   readonly state: TaskState;
   readonly exchange: string;
   readonly routingKey: string;
-  /** Whether its message has left `unacked`, and counts no more for the worker's prefetch. */
-  readonly acknowledged?: boolean;
   /** Of the process that runs it. */
   readonly pid: number | undefined;
   /** Seconds since 1970, by the worker's clock. */
@@ -36,8 +34,6 @@ export interface Worker {
    * (celery/worker/request.py `on_accepted`, celery/concurrency/base.py `terminate_job`).
    */
   readonly hasThreads: boolean;
-  /** How many messages it holds at most before it waits for no more; 0: without a limit. */
-  readonly prefetchCount?: number | undefined;
   /** Every queue that it consumes now; undefined when it did not say. */
   readonly queues: readonly string[] | undefined;
   /** Exchanges of type fanout that its queues are bound to. */
@@ -114,7 +110,6 @@ export async function enquire(
           uptime: asNumber(info?.['uptime']),
           // As only celery/concurrency/thread.py has it in `_get_info`.
           hasThreads: asNumber(asRecord(info?.['pool'])?.['threads']) !== undefined,
-          prefetchCount: asNumber(info?.['prefetch_count']),
           queues: consumed,
           fanouts: readFanouts(queues.replies.get(name)),
           tasks: told.tasks,
@@ -127,21 +122,6 @@ export async function enquire(
     silent: () => Math.max(0, reached - Math.max(...all.map(({ answered }) => answered))),
     isComplete: () => all.every(({ answered }) => answered >= reached),
   };
-}
-
-/**
- * Whether this worker waits for no message (kombu/transport/virtual/base.py `QoS.can_consume`): it
- * consumes no queue, or holds as many messages as it may. Limit: `worker_disable_prefetch` (Celery
- * 5.6) stops it earlier, and no reply tells so.
- */
-export function takesNoMessage(
-  worker: Pick<Worker, 'queues' | 'prefetchCount' | 'tasks' | 'revoked'>,
-): boolean {
-  const { queues, prefetchCount = 0, tasks, revoked } = worker;
-  const unacked = [...tasks, ...revoked].filter(({ acknowledged }) => acknowledged !== true);
-  // A task may begin between two replies, and be in both.
-  const held = new Set(unacked.map(({ id }) => id)).size;
-  return queues?.length === 0 || (prefetchCount > 0 && held >= prefetchCount);
 }
 
 /** How long after the last reply nobody else is waited for; as `celery inspect` does it. */
@@ -210,7 +190,6 @@ function readTask(value: unknown, state: TaskState): WorkerTask | undefined {
     state,
     exchange: asText(delivery?.['exchange']) ?? '',
     routingKey,
-    acknowledged: info?.['acknowledged'] === true,
     pid: asNumber(info?.['worker_pid']),
     startedAt: asNumber(info?.['time_start']),
     eta: asText(outer?.['eta']),
