@@ -349,6 +349,16 @@ export async function permitted<T>(reply: Promise<T>): Promise<T | undefined> {
   }
 }
 
+/** As `permitted`; undefined also where the key is of another type by now. */
+export async function permittedOfType<T>(reply: Promise<T>): Promise<T | undefined> {
+  try {
+    return await permitted(reply);
+  } catch (error) {
+    if (error instanceof RedisError && error.code === 'WRONGTYPE') return undefined;
+    throw error;
+  }
+}
+
 /** This user may not, or the server has no such command: asking again is of no use. */
 export function isRefused(error: unknown): error is RedisError {
   return error instanceof RedisError && (error.code === 'NOPERM' || error.code === 'ENOCOMMAND');

@@ -59,7 +59,6 @@ export function createWire(
 ): Wire {
   /** `until` is there while a transaction has the connection. */
   const taken: { until: Promise<void> | undefined } = { until: undefined };
-  let isMultiAllowed = false;
 
   const noted = async (command: string, reply: Promise<unknown>): Promise<unknown> => {
     try {
@@ -77,67 +76,12 @@ export function createWire(
     while (taken.until !== undefined) await taken.until;
   };
 
-  const deleteKeys = async (keys: readonly Argument[], unlinkRefused: RedisError) => {
-    let sum = 0;
-    for (let start = 0; start < keys.length; start += KEYS_A_DEL) {
-      const some = keys.slice(start, start + KEYS_A_DEL);
-      if (taken.until !== undefined) await untilFree();
-      try {
-        sum += decodeReply('DEL', some, await sendNow('DEL', ...some));
-      } catch (error) {
-        // The permission that is named is the one for the better command.
-        throw refusesCommand(error) ? unlinkRefused : error;
-      }
-    }
-    return sum;
-  };
-  /** @param send sends UNLINK. */
-  const removeKeys = async (
-    keys: () => readonly Argument[],
-    send: () => Promise<number>,
-  ): Promise<number> => {
-    const known = refused.get('UNLINK');
-    if (known !== undefined) return await deleteKeys(keys(), known);
-    try {
-      return await send();
-    } catch (error) {
-      if (!refusesCommand(error)) throw error;
-      return await deleteKeys(keys(), error);
-    }
-  };
+  const removeKeys = createRemoval(refused, async (keys) => {
+    if (taken.until !== undefined) await untilFree();
+    return decodeReply('DEL', keys, await sendNow('DEL', ...keys));
+  });
 
-  /** The connection stays in a transaction whose EXEC is refused. */
-  const leaveRefused = async (execution: Promise<unknown>): Promise<void> => {
-    try {
-      await execution;
-    } catch (error) {
-      if (!refusesCommand(error)) return;
-      isMultiAllowed = false;
-      await sendNow('DISCARD').catch(() => undefined);
-    }
-  };
-
-  /** Returns when EXEC is on its way. */
-  const sendTransaction = async (commands: readonly CommandLine[]): Promise<SentTransaction> => {
-    const isFirst = !isMultiAllowed;
-    const multi = sendNow('MULTI');
-    // Where it is refused the commands would be carried out one by one. Once for a connection: Redis
-    // answers to the next MULTI when the commands behind it are on their way.
-    if (!isMultiAllowed && !isText(await multi, 'OK')) {
-      sendNow('DISCARD').catch(() => undefined);
-      throw unexpectedReply('MULTI', await multi, 'OK');
-    }
-    isMultiAllowed = true;
-    multi.catch(() => {
-      isMultiAllowed = false;
-    });
-    const queued = [multi, ...commands.map(async (command) => sendNow(...command))];
-    const execution = sendNow('EXEC');
-    // Looked at by `readTransaction`; until then a lost connection is no unhandled rejection.
-    for (const reply of [...queued, execution]) reply.catch(() => undefined);
-    if (isFirst) await leaveRefused(execution);
-    return { queued, execution };
-  };
+  const sendTransaction = createTransactions(sendNow);
 
   return {
     async send(command, ...args) {
@@ -172,6 +116,81 @@ export function createWire(
       }
       return await readTransaction(commands, sent, toError);
     },
+  };
+}
+
+/**
+ * @param keys asked for only where DEL stands in. @param send sends UNLINK.
+ * @returns how many keys Redis says it removed.
+ */
+type Removal = (keys: () => readonly Argument[], send: () => Promise<number>) => Promise<number>;
+
+/** UNLINK, and DEL where this server or user has no UNLINK. */
+function createRemoval(
+  refused: RefusedCommands,
+  sendDelete: (keys: readonly Argument[]) => Promise<number>,
+): Removal {
+  const deleteKeys = async (keys: readonly Argument[], unlinkRefused: RedisError) => {
+    let sum = 0;
+    for (let start = 0; start < keys.length; start += KEYS_A_DEL) {
+      try {
+        sum += await sendDelete(keys.slice(start, start + KEYS_A_DEL));
+      } catch (error) {
+        // The permission that is named is the one for the better command.
+        throw refusesCommand(error) ? unlinkRefused : error;
+      }
+    }
+    return sum;
+  };
+  return async (keys, send) => {
+    const known = refused.get('UNLINK');
+    if (known !== undefined) return await deleteKeys(keys(), known);
+    try {
+      return await send();
+    } catch (error) {
+      if (!refusesCommand(error)) throw error;
+      return await deleteKeys(keys(), error);
+    }
+  };
+}
+
+/** Sends MULTI, the commands and EXEC of one connection. */
+function createTransactions(
+  sendNow: (command: string, ...args: readonly Argument[]) => Promise<unknown>,
+): (commands: readonly CommandLine[]) => Promise<SentTransaction> {
+  let isMultiAllowed = false;
+
+  /** The connection stays in a transaction whose EXEC is refused. */
+  const leaveRefused = async (execution: Promise<unknown>): Promise<void> => {
+    try {
+      await execution;
+    } catch (error) {
+      if (!refusesCommand(error)) return;
+      isMultiAllowed = false;
+      await sendNow('DISCARD').catch(() => undefined);
+    }
+  };
+
+  /** Returns when EXEC is on its way. */
+  return async (commands) => {
+    const isFirst = !isMultiAllowed;
+    const multi = sendNow('MULTI');
+    // Where it is refused the commands would be carried out one by one. Once for a connection: Redis
+    // answers to the next MULTI when the commands behind it are on their way.
+    if (!isMultiAllowed && !isText(await multi, 'OK')) {
+      sendNow('DISCARD').catch(() => undefined);
+      throw unexpectedReply('MULTI', await multi, 'OK');
+    }
+    isMultiAllowed = true;
+    multi.catch(() => {
+      isMultiAllowed = false;
+    });
+    const queued = [multi, ...commands.map(async (command) => sendNow(...command))];
+    const execution = sendNow('EXEC');
+    // Looked at by `readTransaction`; until then a lost connection is no unhandled rejection.
+    for (const reply of [...queued, execution]) reply.catch(() => undefined);
+    if (isFirst) await leaveRefused(execution);
+    return { queued, execution };
   };
 }
 

@@ -5,7 +5,7 @@
 import { parseJson } from '../celery/message.ts';
 import type { ServiceConfig } from '../config/types.ts';
 import type { RedisConnection } from '../redis/connect.ts';
-import { permitted, RedisError } from '../redis/errors.ts';
+import { permitted, permittedOfType } from '../redis/errors.ts';
 import type { CommandLine } from '../redis/wire.ts';
 import { printable } from '../report/printable.ts';
 import { isGeneric } from './job-evidence.ts';
@@ -112,7 +112,7 @@ async function listsIds(
     for (const command of commands) {
       if (command === undefined) continue;
       const [name, ...args] = command;
-      const members = textsOf(await ofType(redis.send(name, key, ...args)));
+      const members = textsOf(await permittedOfType(redis.send(name, key, ...args)));
       const plain = members.map((member) => {
         const prefix = prefixes.find((one) => member.startsWith(one));
         return prefix === undefined ? member : member.slice(prefix.length);
@@ -148,16 +148,6 @@ function jsonTexts(value: unknown): readonly string[] {
   if (typeof value === 'string' || typeof value === 'number') return [String(value)];
   if (typeof value !== 'object' || value === null) return [];
   return Object.values(value).flatMap(jsonTexts).slice(0, MEMBERS);
-}
-
-/** Undefined where the key is of another type by now, or not for this user. */
-async function ofType<T>(reply: Promise<T>): Promise<T | undefined> {
-  try {
-    return await permitted(reply);
-  } catch (error) {
-    if (error instanceof RedisError && error.code === 'WRONGTYPE') return undefined;
-    throw error;
-  }
 }
 
 /** What `indexKeys` must say for these keys: the name, or a pattern. */

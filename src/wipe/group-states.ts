@@ -9,7 +9,7 @@ import { onLink, resultsLink } from '../commands/links.ts';
 import type { StepContext, WipeTally } from '../commands/step.ts';
 import type { ServiceKeys } from '../commands/service-keys.ts';
 import type { RedisConnection } from '../redis/connect.ts';
-import { permitted, RedisError } from '../redis/errors.ts';
+import { permitted, permittedOfType } from '../redis/errors.ts';
 import { isTelling, keysOfJob } from '../redis/job-id.ts';
 import { removeByPrefix } from '../redis/jobs.ts';
 import { startsWith } from '../redis/scan.ts';
@@ -156,12 +156,12 @@ async function idsIn(redis: RedisConnection, key: Buffer): Promise<readonly stri
   const name = key.toString('latin1');
   if (/\.[ts]$/.test(name)) return [];
   if (!name.endsWith('.j')) {
-    const saved = await ofType(redis.send('GETRANGE', key, 0, MOST_BYTES));
+    const saved = await permittedOfType(redis.send('GETRANGE', key, 0, MOST_BYTES));
     return Buffer.isBuffer(saved) ? textsIn(asRecord(parseJson(saved))?.['result']) : [];
   }
   const entries =
-    (await ofType(redis.send('ZRANGE', key, 0, PARTS - 1))) ??
-    (await ofType(redis.send('LRANGE', key, 0, PARTS - 1)));
+    (await permittedOfType(redis.send('ZRANGE', key, 0, PARTS - 1))) ??
+    (await permittedOfType(redis.send('LRANGE', key, 0, PARTS - 1)));
   // `[1, task id, state, result]`
   return (entries ?? []).flatMap((entry) => {
     const part = parseJson(entry);
@@ -184,7 +184,7 @@ async function startersOf(
   taskId: string,
 ): Promise<readonly string[]> {
   for (const key of broker.resultsOf(Buffer.from(taskId))) {
-    const value = await ofType(redis.send('GETRANGE', key, 0, MOST_BYTES));
+    const value = await permittedOfType(redis.send('GETRANGE', key, 0, MOST_BYTES));
     const result = Buffer.isBuffer(value) ? asRecord(parseJson(value)) : undefined;
     if (result === undefined || result['group_id'] !== groupId) continue;
     return [asText(result['parent_id']), asText(result['root_id'])].filter(
@@ -192,14 +192,4 @@ async function startersOf(
     );
   }
   return [];
-}
-
-/** Undefined where the key is of another type, or not for this user. */
-async function ofType<T>(reply: Promise<T>): Promise<T | undefined> {
-  try {
-    return await permitted(reply);
-  } catch (error) {
-    if (error instanceof RedisError && error.code === 'WRONGTYPE') return undefined;
-    throw error;
-  }
 }
