@@ -40,7 +40,7 @@ export interface Channels {
   readonly listening: number;
   /** Mailboxes of workers, also of workers that were killed, by the control exchanges' tables. */
   readonly mailboxes: readonly Buffer[];
-  /** Why it is not known who listens on the first channel. */
+  /** Why the listeners of the first channel are not known. */
   readonly trouble: RedisError | undefined;
 }
 
@@ -81,7 +81,7 @@ export async function findChannels(
   ]);
   const trouble = counts[0] instanceof RedisError ? counts[0] : undefined;
   const all: ControlChannel[] = [];
-  // Channels of this database alone first: whoever listens there does not listen on a shared one.
+  // Channels of this database alone first: a worker that listens there does not listen on a shared one.
   for (const isShared of [false, true]) {
     for (const [index, candidate] of candidates.entries()) {
       if (candidate.isShared !== isShared) continue;
@@ -143,7 +143,7 @@ function candidatesOf(names: BrokerKeys, db: number): readonly Candidate[] {
 /**
  * Whether kombu finds the exchange in the name of the channel (`_receive_one`): what stands behind the
  * first dot of a name that begins with a slash, up to the next slash. Otherwise a worker stops at its
- * first message, whoever sends it.
+ * first message, from any client.
  */
 function canBeHeard(prefix: string | false | undefined, controlExchange: string): boolean {
   if (controlExchange.includes('/')) return false;
@@ -201,7 +201,7 @@ export function separatorsOf({ mailboxes }: Channels): readonly (string | undefi
 }
 
 /**
- * Whether somebody hears a channel of all databases and has not answered: it may be a worker of another
+ * Whether a client hears a channel of all databases and has not answered: it may be a worker of another
  * database, which replies there. An order names workers, and `celery@host` is the name of many.
  * @param answered how many workers of this database have answered.
  */

@@ -116,7 +116,7 @@ export async function lookAtWorkers(
   }
 }
 
-/** With the control exchanges that other apps have, where it is not known otherwise who works there. */
+/** With the control exchanges that other apps have, where the workers are not known otherwise. */
 async function findAllChannels(
   broker: RedisConnection,
   names: BrokerKeys,
@@ -137,7 +137,7 @@ async function findAllChannels(
     : await findChannels(broker, names, db, clients, exchanges);
 }
 
-/** Without a look at who is there: where one is known to be held. @throws RedisError. */
+/** Without a look at the workers: where one is known to be held. @throws RedisError. */
 export async function openMailboxAnew(
   broker: RedisConnection,
   names: BrokerKeys,

@@ -1,5 +1,5 @@
 /**
- * Names of keys that somebody has likely chosen, as `media:unacked` among a million `media:<id>`: told
+ * Names of keys that a person has likely chosen, as `media:unacked` among a million `media:<id>`: told
  * from the names alone, for a look at what those keys hold.
  */
 

@@ -1,4 +1,4 @@
-/** So many names are kept, in some 20 MB; who meets more scans for them. */
+/** So many names are kept, in some 20 MB; a caller that meets more scans for them. */
 const MOST_NAMES = 100_000;
 const MOST_BYTES = 8 * 2 ** 20;
 const BATCH = 500;

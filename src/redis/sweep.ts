@@ -173,7 +173,7 @@ async function sweepNode(
   }
 }
 
-/** Its cursor is the beginning: who goes on elsewhere scans everything. */
+/** Its cursor is the beginning: a scan that goes on elsewhere sees everything. */
 function listed(batches: Iterable<readonly Buffer[]>): NodeScan {
   const iterator = batches[Symbol.iterator]();
   return {

@@ -87,7 +87,7 @@ export function missingWorkers({ silent, secretive }: Crew): {
   return { count: silent.count + secretive.length, names: [...secretive, ...hidden] };
 }
 
-/** Notes since when workers are missed, after each judgement of who answers. */
+/** Notes since when workers are missed, after each judgement of the answers. */
 function noteMissed(crew: Crew): void {
   if (missingWorkers(crew).count === 0) crew.missedAt = undefined;
   else crew.missedAt ??= performance.now();
